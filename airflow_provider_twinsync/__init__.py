@@ -1,0 +1,87 @@
+"""TwinSync for Apache Airflow: make the person in a photo speak a text.
+
+Imports no Airflow, so that Airflow can ask for the provider info, and the emulator can run, without it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+_INTEGRATION = "TwinSync"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Tell Airflow what this package brings."""
+    return {
+        "package-name": "airflow-provider-twinsync",
+        "name": "TwinSync",
+        "description": "Make the person in a photo speak a text, with TwinSync.",
+        "integrations": [{"integration-name": _INTEGRATION, "tags": ["service"]}],
+        "hooks": [_modules("hooks")],
+        "operators": [_modules("operators")],
+        "sensors": [_modules("sensors")],
+        "triggers": [_modules("triggers")],
+        "extra-links": [f"{__name__}.links.TwinSyncVideoLink"],
+        "connection-types": [
+            {
+                "connection-type": "twinsync",
+                "hook-class-name": f"{__name__}.hooks.TwinSyncHook",
+                "hook-name": "TwinSync",
+                # The form: Airflow 3.2 and later read it here, earlier ones ask the hook, which gives this.
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "extra"],
+                    "relabeling": {"password": "Access key"},
+                    "placeholders": {
+                        "host": "api2.sam-sara.cn",
+                        "port": "17374",
+                        "schema": "http",
+                    },
+                },
+                "conn-fields": _CONNECTION_FIELDS,
+            }
+        ],
+    }
+
+
+def _modules(room: str) -> dict[str, Any]:
+    return {"integration-name": _INTEGRATION, "python-modules": [f"{__name__}.{room}"]}
+
+
+def _field(kind: str, label: str, description: str, **schema: Any) -> dict[str, Any]:
+    """Describe one field of the extra; it may be left empty, and then the default counts."""
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
+
+
+_CONNECTION_FIELDS = {
+    "path": _field("string", "Path", "Path of the API. Default: /phototalking"),
+    "request_timeout_s": _field(
+        "number", "Request timeout (s)", "The longest that one request may take, in seconds. Default: 30"
+    ),
+    "verify": _field(
+        "string",
+        "Verify TLS",
+        "'false' to accept any certificate, or the path of a file with those to trust. Default: true",
+    ),
+    "proxy": _field("string", "Proxy", "The http:// address of a proxy. Default: what the environment says"),
+    "text_limit_words": _field(
+        "integer",
+        "Text limit (words)",
+        "The longest text; each Chinese, Japanese or Korean character counts as a word. Default: 150",
+    ),
+    "allowed_result_hosts": _field(
+        "string",
+        "Allowed result hosts",
+        "More hosts that videos may be fetched from, with commas in between. "
+        "Always allowed: the host above and api.twinsync.xyz",
+    ),
+    "max_video_mb": _field(
+        "number", "Largest video (MB)", "Larger videos are refused, in millions of bytes. Default: 2048"
+    ),
+    "tolerance_s": _field(
+        "number",
+        "Tolerance (s)",
+        "How long a job's status may be unavailable before a wait for it fails, in seconds. Default: 300",
+    ),
+}

@@ -1,0 +1,227 @@
+"""From an Airflow connection to settings: what may stand in it, what is meant by it, what is wrong with it.
+
+Pure: it takes the connection's fields and gives :class:`Settings`, the same for the worker and the triggerer.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from airflow_provider_twinsync.arguments import DEFAULT_TEXT_LIMIT_WORDS
+from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.polling import DEFAULT_TOLERANCE_S
+from airflow_provider_twinsync.protocol import (
+    DEFAULT_HOST,
+    DEFAULT_PATH,
+    DEFAULT_PORT,
+    DEFAULT_SCHEME,
+    DOCUMENTED_RESULT_HOST,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_REQUEST_TIMEOUT_S = 30.0
+DEFAULT_MAX_VIDEO_MB = 2048.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a connection says.
+
+    :param conn_id: the connection's id, for messages.
+    :param url: the address that both calls go to.
+    :param key: the access key; never shown.
+    :param request_timeout_s: the longest that one request may take, in seconds.
+    :param verify: whether to check certificates, or the path of a file with those to trust.
+    :param proxy: the address of an HTTP proxy; None for what the environment says.
+    :param text_limit_words: the longest text, in words.
+    :param allowed_result_hosts: hosts that a video may be fetched from.
+    :param max_video_mb: the largest video that is stored, in millions of bytes.
+    :param tolerance_s: how long a status may be unavailable before a wait fails, in seconds.
+    """
+
+    conn_id: str
+    url: str
+    key: str = field(repr=False)
+    request_timeout_s: float
+    verify: bool | str
+    proxy: str | None = field(repr=False)
+    text_limit_words: int
+    allowed_result_hosts: frozenset[str]
+    max_video_mb: float
+    tolerance_s: float
+
+    def status_url(self, twinsync_task_id: str) -> str:
+        """Give the address that shows a job's status; it holds no key."""
+        return f"{self.url}?{urlencode({'taskID': twinsync_task_id})}"
+
+    @property
+    def sends_key_in_clear(self) -> bool:
+        """Whether the key would travel unencrypted to another machine."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_connection(
+    conn_id: str,
+    *,
+    host: str | None,
+    port: int | None,
+    schema: str | None,
+    password: str | None,
+    extra: str | None,
+) -> Settings:
+    """Read the fields of a connection.
+
+    :param extra: the JSON text of the extra.
+    :raises UsageError: a field is missing, unknown or wrong; the message names the connection and the field.
+    """
+    extras, given = _read_extras(conn_id, extra)
+    base_url, api_host, path = _address(conn_id, host, port, schema)
+    if path and "path" in given:
+        raise UsageError(f"Connection {conn_id!r}: the host has a path, and so has the extra: keep one.")
+    key = (password or "").strip()
+    if not key:
+        raise UsageError(
+            f"Connection {conn_id!r} has no access key: put it into the password, which the web form calls "
+            "'Access key'."
+        )
+    return Settings(
+        conn_id=conn_id,
+        url=base_url + (path or extras["path"]),
+        key=key,
+        request_timeout_s=extras["request_timeout_s"],
+        verify=extras["verify"],
+        proxy=extras["proxy"],
+        text_limit_words=extras["text_limit_words"],
+        allowed_result_hosts=extras["allowed_result_hosts"] | {api_host, DOCUMENTED_RESULT_HOST},
+        max_video_mb=extras["max_video_mb"],
+        tolerance_s=extras["tolerance_s"],
+    )
+
+
+def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[str]]:
+    """Give all fields of the extra, defaults for the missing ones, and the names of those that were given."""
+    try:
+        fields = json.loads(extra or "{}")
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise UsageError(f"Connection {conn_id!r}: the extra is not a JSON object.")
+    unknown = sorted(set(fields) - set(_EXTRAS))
+    if unknown:
+        raise UsageError(
+            f"Connection {conn_id!r}: the extra has unknown fields: {', '.join(unknown)}. "
+            f"Known ones: {', '.join(_EXTRAS)}. The access key belongs into the password."
+        )
+    # The web form sends fields that were left empty as null or as an empty text.
+    given = {name: value for name, value in fields.items() if value is not None and value != ""}
+    extras = {name: default for name, (default, _, _) in _EXTRAS.items()}
+    for name, value in given.items():
+        _, read, wanted = _EXTRAS[name]
+        try:
+            extras[name] = read(value)
+        except (TypeError, ValueError):
+            # An address may hold a password, so it is not repeated.
+            shown = "not usable" if "@" in str(value) else repr(value)
+            raise UsageError(
+                f"Connection {conn_id!r}: {name} in the extra is {shown}: it should be {wanted}."
+            ) from None
+    return extras, set(given)
+
+
+def _address(conn_id: str, host: str | None, port: int | None, schema: str | None) -> tuple[str, str, str]:
+    """Give the start of the address (scheme, host, port), the host alone, and the path, if it has one.
+
+    A host that is a full address brings its own scheme and port, and without a port it means the scheme's.
+    """
+    host = (host or DEFAULT_HOST).strip().rstrip("/")
+    is_address = "://" in host
+    # In a plain host, colons are those of an IPv6 address, unless it is in brackets or a port follows.
+    bare_ipv6 = not is_address and host.count(":") > 1 and not host.startswith("[")
+    try:
+        parts = urlsplit(host if is_address else f"//[{host}]" if bare_ipv6 else f"//{host}")
+        named_port = parts.port
+    except ValueError:
+        parts, named_port = urlsplit(""), None
+    scheme = parts.scheme or (schema or DEFAULT_SCHEME).strip().lower()
+    if scheme not in ("http", "https"):
+        raise UsageError(f"Connection {conn_id!r}: the schema is {scheme!r}: it should be 'http' or 'https'.")
+    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise UsageError(
+            f"Connection {conn_id!r}: the host is not usable: it should be a host name such as "
+            f"{DEFAULT_HOST!r} or an address such as 'https://{DEFAULT_HOST}', with no login and no query."
+        )
+    if port and named_port and port != named_port:
+        raise UsageError(f"Connection {conn_id!r}: the port is {port}, and the host names {named_port}.")
+    port = port or named_port or (None if is_address else DEFAULT_PORT)
+    hostname = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{scheme}://{hostname}" + (f":{port}" if port else ""), parts.hostname, parts.path
+
+
+def _path(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable() or " " in value:
+        raise ValueError
+    return value
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _positive_integer(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != float(value) or int(value) < 1:
+        raise ValueError
+    return int(value)
+
+
+def _verify(value: Any) -> bool | str:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower(), value)
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _proxy(value: Any) -> str:
+    if not isinstance(value, str) or urlsplit(value).scheme != "http" or not urlsplit(value).hostname:
+        raise ValueError
+    return value
+
+
+def _hosts(value: Any) -> frozenset[str]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError
+    hosts = frozenset(name.strip().lower() for name in names if name.strip())
+    if any("/" in host or " " in host for host in hosts):
+        raise ValueError
+    return hosts
+
+
+#: The extra's fields: the default, how one is read, and what it should be.
+_EXTRAS: dict[str, tuple[Any, Callable[[Any], Any], str]] = {
+    "path": (DEFAULT_PATH, _path, f"a path that starts with '/', such as '{DEFAULT_PATH}'"),
+    "request_timeout_s": (DEFAULT_REQUEST_TIMEOUT_S, _positive, "a positive number of seconds"),
+    "verify": (True, _verify, "true, false, or the path of a file with the certificates to trust"),
+    "proxy": (None, _proxy, "the http:// address of a proxy"),
+    "text_limit_words": (DEFAULT_TEXT_LIMIT_WORDS, _positive_integer, "a positive whole number of words"),
+    "allowed_result_hosts": (frozenset(), _hosts, "a list of host names, or one text with commas in between"),
+    "max_video_mb": (DEFAULT_MAX_VIDEO_MB, _positive, "a positive number of megabytes"),
+    "tolerance_s": (DEFAULT_TOLERANCE_S, _positive, "a positive number of seconds"),
+}

@@ -1,0 +1,134 @@
+"""The errors of this package, split by what the caller should do.
+
+::
+
+    TwinSyncError
+    ├── UsageError               our fault, nothing was sent: mend the argument or connection it names
+    ├── RejectedError            the service said no: the same request gets the same answer
+    ├── UnavailableError         the service accepted nothing: later may work
+    ├── UncertainSubmitError     a submit got no usable answer: a paid job may exist, look before another
+    ├── StatusError              the status could not be had: the job goes on, ask again
+    ├── JobFailedError           the job ended without a video: the same id fails again
+    ├── WaitTimeoutError         the deadline passed: the job may still finish
+    │   └── ExecutionTimeoutError    the same, and it was the task's ``execution_timeout``
+    ├── DownloadRefusedError     what the address gives is not wanted: the same address gives it again
+    └── DownloadInterruptedError the video did not arrive whole: later may work
+
+Importing this module imports no Airflow; :func:`airflow_errors` is where the tree meets Airflow's own.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class TwinSyncError(Exception):
+    """Everything that this package raises on purpose.
+
+    :cvar retryable: whether doing the same thing again later may bring another result. An operator that
+        meets an error that is not retryable skips the task's remaining retries.
+    """
+
+    retryable: ClassVar[bool] = False
+
+
+class _LaterError(TwinSyncError):
+    """Doing the same again later may work.
+
+    :param message: what happened and what to do.
+    :param retry_after_s: how long the other side asked us to stay away, in seconds, if it did.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UsageError(TwinSyncError, ValueError):
+    """An argument or a connection is wrong; nothing was sent."""
+
+
+class RejectedError(TwinSyncError):
+    """The service refused the request and made no job.
+
+    :param message: what happened and what to do.
+    :param code: the ``result_code`` of the answer, or None where only an HTTP status came.
+    """
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UnavailableError(_LaterError):
+    """The service accepted nothing: it was busy, failing, or could not be reached."""
+
+
+class UncertainSubmitError(TwinSyncError):
+    """A submit was sent and no usable answer came: a job may exist, and may be billed."""
+
+
+class StatusError(_LaterError):
+    """The answer to a status request says nothing certain about the job."""
+
+
+class JobFailedError(TwinSyncError):
+    """The service reports that the job failed (code 104)."""
+
+
+class WaitTimeoutError(TwinSyncError):
+    """The ``timeout`` of the wait passed before the video was there."""
+
+
+class ExecutionTimeoutError(WaitTimeoutError):
+    """The task's ``execution_timeout`` passed before the video was there."""
+
+    retryable = True
+
+
+class DownloadRefusedError(TwinSyncError):
+    """The address, or what it gives, is not a video that we may store; nothing was stored."""
+
+
+class DownloadInterruptedError(_LaterError):
+    """The video did not arrive whole; nothing was stored."""
+
+
+@contextmanager
+def airflow_errors(*, skip: bool = False) -> Iterator[None]:
+    """Turn this package's errors into the Airflow exceptions that make Airflow do what they call for.
+
+    ``AirflowSensorTimeout`` and ``AirflowFailException`` skip the remaining retries, ``AirflowTaskTimeout``
+    and ``AirflowException`` leave them.
+
+    :param skip: skip the task instead, whatever the error is (``soft_fail`` and ``never_fail`` of a sensor).
+    """
+    from airflow.providers.common.compat.sdk import (
+        AirflowException,
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+    )
+
+    try:
+        yield
+    except TwinSyncError as error:
+        kind: type[BaseException]
+        if skip:
+            kind = AirflowSkipException
+        elif isinstance(error, ExecutionTimeoutError):
+            kind = AirflowTaskTimeout
+        elif isinstance(error, WaitTimeoutError):
+            kind = AirflowSensorTimeout
+        elif error.retryable:
+            kind = AirflowException
+        else:
+            kind = AirflowFailException
+        raise kind(str(error)) from None

@@ -1,0 +1,253 @@
+"""The hook: an Airflow connection, and the verbs that go over it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+
+from airflow_provider_twinsync import get_provider_info
+from airflow_provider_twinsync.connection import Settings, parse_connection
+from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError, UsageError
+from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
+from airflow_provider_twinsync.protocol import (
+    TwinSyncTask,
+    build_key_check,
+    build_status,
+    build_submit,
+    parse_key_check,
+    parse_submit,
+    parse_task,
+)
+
+if TYPE_CHECKING:
+    import os
+
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_twinsync.download import Download
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONN_ID = "twinsync_default"
+
+
+class TwinSyncHook(BaseHook):
+    """Talk to TwinSync over an Airflow connection of the type ``twinsync``.
+
+    Every method but those that begin with an ``a`` is for a worker and blocks; those are for a triggerer. No
+    error of a library comes out of them, only :class:`~airflow_provider_twinsync.exceptions.TwinSyncError`.
+
+    :param twinsync_conn_id: the connection: the access key is its password; host, port, schema and the fields
+        of its extra have defaults.
+    """
+
+    conn_name_attr = "twinsync_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = "twinsync"
+    hook_name = "TwinSync"
+
+    def __init__(self, twinsync_conn_id: str = DEFAULT_CONN_ID) -> None:
+        super().__init__()
+        self.twinsync_conn_id = twinsync_conn_id
+        self._settings: Settings | None = None
+
+    # The form of the connection, for Airflow below 3.2: 3.2 and later read the provider info and not these.
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Give the form's fields for the extra."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import StringField
+
+        fields = get_provider_info()["connection-types"][0]["conn-fields"]
+        return {
+            name: StringField(field["label"], widget=BS3TextFieldWidget(), description=field["description"])
+            for name, field in fields.items()
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Give what the form hides, renames and suggests."""
+        behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+
+    # The connection.
+
+    def settings(self) -> Settings:
+        """Read the connection, once.
+
+        :raises UsageError: it is missing or wrong.
+        """
+        if self._settings is None:
+            try:
+                connection = self.get_connection(self.twinsync_conn_id)
+            except AirflowNotFoundException:
+                raise _no_connection(self.twinsync_conn_id) from None
+            self._settings = _read(connection, self.twinsync_conn_id)
+            mask_secret(self._settings.key)
+        return self._settings
+
+    async def asettings(self) -> Settings:
+        """Read the connection, once, without blocking the event loop.
+
+        :raises UsageError: it is missing or wrong.
+        """
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        if self._settings is None:
+            try:
+                connection = await get_async_connection(self.twinsync_conn_id)
+            except AirflowNotFoundException:
+                raise _no_connection(self.twinsync_conn_id) from None
+            self._settings = _read(connection, self.twinsync_conn_id)
+        return self._settings
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whether the service is reached and takes the key; makes no job and costs nothing."""
+        from airflow_provider_twinsync.senders import send
+
+        try:
+            settings = self.settings()
+            request = build_key_check(settings.key)
+            works, message = parse_key_check(request, send(settings, request))
+        except TwinSyncError as error:
+            return False, str(error)
+        clear = " The key travels unencrypted, over http." if settings.sends_key_in_clear else ""
+        return works, message + clear
+
+    # The verbs.
+
+    def submit(self, *, text: str, image_url: str, pronouncer: str) -> str:
+        """Submit a job. What costs money is sent again only where nothing can have been accepted.
+
+        :param text: what the person in the photo says.
+        :param image_url: the http(s) address of the photo.
+        :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural``.
+        :return: the TwinSync task id.
+        :raises UsageError: an argument or the connection is wrong; nothing was sent.
+        :raises RejectedError: the service refused the job.
+        :raises UnavailableError: the service accepted nothing, even after some tries.
+        :raises UncertainSubmitError: a job may exist.
+        """
+        from airflow_provider_twinsync.senders import send
+
+        settings = self.settings()
+        request = build_submit(
+            text=text,
+            image_url=image_url,
+            pronouncer=pronouncer,
+            key=settings.key,
+            text_limit_words=settings.text_limit_words,
+        )
+        if settings.sends_key_in_clear:
+            _warn_of_clear_key(urlsplit(settings.url).hostname or "")
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return parse_submit(request, send(settings, request))
+            except UnavailableError as error:
+                delay_s = submit_delay_s(attempts, error.retry_after_s)
+                if delay_s is None:
+                    raise
+                self.log.warning("%s It is sent again in %.0f s.", error, delay_s)
+                time.sleep(delay_s)
+
+    def get_task(self, twinsync_task_id: str) -> TwinSyncTask:
+        """Ask for a job's status, once.
+
+        :raises UsageError: the id or the connection is wrong; nothing was sent.
+        :raises StatusError: the answer says nothing certain.
+        """
+        from airflow_provider_twinsync.senders import send
+
+        request = build_status(twinsync_task_id)
+        return parse_task(request.params["taskID"], send(self.settings(), request))
+
+    async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
+        """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`."""
+        from airflow_provider_twinsync.senders import asend
+
+        request = build_status(twinsync_task_id)
+        return parse_task(request.params["taskID"], await asend(await self.asettings(), request))
+
+    def look(self, wait: Wait, elapsed_s: float) -> Again | End:
+        """Take one step of a wait: ask for the status, and log what changed.
+
+        :param wait: the wait, which decides what the answer means for it.
+        :param elapsed_s: seconds since the start of the wait.
+        :raises UsageError: the id or the connection is wrong.
+        """
+        try:
+            seen: TwinSyncTask | StatusError = self.get_task(wait.twinsync_task_id)
+        except StatusError as error:
+            seen = error
+        return self._noted(wait.next(seen, elapsed_s))
+
+    async def alook(self, wait: Wait, elapsed_s: float) -> Again | End:
+        """Take one step of a wait without blocking the event loop; as :meth:`look`."""
+        try:
+            seen: TwinSyncTask | StatusError = await self.aget_task(wait.twinsync_task_id)
+        except StatusError as error:
+            seen = error
+        return self._noted(wait.next(seen, elapsed_s))
+
+    def download(
+        self, result_url: str, destination: str | os.PathLike[str], *, twinsync_task_id: str | None = None
+    ) -> Download:
+        """Fetch a video; the file appears at the destination when it is whole, or not at all.
+
+        :param result_url: the address of the video.
+        :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
+        :param twinsync_task_id: the job, to ask for a new address if this one has expired.
+        :return: where it lies, its size in bytes, its SHA-256 and its content type.
+        :raises UsageError: an argument or the connection is wrong, or the destination cannot be written.
+        :raises DownloadRefusedError: the address is not allowed, or gives something that is not wanted.
+        :raises DownloadInterruptedError: the video did not arrive whole, even after some tries.
+        """
+        from airflow_provider_twinsync.download import fetch
+
+        def new_address() -> str | None:
+            return self.get_task(twinsync_task_id).result_url if twinsync_task_id else None
+
+        return fetch(self.settings(), result_url, destination, new_address=new_address, log=self.log)
+
+    def _noted(self, step: Again | End) -> Again | End:
+        if isinstance(step, End):
+            self.log.info("%s", step.message)
+        elif step.note:
+            self.log.log(step.level, "%s", step.note)
+        return step
+
+
+@cache
+def _warn_of_clear_key(host: str) -> None:
+    """Warn once a process: the documented address is plain http."""
+    log.warning(
+        "The access key travels unencrypted to %s, over http. If the service can be reached by https, say so "
+        "in the schema of the connection.",
+        host,
+    )
+
+
+def _no_connection(conn_id: str) -> UsageError:
+    return UsageError(
+        f"There is no connection {conn_id!r}. Make one in the web UI (Admin, Connections; type TwinSync), or "
+        f"with: airflow connections add {conn_id} --conn-type twinsync --conn-password <access key>"
+    )
+
+
+def _read(connection: Connection, conn_id: str) -> Settings:
+    return parse_connection(
+        conn_id,
+        host=connection.host,
+        port=connection.port,
+        schema=connection.schema,
+        password=connection.password,
+        extra=connection.extra,
+    )

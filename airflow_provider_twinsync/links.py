@@ -1,0 +1,31 @@
+"""The link to the video on the page of a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+
+_XCOM_KEY = "twinsync_link"
+
+
+def push_link(context: Context, url: str) -> None:
+    """Set where the link leads: to the job's status first, and then to the video."""
+    context["ti"].xcom_push(key=_XCOM_KEY, value=url)
+
+
+class TwinSyncVideoLink(BaseOperatorLink):
+    """Link to the finished video or, while there is none, to the job's status at the service."""
+
+    name = "TwinSync video"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey, **kwargs: Any) -> str:
+        """Give the address, or an empty text where there is none: a page is not broken by a missing link."""
+        try:
+            url = XCom.get_value(ti_key=ti_key, key=_XCOM_KEY)
+        except Exception:  # whatever is wrong, the page must show
+            return ""
+        return url if isinstance(url, str) else ""

@@ -1,0 +1,264 @@
+"""When to ask again, what to tolerate, and when to stop.
+
+Pure: no input or output, no clock, no randomness. The worker and the triggerer tell the same :class:`Wait`
+what each look brought and how long it has been, and do what it says.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+
+from airflow_provider_twinsync.exceptions import (
+    ExecutionTimeoutError,
+    JobFailedError,
+    StatusError,
+    TwinSyncError,
+    UsageError,
+    WaitTimeoutError,
+)
+from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
+
+#: The service's own example client asks every five seconds.
+DEFAULT_POKE_INTERVAL_S = 5.0
+DEFAULT_TOLERANCE_S = 300.0
+
+#: Nothing is asked more often than this, not even with a ``poke_interval`` of 0.
+_MIN_DELAY_S = 0.1
+#: A `Retry-After` beyond this is taken for this: a wrong header must not park a task for a day.
+_MAX_RETRY_AFTER_S = 600.0
+#: Trouble ends a wait only when it was met at least so often, however long the time between two looks is.
+_MIN_TROUBLES = 3
+
+
+class EndReason(Enum):
+    """All the ways in which a wait ends."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STATUS_LOST = "status_lost"
+    UNUSABLE = "unusable"
+    TIMEOUT = "timeout"
+    EXECUTION_TIMEOUT = "execution_timeout"
+
+
+_ERRORS: dict[EndReason, type[TwinSyncError]] = {
+    EndReason.FAILED: JobFailedError,
+    EndReason.STATUS_LOST: StatusError,
+    EndReason.UNUSABLE: UsageError,
+    EndReason.TIMEOUT: WaitTimeoutError,
+    EndReason.EXECUTION_TIMEOUT: ExecutionTimeoutError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The wait is over.
+
+    :param reason: how it ended.
+    :param twinsync_task_id: the job that was waited for.
+    :param message: what happened and what to do, for a person.
+    :param result_url: the address of the video; set if and only if the reason is SUCCEEDED.
+    """
+
+    reason: EndReason
+    twinsync_task_id: str
+    message: str
+    result_url: str | None = None
+
+    def result(self) -> str:
+        """Give the address of the video.
+
+        :raises TwinSyncError: the wait ended without one.
+        """
+        if self.result_url is None:
+            raise _ERRORS[self.reason](self.message)
+        return self.result_url
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Look again after a delay.
+
+    :param delay_s: seconds to let pass.
+    :param note: a line for the task's log, where something changed.
+    :param level: the `logging` level of that line.
+    """
+
+    delay_s: float
+    note: str | None = None
+    level: int = logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class PollPolicy:
+    """How to wait; the names are those of Airflow's ``BaseSensorOperator``.
+
+    :param poke_interval_s: seconds between two looks.
+    :param exponential_backoff: let the time between two looks double each time, with jitter, from
+        ``poke_interval_s`` on.
+    :param max_wait_s: the most that exponential backoff grows to, in seconds; None for no such bound.
+    :param tolerance_s: how long the status may be unavailable before the wait ends, in seconds, counted from
+        the first trouble after a good answer; None to bear with it until the deadline.
+    :param timeout_s: the deadline, in seconds from the start of the wait; None for none.
+    :param execution_timeout_s: the deadline that the task's ``execution_timeout`` sets, likewise.
+    """
+
+    poke_interval_s: float = DEFAULT_POKE_INTERVAL_S
+    exponential_backoff: bool = False
+    max_wait_s: float | None = None
+    tolerance_s: float | None = DEFAULT_TOLERANCE_S
+    timeout_s: float | None = None
+    execution_timeout_s: float | None = None
+
+    @property
+    def deadline_s(self) -> float | None:
+        """The earlier of the two deadlines, in seconds from the start of the wait."""
+        deadlines = [d for d in (self.timeout_s, self.execution_timeout_s) if d is not None]
+        return min(deadlines, default=None)
+
+    def delay_s(self, looks: int, twinsync_task_id: str) -> float:
+        """Seconds to wait after the given number of looks.
+
+        As in ``BaseSensorOperator``, the n-th backoff lies between 2^(n-2) and 2^(n-1) times the interval;
+        where exactly is derived from the id, so that jobs that started together do not ask together.
+        """
+        if not self.exponential_backoff:
+            return self.poke_interval_s
+        share = zlib.crc32(f"{twinsync_task_id}#{looks}".encode()) / 2**32
+        # The exponent is bounded: beyond it a float would overflow, and no wait is that long.
+        backoff_s = self.poke_interval_s * 2.0 ** (min(looks, 64) - 2) * (1 + share)
+        return backoff_s if self.max_wait_s is None else min(backoff_s, self.max_wait_s)
+
+
+class Wait:
+    """One wait for one job: told what each look brought, it says what to do next.
+
+    :param twinsync_task_id: the job to wait for.
+    :param policy: how to wait.
+    """
+
+    def __init__(self, twinsync_task_id: str, policy: PollPolicy) -> None:
+        self.twinsync_task_id = twinsync_task_id
+        self.policy = policy
+        self._looks = 0
+        self._last_state: TaskState | None = None
+        self._troubles = 0
+        self._trouble_since_s = 0.0
+
+    def next(self, seen: TwinSyncTask | StatusError, elapsed_s: float) -> Again | End:
+        """Decide what follows a look.
+
+        :param seen: the job's status, or the error that came instead.
+        :param elapsed_s: seconds since the start of the wait.
+        """
+        self._looks += 1
+        if isinstance(seen, StatusError):
+            return self._after_trouble(seen, elapsed_s)
+        if seen.state is TaskState.SUCCEEDED:
+            return self._end(EndReason.SUCCEEDED, f"is finished after {elapsed_s:.0f} s.", seen.result_url)
+        if seen.state is TaskState.FAILED:
+            said = f": {seen.message}" if seen.message else "."
+            return self._end(
+                EndReason.FAILED,
+                f"failed (code {seen.code}){said} Waiting for it again would not help: submit the text anew, "
+                "with another photo or text if this one keeps failing.",
+            )
+        note = None
+        if self._troubles:
+            outage_s = elapsed_s - self._trouble_since_s
+            note = f"is reported again after {outage_s:.0f} s without a status; it is {seen.state.value}."
+        elif seen.state is not self._last_state:
+            note = f"is {seen.state.value} ({elapsed_s:.0f} s)."
+        self._troubles = 0
+        self._last_state = seen.state
+        return self._again(elapsed_s, note=note)
+
+    def go_on(self, elapsed_s: float) -> Again:
+        """Take over a wait that another process began: look again after the usual pause, and once at least.
+
+        The pause matters for a wait that was just deferred: a trigger that fires at once, because the job
+        finished in between, can have its task failed by an executor event that came late (Airflow 3.3.2).
+
+        :param elapsed_s: seconds since the start of the wait.
+        """
+        self._looks += 1
+        delay_s = self.policy.delay_s(self._looks, self.twinsync_task_id)
+        return Again(max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S))
+
+    def _until_deadline_s(self, elapsed_s: float, delay_s: float) -> float:
+        """Shorten a delay so that the last look is at the deadline, and a video that came in time is seen."""
+        deadline_s = self.policy.deadline_s
+        return delay_s if deadline_s is None else min(delay_s, deadline_s - elapsed_s)
+
+    def _after_trouble(self, trouble: StatusError, elapsed_s: float) -> Again | End:
+        if not self._troubles:
+            self._trouble_since_s = elapsed_s
+        self._troubles += 1
+        tolerance_s = self.policy.tolerance_s
+        outage_s = elapsed_s - self._trouble_since_s
+        if tolerance_s is not None and outage_s >= tolerance_s and self._troubles >= _MIN_TROUBLES:
+            return self._end(
+                EndReason.STATUS_LOST,
+                f"could not be followed for {outage_s:.0f} s, over {self._troubles} requests. The last one: "
+                f"{trouble}. If the id is right, the job may still finish: clear this task to wait again.",
+            )
+        note = None
+        if self._troubles == 1:
+            until = "the deadline" if tolerance_s is None else f"{tolerance_s:.0f} s"
+            note = f"cannot be followed at the moment, and this is borne for {until}: {trouble}."
+        retry_after_s = min(trouble.retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
+        return self._again(elapsed_s, note=note, level=logging.WARNING, at_least_s=retry_after_s)
+
+    def _again(
+        self, elapsed_s: float, *, note: str | None, level: int = logging.INFO, at_least_s: float = 0.0
+    ) -> Again | End:
+        delay_s = max(self.policy.delay_s(self._looks, self.twinsync_task_id), at_least_s)
+        deadline_s = self.policy.deadline_s
+        if deadline_s is not None and elapsed_s >= deadline_s:
+            return self._timed_out(elapsed_s)
+        delay_s = self._until_deadline_s(elapsed_s, delay_s)
+        text = None if note is None else f"TwinSync job {self.twinsync_task_id} {note}"
+        return Again(max(delay_s, _MIN_DELAY_S), text, level)
+
+    def _timed_out(self, elapsed_s: float) -> End:
+        timeout_s = self.policy.timeout_s
+        if timeout_s is not None and timeout_s == self.policy.deadline_s:
+            reason, name = EndReason.TIMEOUT, "timeout"
+        else:
+            reason, name = EndReason.EXECUTION_TIMEOUT, "execution_timeout"
+        state = "without a status" if self._troubles or not self._last_state else self._last_state.value
+        return self._end(
+            reason,
+            f"was not finished after {elapsed_s:.0f} s, the {name} of this task (last seen: {state}). "
+            "The job itself goes on and may still finish: clear this task to wait again, or raise the limit.",
+        )
+
+    def _end(self, reason: EndReason, message: str, result_url: str | None = None) -> End:
+        return End(
+            reason, self.twinsync_task_id, f"TwinSync job {self.twinsync_task_id} {message}", result_url
+        )
+
+
+def goes_on(twinsync_task_id: str) -> str:
+    """Say what stopping a task means for its job."""
+    return (
+        f"TwinSync job {twinsync_task_id} goes on without this task: the service has no call that stops it."
+    )
+
+
+#: How often one task sends a submit that was not accepted, and the longest pause between two.
+_MAX_SUBMITS = 4
+_MAX_SUBMIT_DELAY_S = 60.0
+
+
+def submit_delay_s(attempts: int, retry_after_s: float | None) -> float | None:
+    """Seconds to wait before a submit that nothing accepted is sent again, or None to give up.
+
+    :param attempts: how often it was sent so far.
+    :param retry_after_s: what the service asked for, in seconds.
+    """
+    delay_s = max(2.0 ** (attempts - 1), retry_after_s or 0.0)
+    return None if attempts >= _MAX_SUBMITS or delay_s > _MAX_SUBMIT_DELAY_S else delay_s

@@ -1,0 +1,172 @@
+"""The two senders: each turns a request into an answer, and decides nothing.
+
+Imported where a request is made and nowhere else, because ``requests`` and ``aiohttp`` are slow to import.
+The synchronous one takes its session from the http provider's ``HttpHook``; the asynchronous one is
+``aiohttp``, which that provider brings. Both read the same
+:class:`~airflow_provider_twinsync.connection.Settings`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import ssl
+import time
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import certifi
+import requests
+import urllib3.exceptions
+from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.http.hooks.http import HttpHook
+
+from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.protocol import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    NoAnswer,
+    Request,
+    Response,
+    read_retry_after,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_twinsync.connection import Settings
+
+_CHUNK_BYTES = 65_536
+
+#: What reading a body can raise: `requests` wraps some of what lies below it, and not all.
+REQUESTS_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+class _SessionHook(HttpHook):
+    """The http provider's hook, for its session.
+
+    It is given a connection without our extra fields, because it would send those as headers.
+    """
+
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]  # a classmethod there
+        return Connection(conn_id=conn_id, conn_type="http")
+
+
+def open_session() -> requests.Session:
+    """Open a session as the http provider sets it up (keep-alive probes on the socket)."""
+    return _SessionHook().get_conn()
+
+
+def request_options(settings: Settings) -> dict[str, Any]:
+    """Give what the connection says about every request, in the words of ``requests``.
+
+    They are given with the request and not to the session, because there the environment would overrule them.
+    """
+    return {
+        "timeout": settings.request_timeout_s,
+        "verify": _certificates(settings),
+        "proxies": {"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+        "stream": True,
+        "allow_redirects": False,
+    }
+
+
+def send(settings: Settings, request: Request) -> Answer:
+    """Send a request from a worker."""
+    deadline = time.monotonic() + settings.request_timeout_s
+    options = request_options(settings)
+    try:
+        with (
+            open_session() as session,
+            session.request(
+                request.method, settings.url, params=request.params, data=request.form, **options
+            ) as response,
+        ):
+            body = bytearray()
+            while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, True)):
+                body += chunk
+                if time.monotonic() > deadline:
+                    raise requests.Timeout(f"no whole answer within {settings.request_timeout_s:g} s")
+            return _response(response.status_code, bytes(body), response.headers.get("Retry-After"))
+    except REQUESTS_ERRORS as error:
+        return NoAnswer(sent=not _never_connected(error), problem=problem_of(error))
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether no connection was made, so that the service cannot have received anything."""
+    if isinstance(
+        error,
+        (
+            requests.ConnectTimeout,
+            requests.exceptions.ProxyError,
+            urllib3.exceptions.ConnectTimeoutError,
+            urllib3.exceptions.NewConnectionError,
+            ssl.SSLCertVerificationError,
+        ),
+    ):
+        return True
+    inner = [getattr(error, "reason", None), *error.args]
+    return any(_never_connected(one) for one in inner if isinstance(one, BaseException))
+
+
+async def asend(settings: Settings, request: Request) -> Answer:
+    """Send a request from a triggerer."""
+    certificates = _certificates(settings)
+    tls = certificates if certificates is False else await asyncio.to_thread(_tls_context, certificates)
+    timeout = aiohttp.ClientTimeout(total=settings.request_timeout_s)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            session.request(
+                request.method,
+                settings.url,
+                params=request.params,
+                data=request.form,
+                ssl=tls,
+                proxy=settings.proxy,
+                allow_redirects=False,
+            ) as response,
+        ):
+            body = bytearray()
+            while len(body) < MAX_ANSWER_BYTES and (chunk := await response.content.read(_CHUNK_BYTES)):
+                body += chunk
+            return _response(response.status, bytes(body), response.headers.get("Retry-After"))
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+        not_connected = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+        return NoAnswer(sent=not isinstance(error, not_connected), problem=problem_of(error))
+
+
+def _certificates(settings: Settings) -> str | bool:
+    """Give the path of the certificates to trust, or False: the rule of ``requests``, for both senders."""
+    if settings.verify is True:
+        environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        return environment or certifi.where()
+    if isinstance(settings.verify, str) and not Path(settings.verify).exists():
+        raise UsageError(
+            f"Connection {settings.conn_id!r}: verify in the extra names {settings.verify!r}, and there is "
+            "no such file on this machine."
+        )
+    return settings.verify
+
+
+@lru_cache(maxsize=8)
+def _tls_context(path: str) -> ssl.SSLContext:
+    """Read certificates, once a process: it takes some ten milliseconds."""
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
+
+
+def _response(status: int, body: bytes, retry_after: str | None) -> Response:
+    return Response(status, body, read_retry_after(retry_after, datetime.now(timezone.utc)))
+
+
+def problem_of(error: BaseException) -> str:
+    """Say in one line what went wrong, without the object addresses in the libraries' messages."""
+    inner = error
+    while isinstance(deeper := getattr(inner, "reason", None) or next(iter(inner.args), None), Exception):
+        inner = deeper
+    text = re.sub(r"<[^<>]+ object at 0x[0-9a-f]+>:? ?", "", " ".join(str(inner).split()))
+    return f"{type(inner).__name__}: {text}" if text else type(inner).__name__

@@ -1,0 +1,173 @@
+"""The trigger: the wait for a video, in the triggerer, and the event that ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_twinsync.arguments import is_http_url
+from airflow_provider_twinsync.exceptions import StatusError, UsageError
+from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
+from airflow_provider_twinsync.polling import (
+    DEFAULT_POKE_INTERVAL_S,
+    End,
+    EndReason,
+    PollPolicy,
+    Wait,
+    goes_on,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logging.getLogger(__name__)
+
+#: Airflow's own deadline for a deferred task lies so far behind that of the trigger, which names the job and
+#: the reason: it is only for a triggerer that does not run.
+_BACKSTOP_S = 60.0
+
+
+class TwinSyncTrigger(BaseTrigger):
+    """Wait for the video of a job, and fire one event when the wait is over.
+
+    Its arguments are stored in Airflow's database and outlive an upgrade of this package: there may only be
+    more of them, with defaults.
+
+    :param twinsync_task_id: the job to wait for.
+    :param twinsync_conn_id: the connection to ask over.
+    :param poke_interval_s: seconds between two looks.
+    :param exponential_backoff: let that time grow.
+    :param max_wait_s: the most it grows to, in seconds.
+    :param silent_fail: bear with a status that cannot be had until the deadline.
+    :param started_at: when the wait began, in seconds since 1970; the default is now.
+    :param timeout_s: the wait's ``timeout``, in seconds from then; None for none.
+    :param execution_timeout_s: the task's ``execution_timeout``, likewise.
+    """
+
+    def __init__(
+        self,
+        *,
+        twinsync_task_id: str,
+        twinsync_conn_id: str = DEFAULT_CONN_ID,
+        poke_interval_s: float = DEFAULT_POKE_INTERVAL_S,
+        exponential_backoff: bool = False,
+        max_wait_s: float | None = None,
+        silent_fail: bool = False,
+        started_at: float | None = None,
+        timeout_s: float | None = None,
+        execution_timeout_s: float | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.twinsync_task_id = twinsync_task_id
+        self.twinsync_conn_id = twinsync_conn_id
+        self.poke_interval_s = poke_interval_s
+        self.exponential_backoff = exponential_backoff
+        self.max_wait_s = max_wait_s
+        self.silent_fail = silent_fail
+        self.started_at = time.time() if started_at is None else started_at
+        self.timeout_s = timeout_s
+        self.execution_timeout_s = execution_timeout_s
+
+    @classmethod
+    def of(
+        cls, twinsync_task_id: str, policy: PollPolicy, *, twinsync_conn_id: str, started_at: float
+    ) -> TwinSyncTrigger:
+        """Make the trigger that goes on with a wait which a worker began."""
+        return cls(
+            twinsync_task_id=twinsync_task_id,
+            twinsync_conn_id=twinsync_conn_id,
+            poke_interval_s=policy.poke_interval_s,
+            exponential_backoff=policy.exponential_backoff,
+            max_wait_s=policy.max_wait_s,
+            silent_fail=policy.tolerance_s is None,
+            started_at=started_at,
+            timeout_s=policy.timeout_s,
+            execution_timeout_s=policy.execution_timeout_s,
+        )
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give what makes this trigger again in another process."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "twinsync_task_id": self.twinsync_task_id,
+            "twinsync_conn_id": self.twinsync_conn_id,
+            "poke_interval_s": self.poke_interval_s,
+            "exponential_backoff": self.exponential_backoff,
+            "max_wait_s": self.max_wait_s,
+            "silent_fail": self.silent_fail,
+            "started_at": self.started_at,
+            "timeout_s": self.timeout_s,
+            "execution_timeout_s": self.execution_timeout_s,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and say how it ended."""
+        try:
+            end = await self._wait()
+        except UsageError as error:
+            end = End(EndReason.UNUSABLE, self.twinsync_task_id, str(error))
+        yield TriggerEvent(make_event(end))  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> End:
+        hook = TwinSyncHook(self.twinsync_conn_id)
+        settings = await hook.asettings()
+        policy = PollPolicy(
+            poke_interval_s=self.poke_interval_s,
+            exponential_backoff=self.exponential_backoff,
+            max_wait_s=self.max_wait_s,
+            tolerance_s=None if self.silent_fail else settings.tolerance_s,
+            timeout_s=self.timeout_s,
+            execution_timeout_s=self.execution_timeout_s,
+        )
+        wait = Wait(self.twinsync_task_id, policy)
+        # Between processes only the wall clock is shared; inside this one it may jump, so it is read once.
+        before_s = max(0.0, time.time() - self.started_at)
+        began = time.monotonic()
+        step: Any = wait.go_on(before_s)
+        while not isinstance(step, End):
+            await asyncio.sleep(step.delay_s)
+            step = await hook.alook(wait, before_s + time.monotonic() - began)
+        return step
+
+    async def on_kill(self) -> None:
+        """Tell a person who stops the task that the job goes on (called by Airflow 3.3 and later)."""
+        log.warning("%s", goes_on(self.twinsync_task_id))
+
+
+def backstop(policy: PollPolicy) -> timedelta | None:
+    """Give the ``timeout`` of the deferral."""
+    return None if policy.deadline_s is None else timedelta(seconds=policy.deadline_s + _BACKSTOP_S)
+
+
+def make_event(end: End) -> dict[str, Any]:
+    """Make the event that says how a wait ended: it crosses the database, so it is small and plain."""
+    return {
+        "reason": end.reason.value,
+        "twinsync_task_id": end.twinsync_task_id,
+        "message": end.message,
+        "result_url": end.result_url,
+    }
+
+
+def read_event(event: Any) -> End:
+    """Read an event back.
+
+    :raises StatusError: it is not one that this version understands.
+    """
+    try:
+        end = End(
+            EndReason(event["reason"]), event["twinsync_task_id"], event["message"], event["result_url"]
+        )
+        understood = (end.reason is EndReason.SUCCEEDED) == is_http_url(end.result_url)
+    except (TypeError, KeyError, ValueError):
+        understood = False
+    if not understood:
+        raise StatusError(
+            f"The trigger sent an event that this version does not understand: {event!r}. Was the package "
+            "changed while the task waited? The job goes on: clear this task to wait for it again."
+        )
+    return end
