@@ -1,0 +1,234 @@
+"""Faults as data: what can go wrong between a client and TwinSync, to be put into a world by name.
+
+Each class is one fault; its name in JSON is the class's name in snake_case. ``times`` is how many requests it
+hits, ``None`` every one until the world is reset. Faults of one call are used in the order they were added.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CALLS = ("submit", "status", "result")
+"""The three things a client asks: post a job, ask for its status, fetch its video."""
+
+
+def _is_number(value: object) -> bool:
+    # A bool is an int to Python, and no client means `true` by a number of seconds.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# Keyed by a field's annotation, which is a string in this module.
+_CHECKS: dict[str, Callable[[object], bool]] = {
+    "Any": lambda _: True,
+    "str": lambda value: isinstance(value, str),
+    "int": lambda value: _is_number(value) and isinstance(value, int),
+    "int | None": lambda value: value is None or (_is_number(value) and isinstance(value, int)),
+    "float": _is_number,
+    "float | None": lambda value: value is None or _is_number(value),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What every fault has.
+
+    :param times: how many requests it hits; ``None`` for every one until the world is reset.
+    :raises ValueError: if a field has the wrong type, or a number is negative or out of its range.
+    """
+
+    calls: ClassVar[tuple[str, ...]] = CALLS
+    times: int | None = field(default=1, kw_only=True, metadata={"min": 1})
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if not _CHECKS[str(f.type)](value):
+                raise ValueError(f"{f.name} of fault {self.name!r} must be {f.type}, got {value!r}")
+            low, high = f.metadata.get("min", 0), f.metadata.get("max", math.inf)
+            if f.type != "Any" and isinstance(value, int | float) and not low <= value <= high:
+                raise ValueError(
+                    f"{f.name} of fault {self.name!r} must be from {low} to {high}, got {value!r}"
+                )
+
+    @property
+    def name(self) -> str:
+        """The fault's name in JSON and in the journal."""
+        return _snake_case(type(self).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpError(Fault):
+    """An HTTP error instead of an answer; the request is not processed."""
+
+    status: int = field(metadata={"min": 400, "max": 599})
+    retry_after_s: float | None = None
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetBefore(Fault):
+    """The connection is reset (a TCP RST); the request is not processed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptThenReset(Fault):
+    """The request is processed, a submitted job accepted; then the connection is reset without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hang(Fault):
+    """The request is taken, not processed and never answered, until the client leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptThenHang(Fault):
+    """The request is processed, a submitted job accepted; then it is never answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slow(Fault):
+    """The request is processed and answered, but only after ``delay_s`` seconds."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotJson(Fault):
+    """HTTP 200 with ``body`` as text/html, as from a proxy in between; the request is not processed."""
+
+    body: str = "<html><body>Welcome to nginx!</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Body(Fault):
+    """HTTP 200 with ``json`` (any JSON value) as the whole answer; the request is not processed."""
+
+    json: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ResultCode(Fault):
+    """The normal answer, but with ``code`` (any JSON value) as its result_code.
+
+    A submission that is answered with a documented error (200 to 203) makes no job, as with the service.
+    """
+
+    calls: ClassVar[tuple[str, ...]] = ("submit", "status")
+    code: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FailJob(Fault):
+    """The submitted job is accepted and ends with code 104."""
+
+    calls: ClassVar[tuple[str, ...]] = ("submit",)
+    reason: str = "video conversion failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Truncated(Fault):
+    """The headers promise the whole video; the connection closes after ``after_bytes`` bytes of it."""
+
+    calls: ClassVar[tuple[str, ...]] = ("result",)
+    after_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrongVideo(Fault):
+    """HTTP 200 as video/mp4, but the bytes are no MP4."""
+
+    calls: ClassVar[tuple[str, ...]] = ("result",)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect(Fault):
+    """HTTP 302 to ``location``."""
+
+    location: str
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+FAULTS: dict[str, type[Fault]] = {_snake_case(cls.__name__): cls for cls in Fault.__subclasses__()}
+"""Every fault by its name in JSON."""
+
+
+def parse_fault(data: object) -> tuple[str, Fault]:
+    """Read one fault from JSON, for example ``{"call": "submit", "fault": "http_error", "status": 503}``.
+
+    :return: the call it is for, and the fault.
+    :raises ValueError: naming what is unknown or wrong, and what is known.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("a fault must be a JSON object")
+    given = dict(data)
+    call, name = given.pop("call", None), given.pop("fault", None)
+    if call not in CALLS:
+        raise ValueError(f"unknown call {call!r}; known: {', '.join(CALLS)}")
+    if not isinstance(name, str) or name not in FAULTS:
+        raise ValueError(f"unknown fault {name!r}; known: {', '.join(sorted(FAULTS))}")
+    known = [f.name for f in fields(FAULTS[name])]
+    if unknown := sorted(set(given) - set(known)):
+        raise ValueError(f"unknown field {unknown[0]!r} of fault {name!r}; known: {', '.join(known)}")
+    try:
+        return call, FAULTS[name](**given)
+    except TypeError as e:  # a field that has no default is missing; Python's words name it
+        raise ValueError(f"fault {name!r}: {str(e).partition(' ')[2]}") from e
+
+
+class FaultQueue:
+    """The faults that wait for their requests: first in, first out, for each call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, deque[tuple[Fault, int | None]]] = {call: deque() for call in CALLS}
+
+    def add(self, call: str, fault: Fault) -> None:
+        """Let ``fault`` hit the next request of ``call`` that no earlier fault hits.
+
+        :raises ValueError: if the call is unknown, or the fault cannot happen to it.
+        """
+        if call not in CALLS:
+            raise ValueError(f"unknown call {call!r}; known: {', '.join(CALLS)}")
+        if call not in fault.calls:
+            raise ValueError(
+                f"fault {fault.name!r} cannot happen to {call!r}, only to: {', '.join(fault.calls)}"
+            )
+        with self._lock:
+            self._waiting[call].append((fault, fault.times))
+
+    def take(self, call: str) -> Fault | None:
+        """The fault that hits this request of ``call``, if any; it is used up by one request."""
+        with self._lock:
+            waiting = self._waiting[call]
+            if not waiting:
+                return None
+            fault, left = waiting.popleft()
+            if left is None or left > 1:
+                waiting.appendleft((fault, None if left is None else left - 1))
+            return fault
+
+    def pending(self) -> list[dict[str, Any]]:
+        """What still waits, as JSON; ``times`` is how often it is still going to hit."""
+        with self._lock:
+            return [
+                {"call": call, "fault": fault.name, **asdict(fault), "times": left}
+                for call, waiting in self._waiting.items()
+                for fault, left in waiting
+            ]
+
+    def clear(self) -> None:
+        """Forget every fault."""
+        with self._lock:
+            for waiting in self._waiting.values():
+                waiting.clear()

@@ -1,0 +1,33 @@
+"""The font of the pictures: Noto Sans CJK from a package, so that Chinese shows as Chinese on any machine.
+
+The package is manimgx-fonts-cjk: the file as Noto publishes it (SIL OFL) and nothing else, with the Chinese,
+Japanese and Korean faces in any weight.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+from PIL import ImageFont
+
+_FONT_FILE = str(files("manimgx_fonts_cjk") / "NotoSansCJK-VF.otf.ttc")
+# One file with a face for each language: the same character is drawn a little differently in each.
+_FACES = {"ja": 0, "ko": 1, "zh-TW": 3, "zh-HK": 4}
+_SIMPLIFIED_CHINESE = 2
+
+
+@lru_cache(maxsize=32)
+def font(size: int, *, pronouncer: str = "", weight: int = 500) -> ImageFont.FreeTypeFont:
+    """The font to write in.
+
+    :param size: the height in pixels.
+    :param pronouncer: the voice, whose language decides between Chinese, Japanese and Korean forms.
+    :param weight: from 100 (thin) to 900 (black).
+    """
+    locale = "-".join(pronouncer.split("-")[:2])
+    face = _FACES.get(locale, _FACES.get(locale[:2], _SIMPLIFIED_CHINESE))
+    # The basic layout is in every Pillow; the other one depends on a library that the machine may lack.
+    found = ImageFont.truetype(_FONT_FILE, size, index=face, layout_engine=ImageFont.Layout.BASIC)
+    found.set_variation_by_axes([weight])
+    return found

@@ -1,0 +1,125 @@
+"""Running the emulator: in a thread for a test, or in the foreground for the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from airflow_provider_twinsync.emulator.server import Server
+from airflow_provider_twinsync.emulator.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+
+async def serve(
+    world: World,
+    *,
+    host: str,
+    port: int,
+    fetch_images: bool,
+    stop: asyncio.Event,
+    started: Callable[[int], object],
+) -> None:
+    """Serve a world until ``stop`` is set.
+
+    :param started: called with the port once requests are answered.
+    :raises OSError: if it cannot listen on that host and port.
+    """
+    server = Server(world, fetch_images=fetch_images)
+    bound_port = await server.start(host, port)
+    try:
+        started(bound_port)
+        await stop.wait()
+    finally:
+        await server.close()
+
+
+def base_url(host: str, port: int) -> str:
+    """The address of a server that listens on a host and port."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Emulator:
+    """An emulated TwinSync for the length of a ``with`` block, in a thread of its own.
+
+    :param key: the access key that it accepts.
+    :param host: the address that it listens on.
+    :param port: the port that it listens on; 0 picks a free one.
+    :param waiting_s: how long a job waits (code 101), in seconds.
+    :param duration_s: how long it then runs (code 102), in seconds.
+    :param fetch_images: whether photos are fetched from any address; else from loopback only.
+    :param word_limit: how many words a text may have.
+    :raises OSError: on entering, if it cannot listen on that host and port.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str = "emulator-key",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        waiting_s: float = 0.0,
+        duration_s: float = 0.0,
+        fetch_images: bool = False,
+        word_limit: int = 150,
+    ) -> None:
+        self.key = key
+        self.host = host
+        self.port = port
+        self.world = World(key=key, waiting_s=waiting_s, duration_s=duration_s, word_limit=word_limit)
+        self._fetch_images = fetch_images
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the server, without a path."""
+        return base_url(self.host, self.port)
+
+    def __enter__(self) -> Self:
+        self._ready.clear()
+        self._error = None
+        self._thread = threading.Thread(target=self._run, name="twinsync-emulator", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._loop is not None and self._stop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as e:  # handed to the thread that waits in __enter__
+            self._error = e
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        await serve(
+            self.world,
+            host=self.host,
+            port=self.port,
+            fetch_images=self._fetch_images,
+            stop=self._stop,
+            started=self._started,
+        )
+
+    def _started(self, port: int) -> None:
+        self.port = port
+        self._ready.set()

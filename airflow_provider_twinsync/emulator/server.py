@@ -1,0 +1,265 @@
+"""The thin HTTP shell over a world: reads a request, lets the faults have their way, writes the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from airflow_provider_twinsync.emulator import answers
+from airflow_provider_twinsync.emulator.control import Control
+from airflow_provider_twinsync.emulator.faults import (
+    AcceptThenHang,
+    AcceptThenReset,
+    Body,
+    Fault,
+    Hang,
+    HttpError,
+    NotJson,
+    Redirect,
+    ResetBefore,
+    Slow,
+    Truncated,
+    WrongVideo,
+)
+from airflow_provider_twinsync.emulator.photos import PhotoDesk
+from airflow_provider_twinsync.emulator.ranges import RangeNotSatisfiableError, if_range_holds, parse_range
+from airflow_provider_twinsync.emulator.studio import Studio
+from airflow_provider_twinsync.emulator.world import JOURNAL_HEADERS, JournalEntry, Task, World
+
+MAX_FORM_BYTES = 256 << 10
+# A test that ends must not wait for a client that holds its connection open.
+_SHUTDOWN_TIMEOUT_S = 0.2
+
+Process = Callable[[Fault | None], Awaitable[web.StreamResponse]]
+
+
+class _NoAnswer(web.Response):
+    """Stands for the answer of a request whose connection is gone."""
+
+
+class Server:
+    """TwinSync over HTTP.
+
+    :param world: the state that it serves.
+    :param fetch_images: whether photos are fetched from any address; else from loopback only.
+    """
+
+    def __init__(self, world: World, *, fetch_images: bool = False) -> None:
+        self.world = world
+        self._studio = Studio()
+        self._photos = PhotoDesk(world, fetch_images=fetch_images)
+        self._closing = asyncio.Event()
+        app = web.Application(client_max_size=MAX_FORM_BYTES)
+        app.router.add_post("/phototalking", self._submit)
+        app.router.add_get("/phototalking", self._status, allow_head=False)
+        app.router.add_get("/example/{name}", self._result)
+        Control(world).add_routes(app)
+        # A handler that hangs ends when its client leaves.
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S
+        )
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen.
+
+        :param port: 0 picks a free one.
+        :return: the port it listens on.
+        :raises OSError: if it cannot listen there.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except BaseException:
+            await self.close()
+            raise
+        return int(self._runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Stop listening and drop what is open, at once."""
+        self._closing.set()
+        await self._runner.cleanup()
+        await self._photos.close()
+        await self._studio.close()
+
+    async def _submit(self, request: web.Request) -> web.StreamResponse:
+        form = await _form(request)
+        entry = self._entry("submit", request, sent_key=form.get("key"))
+        entry.key = entry.key or "missing"
+        entry.form = {name: value for name, value in form.items() if name != "key"}
+
+        async def process(fault: Fault | None) -> web.StreamResponse:
+            answer, task = answers.submit(self.world, form, fault)
+            if task is not None:
+                entry.taskID = task.id
+                self._photos.order(task, own_host=request.host)
+            entry.result_code = answer["result_code"]
+            return web.json_response(answer, dumps=_dumps)
+
+        return await self._answer(request, entry, process)
+
+    async def _status(self, request: web.Request) -> web.StreamResponse:
+        task_id = request.query.get("taskID")
+        entry = self._entry("status", request, sent_key=request.query.get("key"))
+        entry.taskID = task_id
+
+        async def process(fault: Fault | None) -> web.StreamResponse:
+            base_url = f"{request.scheme}://{request.host}"
+            answer = answers.status(self.world, task_id, base_url, fault)
+            entry.result_code = answer["result_code"]
+            return web.json_response(answer, dumps=_dumps)
+
+        return await self._answer(request, entry, process)
+
+    async def _result(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        task_id = name.removesuffix(".mp4")
+        entry = self._entry("result", request, sent_key=request.query.get("key"))
+        entry.taskID = task_id
+
+        async def process(fault: Fault | None) -> web.StreamResponse:
+            task = self.world.tasks.get(task_id)
+            if task is None or not name.endswith(".mp4") or self.world.code_of(task) != 100:
+                return web.Response(status=404, text="no such video")
+            if isinstance(fault, WrongVideo):
+                return web.Response(body=b"this is no MP4\n" * 64, content_type="video/mp4")
+            return await self._video(request, task, fault)
+
+        return await self._answer(request, entry, process)
+
+    async def _video(self, request: web.Request, task: Task, fault: Fault | None) -> web.StreamResponse:
+        video = await self._studio.video(task)
+        last_modified = formatdate(
+            task.created_at_s + self.world.waiting_s + self.world.duration_s, usegmt=True
+        )
+        headers = {
+            "Accept-Ranges": "bytes",
+            "Content-Type": "video/mp4",
+            "ETag": video.etag,
+            "Last-Modified": last_modified,
+        }
+        size = len(video.data)
+        wanted = request.headers.get("Range")
+        if not if_range_holds(request.headers.get("If-Range"), etag=video.etag, last_modified=last_modified):
+            wanted = None
+        try:
+            part = parse_range(wanted, size)
+        except RangeNotSatisfiableError:
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+        body = video.data
+        if part is not None:
+            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+            body = body[part.start : part.stop]
+        status = 200 if part is None else 206
+        if isinstance(fault, Truncated) and request.method == "GET":
+            return await _send_truncated(request, status, headers, body, fault.after_bytes)
+        return web.Response(status=status, headers=headers, body=body)
+
+    async def _answer(
+        self, request: web.Request, entry: JournalEntry, process: Process
+    ) -> web.StreamResponse:
+        fault = self.world.faults.take(entry.call)
+        entry.fault = None if fault is None else fault.name
+        self.world.record(entry)  # before anything is done about it: a request that hangs is seen too
+        response = await self._respond(request, fault, process)
+        if not isinstance(response, _NoAnswer):
+            entry.status = response.status
+        return response
+
+    async def _respond(
+        self, request: web.Request, fault: Fault | None, process: Process
+    ) -> web.StreamResponse:
+        if isinstance(fault, ResetBefore):
+            return _reset(request)
+        if isinstance(fault, Hang):
+            return await self._hang(request)
+        if isinstance(fault, Slow):
+            await self._pause(fault.delay_s)
+        if (instead := _instead(fault)) is not None:
+            return instead
+        response = await process(fault)
+        if isinstance(fault, AcceptThenReset):
+            return _reset(request)
+        if isinstance(fault, AcceptThenHang):
+            return await self._hang(request)
+        return response
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+
+    async def _hang(self, request: web.Request) -> _NoAnswer:
+        await self._closing.wait()
+        return _reset(request)
+
+    def _entry(self, call: str, request: web.Request, *, sent_key: str | None) -> JournalEntry:
+        entry = JournalEntry(
+            call=call,
+            method=request.method,
+            path=request.path,
+            at_s=self.world.now_s(),
+            headers={name: request.headers[name] for name in JOURNAL_HEADERS if name in request.headers},
+        )
+        if sent_key is not None:
+            entry.key = "accepted" if sent_key == self.world.key else "rejected"
+        return entry
+
+
+def _instead(fault: Fault | None) -> web.Response | None:
+    """The answer that a fault gives in place of the service's."""
+    if isinstance(fault, HttpError):
+        headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
+        is_json = fault.body.lstrip()[:1] in ("{", "[")
+        content_type = "application/json" if is_json else "text/html"
+        return web.Response(status=fault.status, headers=headers, text=fault.body, content_type=content_type)
+    if isinstance(fault, NotJson):
+        return web.Response(text=fault.body, content_type="text/html")
+    if isinstance(fault, Body):
+        return web.json_response(fault.json, dumps=_dumps)
+    if isinstance(fault, Redirect):
+        return web.Response(status=302, headers={"Location": fault.location})
+    return None
+
+
+def _reset(request: web.Request) -> _NoAnswer:
+    """Reset the connection: with SO_LINGER at 0 a close is a TCP RST, not an orderly end."""
+    transport = request.transport
+    if transport is not None:
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return _NoAnswer()
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    """The form fields of a request; none if it has no form that can be read."""
+    try:
+        fields = await request.post()
+    except (ValueError, LookupError, HttpProcessingError):  # no text, unknown charset, broken multipart
+        return {}
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
+
+
+async def _send_truncated(
+    request: web.Request, status: int, headers: dict[str, str], body: bytes, after_bytes: int
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[:after_bytes])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

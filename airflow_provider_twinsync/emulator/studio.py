@@ -1,0 +1,73 @@
+"""Renders videos beside the event loop and keeps the latest."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from airflow_provider_twinsync.emulator.video import render
+
+if TYPE_CHECKING:
+    from airflow_provider_twinsync.emulator.world import Task
+
+MAX_CACHE_BYTES = 64 << 20
+
+_Key: TypeAlias = "tuple[str, str, bytes | None]"  # text, voice, photo: all that a video depends on
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A rendered video.
+
+    :param data: the MP4 file.
+    :param etag: a strong ETag: equal bytes have equal ones.
+    """
+
+    data: bytes
+    etag: str
+
+
+class Studio:
+    """One worker thread that renders, and a cache of what it rendered, bounded in bytes."""
+
+    def __init__(self) -> None:
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="twinsync-render")
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[_Key, Video] = OrderedDict()
+
+    async def video(self, task: Task) -> Video:
+        """The video of a job, rendered now if it is not in the cache. Equal jobs have equal bytes."""
+        key = (task.text, task.pronouncer, task.photo)
+        if (video := self._cached(key)) is not None:
+            return video
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._render, key)
+
+    def _render(self, key: _Key) -> Video:
+        if (video := self._cached(key)) is not None:  # two requests for one video had waited in line
+            return video
+        text, pronouncer, photo = key
+        data = render(text=text, pronouncer=pronouncer, photo=photo, should_stop=self._closing.is_set)
+        video = Video(data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+        # Kept here and not by the one who asked, who may have left: then the next one finds it.
+        with self._lock:
+            self._cache[key] = video
+            while len(self._cache) > 1 and sum(len(v.data) for v in self._cache.values()) > MAX_CACHE_BYTES:
+                self._cache.popitem(last=False)
+        return video
+
+    def _cached(self, key: _Key) -> Video | None:
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+            return self._cache.get(key)
+
+    async def close(self) -> None:
+        """Give up what is being rendered."""
+        self._closing.set()
+        await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)

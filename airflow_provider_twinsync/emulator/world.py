@@ -1,0 +1,170 @@
+"""The emulated service's state and nothing else: jobs, faults, journal, photos, clock. No socket, no file.
+
+A test may change it from its own thread while the server's loop runs. All of it is in memory and bounded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_twinsync.emulator.faults import FaultQueue
+
+MAX_TASKS = 1000
+MAX_JOURNAL = 10_000
+MAX_PHOTOS = 100
+
+
+@dataclass(slots=True)
+class Task:
+    """One submitted job.
+
+    :param created_at_s: when it was accepted, on the world's clock, in seconds since the epoch.
+    :param failure: why it ends with code 104, or ``None`` if it ends well.
+    :param photo_pending: the photo is still being fetched: the job runs until it is there.
+    :param photo: the fetched photo as JPEG; ``None`` for the placeholder portrait.
+    """
+
+    id: str
+    text: str
+    image_url: str
+    pronouncer: str
+    created_at_s: float
+    failure: str | None = None
+    photo_pending: bool = False
+    photo: bytes | None = None
+
+
+@dataclass(slots=True)
+class JournalEntry:
+    """One request to the service. The form's key is left out; all else is as the client sent it, so that a
+    test can look for a key where none should be.
+
+    :param call: ``submit``, ``status`` or ``result``.
+    :param status: the HTTP status of the answer; ``None`` as long as there is none.
+    :param form: the form fields of a submission, except the key.
+    :param key: ``accepted``, ``rejected`` or ``missing`` for a submission; else ``None`` unless one was sent.
+    :param taskID: the job asked for, or that a submission made.
+    :param result_code: the ``result_code`` of the service's answer, also of one that a fault kept back.
+    :param headers: the request headers that matter to a client's author (:data:`JOURNAL_HEADERS`).
+    :param fault: the name of the fault that hit it.
+    :param at_s: when it came, on the world's clock, in seconds since the epoch.
+    """
+
+    call: str
+    method: str
+    path: str
+    at_s: float
+    form: dict[str, str] | None = None
+    key: str | None = None
+    taskID: str | None = None  # noqa: N815  # the service's own spelling
+    headers: dict[str, str] = field(default_factory=dict)
+    fault: str | None = None
+    status: int | None = None
+    result_code: Any = None
+
+
+JOURNAL_HEADERS = ("Host", "User-Agent", "Content-Type", "Range", "If-Range")
+
+
+class World:
+    """The state of one emulated TwinSync.
+
+    :param key: the access key that is valid.
+    :param waiting_s: how long a job waits (code 101), in seconds.
+    :param duration_s: how long it then runs (code 102), in seconds.
+    :param word_limit: how many words a text may have.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str = "emulator-key",
+        waiting_s: float = 0.0,
+        duration_s: float = 0.0,
+        word_limit: int = 150,
+    ) -> None:
+        self.key = key
+        self.waiting_s = waiting_s
+        self.duration_s = duration_s
+        self.word_limit = word_limit
+        self.tasks: dict[str, Task] = {}
+        self.faults = FaultQueue()
+        self.journal: list[JournalEntry] = []
+        self.photos: dict[str, bytes] = {}
+        self._offset_s = 0.0
+        self._numbers = itertools.count(10_000)
+        self._lock = threading.RLock()
+
+    def now_s(self) -> float:
+        """The world's time, in seconds since the epoch."""
+        return time.time() + self._offset_s
+
+    def advance(self, seconds: float) -> None:
+        """Move the world's clock forward.
+
+        :raises ValueError: if ``seconds`` is negative.
+        """
+        if seconds < 0:
+            raise ValueError(f"the clock moves forward only, got {seconds!r} seconds")
+        with self._lock:
+            self._offset_s += seconds
+
+    def reset(self) -> None:
+        """Forget all jobs, faults, photos and requests, and set the clock to now. Ids are not used again."""
+        with self._lock:
+            self.tasks.clear()
+            self.faults.clear()
+            self.journal.clear()
+            self.photos.clear()
+            self._offset_s = 0.0
+
+    def accept(self, *, text: str, image_url: str, pronouncer: str, failure: str | None = None) -> Task:
+        """Take a job into the queue; the oldest is forgotten when there are too many."""
+        with self._lock:
+            now_s = self.now_s()
+            when = datetime.fromtimestamp(now_s, timezone.utc)
+            task = Task(
+                # As in the document: 20230423_11_23_05_10279
+                id=f"{when:%Y%m%d_%H_%M_%S}_{next(self._numbers)}",
+                text=text,
+                image_url=image_url,
+                pronouncer=pronouncer,
+                created_at_s=now_s,
+                failure=failure,
+            )
+            self.tasks[task.id] = task
+            while len(self.tasks) > MAX_TASKS:
+                del self.tasks[next(iter(self.tasks))]
+            return task
+
+    def code_of(self, task: Task) -> int:
+        """The documented code of a job's state now: 101 waiting, 102 running, 104 failed, 100 done."""
+        age_s = self.now_s() - task.created_at_s
+        if age_s < self.waiting_s:
+            return 101
+        if age_s < self.waiting_s + self.duration_s or task.photo_pending:
+            return 102
+        return 100 if task.failure is None else 104
+
+    def record(self, entry: JournalEntry) -> None:
+        """Write a request into the journal; the oldest is forgotten when there are too many."""
+        with self._lock:
+            self.journal.append(entry)
+            del self.journal[:-MAX_JOURNAL]
+
+    def journal_as_json(self) -> list[dict[str, Any]]:
+        """The journal as JSON values, oldest first."""
+        with self._lock:
+            return [asdict(entry) for entry in self.journal]
+
+    def keep_photo(self, name: str, jpeg: bytes) -> None:
+        """Keep a photo under a name; the oldest is forgotten when there are too many."""
+        with self._lock:
+            self.photos[name] = jpeg
+            while len(self.photos) > MAX_PHOTOS:
+                del self.photos[next(iter(self.photos))]

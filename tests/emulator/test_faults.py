@@ -1,0 +1,224 @@
+"""What each fault does to a client, and what it does to the world."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import requests
+
+from airflow_provider_twinsync.emulator import (
+    AcceptThenHang,
+    AcceptThenReset,
+    Body,
+    Emulator,
+    FailJob,
+    Hang,
+    HttpError,
+    NotJson,
+    Redirect,
+    ResetBefore,
+    ResultCode,
+    Slow,
+    Truncated,
+    WrongVideo,
+)
+
+from .conftest import EXAMPLE, Client
+
+
+def test_an_http_error_is_no_job(client, emulator):
+    """Its status, Retry-After and body come as they are; the next request is fine."""
+    emulator.world.faults.add("submit", HttpError(503, retry_after_s=1, body='{"result_code": 203}'))
+    response = client.post()
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert response.json() == {"result_code": 203}
+    assert not emulator.world.tasks
+    assert client.post().json()["result_code"] == 100
+
+
+@pytest.mark.parametrize(
+    ("fault", "jobs"), [(ResetBefore(), 0), (AcceptThenReset(), 1), (Hang(), 0), (AcceptThenHang(), 1)]
+)
+def test_no_answer(emulator, fault, jobs):
+    """The client cannot tell whether there is a job; the world and the journal can."""
+    emulator.world.faults.add("submit", fault)
+    form = {**EXAMPLE, "key": emulator.key}
+    error = requests.ReadTimeout if "hang" in fault.name else requests.ConnectionError
+    with pytest.raises(error) as caught:
+        requests.post(f"{emulator.url}/phototalking", data=form, timeout=0.2)
+    if "reset" in fault.name:
+        assert "Connection reset by peer" in str(caught.value)  # a RST, not an orderly end
+    assert len(emulator.world.tasks) == jobs
+    (entry,) = emulator.world.journal
+    assert (entry.fault, entry.status, entry.form) == (fault.name, None, EXAMPLE)
+    assert (entry.taskID is not None) == bool(jobs)
+
+
+def test_slow_is_late_and_else_as_always(client, emulator):
+    """Answered after its delay."""
+    emulator.world.faults.add("status", Slow(delay_s=0.1))
+    task_id = client.submit()
+    before = time.monotonic()
+    assert client.status(task_id)["result_code"] == 100
+    assert time.monotonic() - before >= 0.1
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (NotJson("<html>"), "<html>"),
+        (Body([1, None]), "[1, null]"),
+        (Body({"task_id": "字"}), '{"task_id": "字"}'),
+    ],
+)
+def test_another_body(client, emulator, fault, text):
+    """HTTP 200 with something else, and no job."""
+    emulator.world.faults.add("submit", fault)
+    response = client.post()
+    assert (response.status_code, response.text) == (200, text)
+    assert not emulator.world.tasks
+
+
+@pytest.mark.parametrize("code", [103, "100", 999, 1.5, True, None, [100]])
+def test_another_code(client, emulator, code):
+    """On both calls the answer is otherwise the normal one, and the job is there."""
+    emulator.world.faults.add("submit", ResultCode(code))
+    emulator.world.faults.add("status", ResultCode(code))
+    answer = client.post().json()
+    assert answer["result_code"] == code
+    status = client.status(answer["task_id"])
+    assert status["result_code"] == code
+    assert status["result_url"].endswith(".mp4")
+
+
+def test_a_success_code_before_the_end_has_no_video(client, emulator):
+    """The answer is otherwise normal: no address yet."""
+    emulator.world.duration_s = 60
+    emulator.world.faults.add("status", ResultCode(103))
+    answer = client.status(client.submit())
+    assert answer["result_code"] == 103
+    assert "result_url" not in answer
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 203, "203"])
+def test_a_submission_answered_with_a_documented_error_is_no_job(client, emulator, code):
+    """As with the service."""
+    emulator.world.faults.add("submit", ResultCode(code))
+    answer = client.post().json()
+    assert answer["result_code"] == code
+    assert "task_id" not in answer
+    assert not emulator.world.tasks
+
+
+def test_a_truncated_video(client, emulator):
+    """Promises all of it and ends early; the rest can be had."""
+    task_id = client.submit()
+    whole = client.video(task_id).content
+    emulator.world.faults.add("result", Truncated(after_bytes=1000))
+    response = client.video(task_id, stream=True)
+    assert response.headers["Content-Length"] == str(len(whole))
+    start = response.raw.read(1000)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        list(response.iter_content(1000))
+    rest = client.video(task_id, headers={"Range": "bytes=1000-", "If-Range": response.headers["ETag"]})
+    assert rest.status_code == 206
+    assert start + rest.content == whole
+
+
+def test_a_wrong_video(client, emulator):
+    """Its headers say video, its bytes do not."""
+    task_id = client.submit()
+    emulator.world.faults.add("result", WrongVideo())
+    response = client.video(task_id)
+    assert response.headers["Content-Type"] == "video/mp4"
+    assert b"ftyp" not in response.content
+
+
+def test_a_redirect(client, emulator):
+    """To wherever it says."""
+    task_id = client.submit()
+    emulator.world.faults.add("result", Redirect("http://other.example/a.mp4"))
+    response = client.video(task_id, allow_redirects=False)
+    assert (response.status_code, response.headers["Location"]) == (302, "http://other.example/a.mp4")
+
+
+def test_faults_are_used_in_order_each_as_often_as_it_says(client, emulator):
+    """First in, first out; ``None`` until a reset."""
+    for fault in (HttpError(500, times=2), HttpError(502), HttpError(504, times=None)):
+        emulator.world.faults.add("status", fault)
+    assert [client.get("x").status_code for _ in range(6)] == [500, 500, 502, 504, 504, 504]
+    emulator.world.reset()
+    assert client.get("x").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [("cancel", Hang()), ("status", FailJob()), ("submit", Truncated(1)), ("result", ResultCode(100))],
+)
+def test_a_fault_that_cannot_happen_to_a_call_is_an_error(emulator, call, fault):
+    """At once, and not when a test wonders why nothing happens."""
+    with pytest.raises(ValueError, match=call):
+        emulator.world.faults.add(call, fault)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: HttpError(200),
+        lambda: HttpError(503, retry_after_s=-1),
+        lambda: Slow("1"),
+        lambda: Slow(float("inf")),
+        lambda: Truncated(True),
+        lambda: Hang(times=0),
+        lambda: NotJson(None),
+    ],
+)
+def test_a_fault_with_a_wrong_value_is_an_error(make):
+    """Out of range, or of another type."""
+    with pytest.raises(ValueError, match="fault"):
+        make()
+
+
+def test_an_emulator_can_be_stopped_and_started_again():
+    """On its port and with its jobs, as a service that was down for a while."""
+    emulator = Emulator()
+    with emulator:
+        url, task_id = emulator.url, Client(emulator).submit()
+    with pytest.raises(requests.ConnectionError):
+        Client(emulator).status(task_id)
+    with emulator:
+        assert emulator.url == url
+        assert Client(emulator).status(task_id)["result_code"] == 100
+
+
+def test_the_end_comes_at_once_though_a_video_is_being_rendered():
+    """A client that leaves too early to get a long video does not keep anything alive."""
+    with Emulator() as emulator:
+        client = Client(emulator)
+        task_id = client.submit(text="word " * 150)
+        with pytest.raises(requests.ReadTimeout):
+            requests.get(f"{emulator.url}/example/{task_id}.mp4", timeout=0.05)
+        before = time.monotonic()
+    assert time.monotonic() - before < 2
+
+
+def test_the_end_comes_at_once_though_requests_hang():
+    """Nobody waits for a client that waits for an answer."""
+    with Emulator() as emulator:
+        emulator.world.faults.add("status", Hang())
+        left = threading.Event()
+
+        def wait_for_ever() -> None:
+            with pytest.raises(requests.ConnectionError):
+                Client(emulator).get("x")
+            left.set()
+
+        threading.Thread(target=wait_for_ever, daemon=True).start()
+        while not emulator.world.journal:
+            threading.Event().wait(0.01)
+        before = time.monotonic()
+    assert time.monotonic() - before < 2
+    assert left.wait(5)
