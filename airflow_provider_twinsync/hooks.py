@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
 from airflow_provider_twinsync.connection import Settings, parse_connection
@@ -89,7 +89,6 @@ class TwinSyncHook(BaseHook):
             except AirflowNotFoundException:
                 raise _no_connection(self.twinsync_conn_id) from None
             self._settings = _read(connection, self.twinsync_conn_id)
-            mask_secret(self._settings.key)
         return self._settings
 
     async def asettings(self) -> Settings:

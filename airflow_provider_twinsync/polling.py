@@ -160,7 +160,7 @@ class Wait:
         if seen.state is TaskState.SUCCEEDED:
             return self._end(EndReason.SUCCEEDED, f"is finished after {elapsed_s:.0f} s.", seen.result_url)
         if seen.state is TaskState.FAILED:
-            said = f": {seen.message}" if seen.message else "."
+            said = f": {seen.message.rstrip('.')}." if seen.message else "."
             return self._end(
                 EndReason.FAILED,
                 f"failed (code {seen.code}){said} Waiting for it again would not help: submit the text anew, "

@@ -11,7 +11,15 @@ from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.exceptions import airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
-from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, PollPolicy, Wait, goes_on
+from airflow_provider_twinsync.polling import (
+    DEFAULT_POKE_INTERVAL_S,
+    Again,
+    End,
+    EndReason,
+    PollPolicy,
+    Wait,
+    goes_on,
+)
 from airflow_provider_twinsync.triggers import TwinSyncTrigger, backstop, read_event
 
 if TYPE_CHECKING:
@@ -86,7 +94,11 @@ class TwinSyncSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Take up the task again when the trigger has fired."""
         with airflow_errors(skip=self._skips):
-            result_url = read_event(event).result()
+            end = read_event(event)
+            if self._skips and end.reason is not EndReason.SUCCEEDED:
+                # The sentence that BaseSensorOperator skips with names neither the job nor the reason.
+                self.log.warning("%s", end.message)
+            result_url = end.result()
         push_link(context, result_url)
         return result_url
 

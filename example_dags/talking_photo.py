@@ -38,7 +38,7 @@ with DAG(
             description="Path or address of the video",
         ),
     },
-):
+) as dag:
     submit = TwinSyncSubmitOperator(
         task_id="submit",
         text="{{ params.text }}",

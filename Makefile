@@ -1,0 +1,83 @@
+# The developer's commands. All of them work in .venv, which the first one makes; nothing is installed elsewhere.
+# How the demo works is in dev/demo.py.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+AIRFLOW := 3.3.2
+CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
+INSTALLED := $(VENV)/.installed
+
+# The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
+# shell sees it.
+export DEMO_TEXT := $(value TEXT)
+export DEMO_PHOTO := $(value PHOTO)
+export DEMO_VOICE := $(value VOICE)
+unexport TEXT PHOTO VOICE
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo airflow test check format bench install constraints clean
+
+help:
+	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
+	@echo '                   TEXT="..." PHOTO=file-or-address VOICE=zh-CN-XiaohanNeural'
+	@echo 'make airflow       the same Airflow, left running with its web UI, until Ctrl-C'
+	@echo 'make test          everything that has to hold for a landing'
+	@echo 'make check         ruff, mypy --strict, format'
+	@echo 'make format        let ruff rewrite what it can'
+	@echo 'make bench         the benchmarks'
+	@echo 'make constraints   bring constraints/ up to date with pyproject.toml; UPGRADE=1 takes newest versions'
+	@echo 'make clean         remove what these commands made, but not demo-output/'
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m dev.demo
+
+airflow: $(INSTALLED)
+	@$(BIN)/python -m dev.demo --stay
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy -p airflow_provider_twinsync -p dev
+	@$(BIN)/python -m mypy example_dags
+
+format: $(INSTALLED)
+	@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
+
+bench: $(INSTALLED)
+	@for script in $(sort $(wildcard benchmarks/bench_*.py)); do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
+	@echo 'Installing Airflow $(AIRFLOW) and this package into $(VENV) ...'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) \
+		--editable '.[emulator]' --group dev
+	@touch $@
+
+$(VENV)/.uv: constraints/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+		echo '$(PYTHON) is missing or older than Python 3.10: try `make PYTHON=python3.12 ...`' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo '$(PYTHON) cannot make a virtual environment: install its venv module (on Debian: python3-venv)' >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement constraints/uv.txt
+	@touch $@
+
+constraints: $(VENV)/.uv
+	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --all-extras \
+		--group dev --constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) pyproject.toml -o $(CONSTRAINTS)
+
+clean:
+	rm -rf $(VENV) .airflow .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,248 @@
+"""`make demo` and `make airflow`: the example DAG on a real Airflow, with the emulator as TwinSync.
+
+The text, the photo and the voice come as options or, from make, in the environment: a text may hold quotes,
+dollar signs and newlines, which no shell should see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dev.airflow_api import AirflowApiError
+from dev.airflow_world import USER, AirflowWorld, AirflowWorldError
+from dev.emulated_twinsync import PhotoError, order_emulator, wait_for_emulator
+from dev.processes import CHECKOUT, ProcessDiedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DAG_ID = "twinsync_talking_photo"
+DAGS_FOLDER = CHECKOUT / "example_dags"
+TEXT = "你好，我是会说话的照片数字人"
+PHOTO = DAGS_FOLDER / "portrait.jpg"
+VOICE = "zh-CN-XiaohanNeural"
+RUN_TIMEOUT_S = 300.0
+POLL_S = 0.1  # often enough to see a state that lasts for a moment
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message is for the user."""
+
+
+EXPECTED = (DemoError, PhotoError, AirflowApiError, AirflowWorldError, ProcessDiedError)
+
+
+class Stopped(BaseException):
+    """The user, or the system, wants an end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Clock:
+    """Prints what happens, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def say(self, message: str) -> None:
+        """Print one line."""
+        print(f"{time.monotonic() - self._start:6.1f} s  {message}", flush=True)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What was asked for."""
+
+    text: str
+    photo: str
+    voice: str
+    output: Path
+    home: Path
+
+    @property
+    def photo_file(self) -> Path | None:
+        """The photo's file, or nothing if it is an address."""
+        return None if "://" in self.photo else Path(self.photo).expanduser()
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is started."""
+        if self.photo_file and not self.photo_file.is_file():
+            raise DemoError(f"there is no photo {self.photo_file} (PHOTO is a file, or an http(s) address)")
+
+    @contextlib.contextmanager
+    def world(self, clock: Clock) -> Iterator[tuple[AirflowWorld, str]]:
+        """Airflow and the emulator, running and healthy; gives Airflow and the photo's address."""
+        clock.say("starting the TwinSync emulator and Airflow (a moment, please)")
+        with AirflowWorld(self.home, DAGS_FOLDER) as airflow:
+            fetch = self.photo_file is None
+            order_emulator(airflow.processes, waiting_s=1, duration_s=2, fetch_images=fetch)
+            airflow.prepare()
+            emulator = wait_for_emulator(airflow.processes)
+            image_url = emulator.upload(self.photo_file) if self.photo_file else self.photo
+            clock.say(f"emulator    {emulator.url}")
+            airflow.start(env=emulator.connection)
+            clock.say(
+                f"Airflow     {airflow.url} (scheduler, DAG processor, triggerer and API server are healthy)"
+            )
+            airflow.wait_for_dag(DAG_ID)
+            airflow.api.unpause(DAG_ID)
+            try:
+                yield airflow, image_url
+            except EXPECTED:
+                logs = _short(str(airflow.processes.log_folder))
+                clock.say(f"something went wrong; Airflow's own logs are in {logs}")
+                raise
+
+
+def run(demo: Demo) -> None:
+    """Make one video, and show how.
+
+    :raises DemoError: if the run does.
+    """
+    clock = Clock()
+    print(f"A photo learns to speak, in Airflow.\n\n  text   {demo.text}")
+    print(f"  photo  {_short(demo.photo)}\n  voice  {demo.voice}\n", flush=True)
+    demo.output.mkdir(parents=True, exist_ok=True)
+    video = demo.output / f"talking-photo-{datetime.now().astimezone():%Y%m%d-%H%M%S}.mp4"
+    with demo.world(clock) as (airflow, image_url):
+        conf = {
+            "text": demo.text,
+            "image_url": image_url,
+            "pronouncer": demo.voice,
+            "destination": str(video),
+        }
+        run_id = airflow.api.trigger(DAG_ID, conf)
+        clock.say(f"DAG run     {DAG_ID} {run_id}")
+        follow(airflow, run_id, clock)
+        receipt = airflow.api.xcom(DAG_ID, run_id, "fetch")
+        clock.say("stopping Airflow and the emulator")
+    clock.say("stopped")
+    show(video, receipt)
+
+
+def follow(airflow: AirflowWorld, run_id: str, clock: Clock) -> None:
+    """Print every change of a task's state until the run has ended.
+
+    :raises DemoError: if it does not succeed; the message holds the failed tasks' logs.
+    """
+    seen: dict[str, str | None] = {}
+    deadline = time.monotonic() + RUN_TIMEOUT_S
+    while True:
+        run_state = airflow.api.run_state(DAG_ID, run_id)
+        tasks = airflow.api.task_states(DAG_ID, run_id)
+        for task in tasks:
+            if task.state and seen.get(task.name) != task.state:
+                seen[task.name] = task.state
+                clock.say(f"  {task.name:9} {task.state}")
+        if run_state == "success":
+            return
+        failed = [task for task in tasks if task.state == "failed"]
+        late = time.monotonic() > deadline
+        if run_state == "failed" or late:
+            shown = failed or [task for task in tasks if task.try_number]
+            logs = [f"Log of {task.name}:\n{airflow.api.logs(DAG_ID, run_id, task)}" for task in shown]
+            end = f"is not done after {RUN_TIMEOUT_S:.0f} s" if late else "failed"
+            raise DemoError("\n\n".join([f"the run {end}.", *logs]))
+        airflow.processes.check()
+        time.sleep(POLL_S)
+
+
+def show(video: Path, receipt: dict[str, Any]) -> None:
+    """Print what the run has left.
+
+    :raises DemoError: if the file is not what the `fetch` task has reported.
+    """
+    import av
+
+    sha256 = hashlib.sha256(video.read_bytes()).hexdigest()
+    size = video.stat().st_size
+    if (sha256, size) != (receipt["sha256"], receipt["bytes"]):
+        raise DemoError(f"{video} has {size} bytes and SHA-256 {sha256}; `fetch` reported {receipt}")
+    with av.open(str(video)) as container:
+        length_s = (container.duration or 0) / 1_000_000
+        streams = ", ".join(stream.codec_context.name for stream in container.streams)
+    print(f"\nVideo    {_short(str(video))}\nLength   {length_s:.2f} s ({streams})")
+    print(f"Size     {size:,} bytes\nSHA-256  {sha256} (as the `fetch` task reported)", flush=True)
+
+
+def stay(demo: Demo) -> NoReturn:
+    """Leave the world running until Ctrl-C."""
+    clock = Clock()
+    with demo.world(clock) as (airflow, image_url):
+        print(
+            f"\nWeb UI   {airflow.url}\nLogin    {USER} / {airflow.password}\n\n"
+            f"Open the DAG {DAG_ID} and press Trigger; a photo that the emulator knows:\n  {image_url}\n"
+            f"Logs are in {_short(str(airflow.processes.log_folder))}. Ctrl-C ends everything.",
+            flush=True,
+        )
+        while True:
+            airflow.processes.check()
+            time.sleep(0.5)
+
+
+def _short(path: str) -> str:
+    """A path as one would type it here."""
+    with contextlib.suppress(ValueError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path
+
+
+def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
+    def given(name: str) -> str:
+        return os.environ.get(f"DEMO_{name}", "")
+
+    parser = argparse.ArgumentParser(
+        prog="python -m dev.demo", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--stay", action="store_true", help="run nothing; leave Airflow running until Ctrl-C")
+    parser.add_argument("--text", default=given("TEXT") or TEXT, help="what the photo says")
+    parser.add_argument("--photo", default=given("PHOTO") or str(PHOTO), help="an image file, or an address")
+    parser.add_argument("--voice", default=given("VOICE") or VOICE, help="the voice, such as %(default)s")
+    parser.add_argument("--output", type=Path, default=CHECKOUT / "demo-output", help="folder for the MP4")
+    parser.add_argument("--home", type=Path, help="Airflow's folder; what is in it is removed")
+    args = parser.parse_args(argv)
+    home = args.home or CHECKOUT / ".airflow" / ("ui" if args.stay else "demo")
+    return args.stay, Demo(args.text, args.photo, args.voice, args.output.resolve(), home)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit status."""
+
+    def stop(number: int, frame: object) -> NoReturn:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)  # the first one counts; the end takes a few seconds
+        raise Stopped(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    to_stay, demo = _arguments(argv)
+    try:
+        demo.check()
+        if to_stay:
+            stay(demo)
+        run(demo)
+    except Stopped as e:
+        print("\nStopped; nothing is left running.", file=sys.stderr)
+        return 128 + e.number
+    except EXPECTED as e:
+        print(f"\nerror: {e}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""
+### One video for each text
+
+Three tasks, mapped over as many texts as a list holds. Every text is submitted, waited for and fetched on its
+own: one that fails holds up no other, and can be cleared alone.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import DAG, Param, task
+
+from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.sensors import TwinSyncSensor
+
+with DAG(
+    dag_id="twinsync_many_photos",
+    schedule=None,
+    catchup=False,
+    tags=["twinsync", "example"],
+    doc_md=__doc__,
+    params={
+        "texts": Param(["早上好。", "Good afternoon.", "Guten Abend."], type="array"),
+        "folder": Param("/tmp/twinsync", type="string"),  # noqa: S108  # an example's
+    },
+) as dag:
+
+    @task
+    def texts(params: dict[str, list[str]]) -> list[str]:
+        """Give the texts of this run."""
+        return params["texts"]
+
+    submit = TwinSyncSubmitOperator.partial(
+        task_id="submit",
+        image_url="https://twinsync.oss-cn-hangzhou.aliyuncs.com/video/1683730315image.jpeg",
+        pronouncer="zh-CN-XiaohanNeural",
+        max_active_tis_per_dagrun=8,
+    ).expand(text=texts())
+    wait = TwinSyncSensor.partial(task_id="wait", poke_interval=2, timeout=3600).expand(
+        twinsync_task_id=submit.output
+    )
+    TwinSyncDownloadOperator.partial(
+        task_id="fetch",
+        destination="{{ params.folder }}/{{ ts_nodash }}-{{ ti.map_index }}.mp4",
+        retries=3,
+    ).expand(result_url=wait.output)

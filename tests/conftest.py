@@ -1,0 +1,199 @@
+"""An Airflow of the tests' own, an emulated TwinSync, and small servers for what it does not do.
+
+The environment is set before anything imports Airflow: no test reads the user's configuration, connections or
+proxies, and no request leaves this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable, Iterator
+
+    from airflow_provider_twinsync.emulator import Emulator
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+KEY = "emulator-key-5d41"
+
+_HOME = tempfile.TemporaryDirectory(prefix="twinsync-tests-")
+_NOT_OURS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+for _name in list(os.environ):
+    if _name.startswith("AIRFLOW_") or _name.upper() in _NOT_OURS:
+        del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "example_dags"),
+    "NETRC": os.devnull,
+    "NO_PROXY": "localhost,127.0.0.1,::1",
+}
+
+
+def pytest_unconfigure() -> None:
+    """Remove the tests' Airflow."""
+    _HOME.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated() -> None:
+    """Make the tables of the tests' Airflow, for tests that need a database."""
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert made.returncode == 0, made.stdout
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """A fresh emulator whose jobs are done at once."""
+    from airflow_provider_twinsync.emulator import Emulator
+
+    with Emulator(key=KEY) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Define the default connection: the emulator's with other fields, and what is no field as its extra."""
+
+    def connect(**fields: Any) -> None:
+        connection = {"conn_type": "twinsync", "host": emulator.host, "port": emulator.port, "password": KEY}
+        extra = {name: fields.pop(name) for name in list(fields) if name not in {*connection, "schema"}}
+        value = json.dumps({**connection, **fields, "extra": extra})
+        monkeypatch.setenv("AIRFLOW_CONN_TWINSYNC_DEFAULT", value)
+
+    return connect
+
+
+@pytest.fixture
+def connection(connect: Callable[..., None]) -> str:
+    """The default connection, to the emulator; gives its id."""
+    connect()
+    return "twinsync_default"
+
+
+@pytest.fixture
+def hook(connection: str) -> TwinSyncHook:
+    """A hook that talks to the emulator."""
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+    return TwinSyncHook(connection)
+
+
+@pytest.fixture
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were asked for, in seconds; none of them is made."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    return pauses
+
+
+@pytest.fixture
+def logged(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[], str]]:
+    """All that was logged so far. Airflow 3 prints a hook's log, Airflow 2 keeps it from the root logger."""
+    seen: list[str] = []
+
+    def logged() -> str:
+        seen.extend(capfd.readouterr())
+        return "\n".join([*seen, *(f"{record.getMessage()} {record.args!r}" for record in caplog.records)])
+
+    tasks = logging.getLogger("airflow.task")
+    tasks.addHandler(caplog.handler)
+    yield logged
+    tasks.removeHandler(caplog.handler)
+
+
+def answer(status: int = 200, body: bytes = b"", /, **headers: str | int) -> bytes:
+    """An HTTP answer, byte for byte; a header's `_` stands for a hyphen, and Content-Length is not added."""
+    lines = [f"HTTP/1.1 {status} Because", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came: the target is a path, or an address where a proxy is asked."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """A server that answers each request with the pieces that a function gives, and then closes."""
+
+    listening: socket.socket
+    respond: Callable[[Received], Iterable[bytes]]
+    tls: ssl.SSLContext | None = None
+    requests: list[Received] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return int(self.listening.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def run(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except OSError:  # the test is over
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(30)
+        try:
+            with connection, self._wrapped(connection) as stream, stream.makefile("rb") as reader:
+                method, target, _ = reader.readline().decode("latin-1").split(" ")
+                headers = {}
+                while line := reader.readline().decode("latin-1").strip():
+                    name, _, value = line.partition(":")
+                    headers[name.lower()] = value.strip()
+                body = reader.read(int(headers.get("content-length", 0)))
+                self.requests.append(Received(method, target, headers, body))
+                for piece in self.respond(self.requests[-1]):
+                    stream.sendall(piece)
+        except (OSError, ValueError):  # the client left, or spoke no HTTP
+            return
+
+    def _wrapped(self, connection: socket.socket) -> socket.socket:
+        return self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers on loopback, each with its own answers, for the length of a test."""
+    servers: list[Server] = []
+
+    def serve(respond: Callable[[Received], Iterable[bytes]], tls: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(socket.create_server(("127.0.0.1", 0)), respond, tls))
+        threading.Thread(target=servers[-1].run, daemon=True).start()
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        # A thread that waits in accept() is only woken by a shutdown.
+        server.listening.shutdown(socket.SHUT_RDWR)
+        server.listening.close()

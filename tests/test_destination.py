@@ -1,0 +1,265 @@
+"""Where a video goes: the file appears where it was asked for when it is whole, or nothing does."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from conftest import answer
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_twinsync.destination import open_destination
+from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Server
+
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(400_000)
+
+
+def xfail(reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder; the temporary one lies beside it. The memory that is a store is emptied."""
+    for name in ("work", "temporary"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.chdir(tmp_path / "work")
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
+    return tmp_path / "work"
+
+
+def left(folder: Path) -> list[str]:
+    """All files and folders that are there, the temporary ones too."""
+    return sorted(str(path.relative_to(folder.parent)) for path in folder.parent.glob("*/**/*"))
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    return serve(lambda _: [answer(200, VIDEO, Content_Type="video/mp4", Content_Length=len(VIDEO))])
+
+
+@pytest.mark.parametrize(
+    ("destination", "file"),
+    [
+        ("a.mp4", "a.mp4"),
+        ("  a.mp4\n", "a.mp4"),
+        ("./b/../a.mp4", "a.mp4"),
+        ("new/folders/a.mp4", "new/folders/a.mp4"),
+        (Path("new") / "a.mp4", "new/a.mp4"),
+        ("{folder}/a.mp4", "a.mp4"),
+        ("file://{folder}/new/a.mp4", "new/a.mp4"),
+        (
+            "manual__2026-11-23T14:00:00+00:00 你好 100%25.mp4",
+            "manual__2026-11-23T14:00:00+00:00 你好 100%25.mp4",
+        ),
+        ("file://{folder}/a b+c.mp4", "a b+c.mp4"),
+        ("a#b?c.mp4", "a#b?c.mp4"),
+        pytest.param("file://{folder}/a#b.mp4", "a#b.mp4", marks=xfail("what follows # is dropped")),
+        pytest.param("file://{folder}/a?b.mp4", "a?b.mp4", marks=xfail("what follows ? is dropped")),
+    ],
+)
+def test_a_file_appears_where_it_was_asked_for(
+    hook: TwinSyncHook, server: Server, folder: Path, destination: Any, file: str
+) -> None:
+    """With the folders that were missing, and with nothing beside it."""
+    if isinstance(destination, str):
+        destination = destination.format(folder=folder)
+    got = hook.download(server.url, destination)
+    assert [path for path in folder.rglob("*") if path.is_file()] == [folder / file]
+    assert (folder / file).read_bytes() == VIDEO
+    assert Path(got["path"]).resolve() == folder / file
+    assert list((folder.parent / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize("existing", [None, b"yesterday's video"], ids=["new", "existing"])
+@pytest.mark.parametrize(
+    "destination",
+    ["memory://videos/2026/11/a.mp4", ObjectStoragePath("memory://videos/2026/11/a.mp4")],
+    ids=type,
+)
+def test_an_object_appears_where_it_was_asked_for(
+    hook: TwinSyncHook, server: Server, folder: Path, destination: Any, existing: bytes | None
+) -> None:
+    """In any store that Airflow knows; the address is given back as it was given."""
+    if existing:
+        ObjectStoragePath("memory://videos/2026/11/a.mp4").write_bytes(existing)
+    got = hook.download(server.url, destination)
+    assert got["path"] == "memory://videos/2026/11/a.mp4"
+    assert ObjectStoragePath(got["path"]).read_bytes() == VIDEO
+    assert len(MemoryFileSystem.store) == 1
+    assert left(folder) == []
+
+
+def test_a_file_is_as_readable_as_any_other(hook: TwinSyncHook, server: Server, folder: Path) -> None:
+    """The mask of the process rules, and not a temporary file's."""
+    hook.download(server.url, "a.mp4")
+    (folder / "b.txt").touch()
+    assert (folder / "a.mp4").stat().st_mode == (folder / "b.txt").stat().st_mode
+
+
+def test_another_file_system_of_this_machine_is_a_store_like_any_other(
+    hook: TwinSyncHook, server: Server, folder: Path
+) -> None:
+    """`local` is the other name that fsspec has for `file`."""
+    hook.download(server.url, f"local://{folder}/a.mp4")
+    assert (folder / "a.mp4").read_bytes() == VIDEO
+
+
+@pytest.mark.parametrize(
+    ("destination", "said"),
+    [
+        (None, "destination is None"),
+        ("", "destination is ''"),
+        (" ", "destination is ' '"),
+        ("None", "destination is 'None'"),
+        (7, "destination is 7"),
+        (b"a.mp4", "destination is b'a.mp4'"),
+        ("new/", "is a folder: give the name"),
+        ("{folder}", "is a folder: give the name"),
+        ("file://{folder}", "is a folder: give the name"),
+        (".", "is a folder: give the name"),
+        ("memory://videos/", "is a folder: give the name"),
+        ("nosuchstore://videos/a.mp4", "cannot be written: "),
+        ("file.txt/a.mp4", "cannot be written: "),
+        ("file.txt/b/a.mp4", "cannot be written: "),
+        ("n" * 300 + "/a.mp4", "cannot be written: "),
+        ("n" * 300, "cannot be written: "),
+        pytest.param("a\0b.mp4", "", marks=xfail("a ValueError comes out")),
+    ],
+)
+def test_a_destination_that_cannot_be_written_sends_nothing(
+    hook: TwinSyncHook, server: Server, folder: Path, destination: Any, said: str
+) -> None:
+    """It is named before the video is asked for, and all stays as it was."""
+    (folder / "file.txt").write_text("text")
+    if isinstance(destination, str):
+        destination = destination.format(folder=folder)
+    with pytest.raises(UsageError) as caught:
+        hook.download(server.url, destination)
+    assert said in str(caught.value)
+    assert "destination" in str(caught.value)
+    assert server.requests == []
+    assert left(folder) == ["work/file.txt"]
+    assert (folder / "file.txt").read_text() == "text"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_must_not_be_written_sends_nothing(
+    hook: TwinSyncHook, server: Server, folder: Path
+) -> None:
+    """As the operating system says."""
+    folder.chmod(0o500)
+    with pytest.raises(UsageError, match="Permission denied"):
+        hook.download(server.url, "a.mp4")
+    assert server.requests == []
+
+
+class BrokenStore(MemoryFileSystem):
+    """A store that answers every upload with an error of its own."""
+
+    protocol = "brokenstore"
+    error: BaseException = RuntimeError("the bucket is gone")
+
+    def put_file(self, *_: Any, **__: Any) -> None:
+        raise self.error
+
+
+@pytest.fixture
+def broken_store() -> Iterator[type[BrokenStore]]:
+    fsspec.register_implementation("brokenstore", BrokenStore, clobber=True)
+    yield BrokenStore
+    fsspec.registry._registry.pop("brokenstore")
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("the bucket is gone"), PermissionError(13, "no"), KeyError("x")]
+)
+def test_a_store_that_takes_nothing_is_named(
+    hook: TwinSyncHook,
+    server: Server,
+    folder: Path,
+    broken_store: type[BrokenStore],
+    monkeypatch: pytest.MonkeyPatch,
+    sleeps: list[float],
+    error: Exception,
+) -> None:
+    """Whatever its library raises. The video is not fetched again for it, and no object is left."""
+    monkeypatch.setattr(broken_store, "error", error)
+    with pytest.raises(DownloadInterruptedError) as caught:
+        hook.download(server.url, "brokenstore://videos/a.mp4")
+    for part in ("'brokenstore://videos/a.mp4'", "could not be written", type(error).__name__):
+        assert part in str(caught.value)
+    assert caught.value.retryable
+    assert len(server.requests) == 1
+    assert sleeps == []
+    assert MemoryFileSystem.store == {}
+    assert left(folder) == []
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "new/a.mp4", "memory://videos/a.mp4"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_whatever_ends_a_download_leaves_nothing(
+    folder: Path, destination: str, error: type[BaseException]
+) -> None:
+    """Airflow's own time limits are no ordinary exceptions."""
+    (folder / "new").mkdir()
+    with pytest.raises(error), open_destination(destination) as (file, _):  # noqa: PT012
+        file.write(VIDEO)
+        raise error
+    assert left(folder) == ["work/new"]
+    assert MemoryFileSystem.store == {}
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_what_is_not_published_does_not_appear(folder: Path, destination: str) -> None:
+    """Not even where nothing went wrong; and before it is published, nothing is there."""
+    with open_destination(destination) as (file, _):
+        file.write(VIDEO)
+        file.flush()
+        assert not (folder / "a.mp4").exists()
+    assert left(folder) == []
+    assert MemoryFileSystem.store == {}
+
+
+def test_a_folder_that_goes_away_meanwhile_is_an_interruption(folder: Path) -> None:
+    """The video cannot be moved to where it was asked for."""
+    with (
+        pytest.raises(DownloadInterruptedError, match="could not be written"),
+        open_destination("new/a.mp4") as (
+            file,
+            publish,
+        ),
+    ):
+        file.write(VIDEO)
+        for path in (folder / "new").iterdir():
+            path.unlink()
+        (folder / "new").rmdir()
+        publish()
+    assert left(folder) == []
+
+
+def test_two_at_once_do_not_meet(folder: Path) -> None:
+    """The last one to be whole is the file that stays."""
+    with open_destination("a.mp4") as (one, publish_one), open_destination("a.mp4") as (two, publish_two):
+        one.write(b"one")
+        two.write(b"two")
+        publish_two()
+        assert (folder / "a.mp4").read_bytes() == b"two"
+        publish_one()
+        assert (folder / "a.mp4").read_bytes() == b"one"
+    assert left(folder) == ["work/a.mp4"]

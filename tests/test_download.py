@@ -1,0 +1,634 @@
+"""Fetching a video over real sockets: the whole of it and nothing else, whatever the server does."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+import random
+import resource
+import socket
+import tempfile
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+from conftest import KEY, Received, answer
+
+from airflow_provider_twinsync.emulator import FailJob, HttpError, Truncated, WrongVideo
+from airflow_provider_twinsync.exceptions import (
+    DownloadInterruptedError,
+    DownloadRefusedError,
+    TwinSyncError,
+    UsageError,
+)
+from airflow_provider_twinsync.hooks import TwinSyncHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from conftest import Server
+
+    from airflow_provider_twinsync.emulator import Emulator
+
+    Answering: TypeAlias = "bytes | Callable[[Received], Iterable[bytes]]"
+    Serve: TypeAlias = "Callable[..., Server]"
+
+pytestmark = [
+    pytest.mark.filterwarnings("error::ResourceWarning"),
+    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
+]
+
+JOB = {"text": "Hello", "image_url": "https://host.invalid/a.jpg", "pronouncer": "en-US-AriaNeural"}
+#: Larger than what is read at once, and no two parts alike. Its first box is that of an MP4 file.
+VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(700_000 - 12)
+OTHER_VIDEO = b"\0\0\0\x18ftypisom" + random.Random(2).randbytes(650_000 - 12)
+CUT = 300_000
+
+
+def xfail(reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(sleeps: list[float]) -> None:
+    """No test waits for a pause."""
+
+
+@pytest.fixture
+def destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file to write, in a folder of its own; the temporary folder lies in the same place."""
+    for name in ("videos", "temporary"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "videos" / "video.mp4"
+
+
+def files_beside(destination: Path) -> list[str]:
+    """All that is in the destination's folder, and in the temporary one."""
+    root = destination.parents[1]
+    return sorted(str(path.relative_to(root)) for path in root.glob("*/**/*"))
+
+
+def head(status: int = 200, data: bytes = VIDEO, /, **headers: str | int) -> bytes:
+    headers = {"Content_Type": "video/mp4", "Content_Length": len(data), "ETag": '"v1"', **headers}
+    return answer(status, **headers)
+
+
+def whole(data: bytes = VIDEO, /, **headers: str | int) -> bytes:
+    return head(200, data, **headers) + data
+
+
+def cut(at: int = CUT, /, **headers: str | int) -> bytes:
+    """The head promises the whole video, and the connection ends before."""
+    return head(**headers) + VIDEO[:at]
+
+
+def rest(request: Received) -> list[bytes]:
+    """What a server does that knows ranges, and still has the same video."""
+    assert request.headers["if-range"] == '"v1"'
+    start = int(request.headers["range"].removeprefix("bytes=").removesuffix("-"))
+    data = VIDEO[start:]
+    content_range = f"bytes {start}-{len(VIDEO) - 1}/{len(VIDEO)}"
+    return [head(206, data, Content_Range=content_range) + data]
+
+
+def in_turn(*answers: Answering) -> Callable[[Received], Iterable[bytes]]:
+    """Answer the first request so and the second so; the last answer is given for ever."""
+    turns = itertools.chain(answers, itertools.repeat(answers[-1]))
+
+    def respond(request: Received) -> Iterable[bytes]:
+        turn = next(turns)
+        return turn(request) if callable(turn) else [turn]
+
+    return respond
+
+
+def asked(server: Server) -> list[str | None]:
+    """The ranges that were asked for."""
+    return [request.headers.get("range") for request in server.requests]
+
+
+# --------------------------------------------------------------------------------------------------- whole
+
+
+def test_the_file_is_the_emulators_video(hook: TwinSyncHook, emulator: Emulator, destination: Path) -> None:
+    """Byte for byte, with its checksum, its size and its type; the key goes nowhere."""
+    import requests
+
+    url = hook.get_task(hook.submit(**JOB)).result_url
+    assert url is not None
+    got = hook.download(url, destination)
+    video = requests.get(url, timeout=10).content
+    assert destination.read_bytes() == video
+    assert got == {
+        "path": str(destination),
+        "bytes": len(video),
+        "sha256": hashlib.sha256(video).hexdigest(),
+        "content_type": "video/mp4",
+    }
+    assert [entry.key for entry in emulator.world.journal if entry.call == "result"] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "content_type"),
+    [
+        ([whole()], "video/mp4"),
+        ([whole(Content_Type="Video/MP4; codecs=avc1")], "video/mp4"),
+        ([whole(Content_Type="application/octet-stream")], "application/octet-stream"),
+        ([answer(200, VIDEO)], ""),
+        ([answer(200, Transfer_Encoding="chunked"), b"aae60\r\n", VIDEO, b"\r\n0\r\n\r\n"], ""),
+        ([head(), *(VIDEO[at : at + 1] for at in range(20)), VIDEO[20:]], "video/mp4"),
+    ],
+)
+def test_a_video_may_come_in_any_framing(
+    hook: TwinSyncHook, serve: Serve, destination: Path, pieces: list[bytes], content_type: str
+) -> None:
+    """With a length or without, in chunks, byte by byte; the type may be missing or general."""
+    server = serve(lambda _: pieces)
+    got = hook.download(f"{server.url}/a.mp4", destination)
+    assert destination.read_bytes() == VIDEO
+    assert (got["bytes"], got["content_type"]) == (len(VIDEO), content_type)
+    assert got["sha256"] == hashlib.sha256(VIDEO).hexdigest()
+    [request] = server.requests
+    assert request.headers["accept-encoding"] == "identity"
+    assert "authorization" not in request.headers
+    assert KEY not in repr(request)
+    assert files_beside(destination) == ["videos/video.mp4"]
+
+
+def test_an_existing_file_is_replaced(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """By the whole of the new one."""
+    destination.write_bytes(b"an older and longer video" * 100_000)
+    hook.download(serve(lambda _: [whole()]).url, destination)
+    assert destination.read_bytes() == VIDEO
+
+
+# -------------------------------------------------------------------------------------------- interrupted
+
+
+def test_a_video_of_the_emulator_goes_on_where_it_was_cut(
+    hook: TwinSyncHook, emulator: Emulator, destination: Path, sleeps: list[float], logged: Callable[[], str]
+) -> None:
+    """Twice; the emulator's own ranges and ETags decide."""
+    import requests
+
+    url = hook.get_task(hook.submit(**JOB)).result_url
+    assert url is not None
+    first = requests.get(url, timeout=10)
+    emulator.world.faults.add("result", Truncated(after_bytes=5000))
+    emulator.world.faults.add("result", Truncated(after_bytes=2000))
+    got = hook.download(url, destination)
+    assert destination.read_bytes() == first.content
+    assert got["sha256"] == hashlib.sha256(first.content).hexdigest()
+    entries = [entry for entry in emulator.world.journal if entry.call == "result"][1:]
+    etag = first.headers["ETag"]
+    assert [entry.status for entry in entries] == [200, 206, 206]
+    assert [entry.headers.get("Range") for entry in entries] == [None, "bytes=5000-", "bytes=7000-"]
+    assert [entry.headers.get("If-Range") for entry in entries] == [None, etag, etag]
+    assert len(sleeps) == 2
+    assert "from byte 5000" in logged()
+
+
+def reset(_: Received) -> Iterator[bytes]:
+    """The connection is reset in the middle: nothing more comes than what had come."""
+    yield cut()
+    raise ConnectionResetError
+
+
+def hang(_: Received) -> Iterator[bytes]:
+    import threading
+
+    yield cut()
+    threading.Event().wait(3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "ranges"),
+    [
+        ([cut(), rest], [None, "bytes=300000-"]),
+        ([reset, rest], [None, "bytes=300000-"]),
+        ([hang, rest], [None, "bytes=300000-"]),
+        ([cut(1), rest], [None, "bytes=1-"]),
+        ([cut(0), whole()], [None, None]),
+        ([b"", whole()], [None, None]),
+        ([answer(500), whole()], [None, None]),
+        ([answer(503), answer(429), answer(408), whole()], [None] * 4),
+        ([cut(), answer(502), rest], [None, "bytes=300000-", "bytes=300000-"]),
+        # A server that knows no ranges, or has another video by now, gives the whole of it.
+        ([cut(), whole()], [None, "bytes=300000-"]),
+        ([cut(), whole(OTHER_VIDEO, ETag='"v2"')], [None, "bytes=300000-"]),
+        # Nothing names this version of the video, or nothing that vouches for every byte.
+        ([answer(200, VIDEO[:CUT], Content_Length=len(VIDEO)), whole()], [None, None]),
+        ([cut(ETag='W/"v1"'), whole()], [None, None]),
+        # The server has thought better of it.
+        ([cut(), answer(416), whole()], [None, "bytes=300000-", None]),
+    ],
+)
+def test_a_video_that_was_cut_goes_on_or_starts_again(
+    connect: Callable[..., None],
+    serve: Serve,
+    destination: Path,
+    sleeps: list[float],
+    answers: list[Any],
+    ranges: list[str | None],
+) -> None:
+    """What is in the file in the end is one video, and never two halves."""
+    connect(request_timeout_s=0.5)
+    server = serve(in_turn(*answers))
+    got = TwinSyncHook().download(server.url, destination)
+    video = OTHER_VIDEO if answers[-1] == whole(OTHER_VIDEO, ETag='"v2"') else VIDEO
+    assert destination.read_bytes() == video
+    assert (got["bytes"], got["sha256"]) == (len(video), hashlib.sha256(video).hexdigest())
+    assert asked(server) == ranges
+    assert len(sleeps) == len(ranges) - 1
+    assert files_beside(destination) == ["videos/video.mp4"]
+
+
+def test_a_date_names_a_version_where_no_etag_does(
+    hook: TwinSyncHook, serve: Serve, destination: Path
+) -> None:
+    """`Last-Modified`, as RFC 9110 allows in `If-Range`."""
+    date = "Wed, 21 Oct 2015 07:28:00 GMT"
+    start = answer(200, VIDEO[:CUT], Content_Length=len(VIDEO), Last_Modified=date)
+    server = serve(in_turn(start, whole()))
+    hook.download(server.url, destination)
+    assert [request.headers.get("if-range") for request in server.requests] == [None, date]
+
+
+@pytest.mark.parametrize(
+    "content_range",
+    [
+        "bytes 0-699999/700000",
+        "bytes 300001-699999/700000",
+        "bytes */700000",
+        "300000-699999/700000",
+        "bytes 300000-/700000",
+        "",
+    ],
+)
+def test_another_part_than_asked_for_is_not_appended(
+    hook: TwinSyncHook, serve: Serve, destination: Path, content_range: str
+) -> None:
+    """It is not even looked at: the video starts again."""
+    wrong = head(206, VIDEO[CUT:], Content_Range=content_range) + VIDEO[CUT:]
+    server = serve(in_turn(cut(), wrong, whole()))
+    hook.download(server.url, destination)
+    assert destination.read_bytes() == VIDEO
+    assert asked(server) == [None, "bytes=300000-", None]
+
+
+@xfail("the ETag of a 206 is not compared")
+def test_a_part_of_another_version_is_not_appended(
+    hook: TwinSyncHook, serve: Serve, destination: Path
+) -> None:
+    """A server may know ranges and not `If-Range`; the ETag of the part tells (RFC 9110, 15.3.7.3)."""
+    part = OTHER_VIDEO[CUT:]
+    content_range = f"bytes {CUT}-{len(OTHER_VIDEO) - 1}/{len(OTHER_VIDEO)}"
+    other = head(206, part, ETag='"v2"', Content_Range=content_range) + part
+    server = serve(in_turn(cut(), other, whole(OTHER_VIDEO, ETag='"v2"')))
+    hook.download(server.url, destination)
+    assert destination.read_bytes() == OTHER_VIDEO
+
+
+@pytest.mark.parametrize(("retry_after", "pause_s"), [("17", 17), ("0", 1), ("9999", 60), ("soon", 1)])
+def test_a_busy_server_says_how_long(
+    hook: TwinSyncHook,
+    serve: Serve,
+    destination: Path,
+    sleeps: list[float],
+    retry_after: str,
+    pause_s: float,
+) -> None:
+    """Within reason."""
+    server = serve(in_turn(answer(503, Retry_After=retry_after), whole()))
+    hook.download(server.url, destination)
+    assert sleeps == [pause_s]
+
+
+@pytest.mark.parametrize(
+    ("respond", "said"),
+    [
+        (in_turn(cut(ETag="")), "400000 more expected"),
+        (
+            in_turn(answer(200, b"aae60\r\n" + VIDEO[:CUT], Transfer_Encoding="chunked")),
+            "did not arrive whole",
+        ),
+        (in_turn(reset), "did not arrive whole"),
+        (in_turn(b""), "did not arrive whole"),
+        (in_turn(answer(500)), "HTTP 500"),
+        (in_turn(answer(416)), "would not go on"),
+    ],
+)
+@pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
+def test_a_video_that_never_comes_whole_is_given_up(
+    hook: TwinSyncHook,
+    serve: Serve,
+    destination: Path,
+    sleeps: list[float],
+    respond: Callable[[Received], Iterable[bytes]],
+    said: str,
+    existing: bool,
+) -> None:
+    """After some tries, with longer and longer pauses, and with nothing changed on the disk."""
+    if existing:
+        destination.write_bytes(b"yesterday's video")
+    server = serve(respond)
+    with pytest.raises(DownloadInterruptedError, match=said) as caught:
+        hook.download(f"{server.url}/a.mp4", destination)
+    assert caught.value.retryable
+    assert f"{server.url}/a.mp4" in str(caught.value)
+    assert sleeps == [1, 2, 4, 8, 16]
+    assert len(server.requests) == 6
+    assert files_beside(destination) == (["videos/video.mp4"] if existing else [])
+    assert not existing or destination.read_bytes() == b"yesterday's video"
+
+
+def test_a_server_that_is_gone_is_given_up(
+    hook: TwinSyncHook, destination: Path, sleeps: list[float]
+) -> None:
+    """A refused connection is an interruption like any other."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(DownloadInterruptedError, match="refused"):
+        hook.download(f"http://127.0.0.1:{port}/a.mp4", destination)
+    assert len(sleeps) == 5
+    assert files_beside(destination) == []
+
+
+@xfail("what was half written stays in the file, and the next part is appended to it")
+def test_a_disk_that_was_full_for_a_while_spoils_nothing(
+    hook: TwinSyncHook, serve: Serve, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that failed may have written something: what goes on must begin where the checksum is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def space_again(_: float) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    monkeypatch.setattr("time.sleep", space_again)
+    server = serve(in_turn(whole(), rest))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (CUT, hard))
+    try:
+        got = hook.download(server.url, destination)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert hashlib.sha256(destination.read_bytes()).hexdigest() == got["sha256"]
+    assert destination.read_bytes() == VIDEO
+
+
+# ------------------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([whole(b"<html>an error page</html>")], "not an MP4 video"),
+        ([whole(b"<html>an error page</html>", Content_Type="text/html; charset=utf-8")], "gives text/html"),
+        ([whole(Content_Type="application/json")], "gives application/json"),
+        ([whole(b"")], "not an MP4 video"),
+        ([whole(b"ftyp")], "not an MP4 video"),
+        ([head(), b"GIF8", b"9a", VIDEO], "not an MP4 video"),
+        ([whole(gzip.compress(VIDEO), Content_Encoding="gzip")], "not an MP4 video"),
+        ([answer(400)], "HTTP 400"),
+        ([answer(304)], "HTTP 304"),
+        ([answer(204)], "HTTP 204"),
+    ],
+)
+def test_what_is_no_video_is_refused(
+    hook: TwinSyncHook,
+    serve: Serve,
+    destination: Path,
+    sleeps: list[float],
+    pieces: list[bytes],
+    said: str,
+) -> None:
+    """At once, for it would be the same again; and nothing of it is kept."""
+    destination.write_bytes(b"yesterday's video")
+    server = serve(lambda _: pieces)
+    with pytest.raises(DownloadRefusedError, match=said) as caught:
+        hook.download(f"{server.url}/a.mp4", destination)
+    assert f"{server.url}/a.mp4" in str(caught.value)
+    assert len(server.requests) == 1
+    assert sleeps == []
+    assert files_beside(destination) == ["videos/video.mp4"]
+    assert destination.read_bytes() == b"yesterday's video"
+
+
+def test_a_wrong_video_of_the_emulator_is_refused(
+    hook: TwinSyncHook, emulator: Emulator, destination: Path
+) -> None:
+    """The right type, and no MP4."""
+    url = hook.get_task(hook.submit(**JOB)).result_url
+    assert url is not None
+    emulator.world.faults.add("result", WrongVideo())
+    with pytest.raises(DownloadRefusedError, match="this is"):
+        hook.download(url, destination)
+    assert files_beside(destination) == []
+
+
+def test_a_video_may_be_as_large_as_the_connection_says(
+    connect: Callable[..., None], serve: Serve, destination: Path
+) -> None:
+    """A megabyte is a million bytes."""
+    connect(max_video_mb=0.7)
+    TwinSyncHook().download(serve(lambda _: [whole()]).url, destination)
+    assert destination.stat().st_size == 700_000
+
+
+@pytest.mark.parametrize("promised", [True, False], ids=["promised", "endless"])
+def test_a_video_that_is_too_large_is_refused(
+    connect: Callable[..., None], serve: Serve, destination: Path, sleeps: list[float], promised: bool
+) -> None:
+    """At its head where that says so, else when the limit is passed."""
+    connect(max_video_mb=0.5)
+    sent: list[int] = []
+
+    def respond(_: Received) -> Iterator[bytes]:
+        yield head(200, bytes(500_001)) if promised else answer(200)
+        for at in itertools.count(0, 50_000):
+            yield VIDEO[at % 700_000 :][:50_000]
+            sent.append(at)
+
+    server = serve(respond)
+    with pytest.raises(DownloadRefusedError, match=r"larger than 0\.5 MB.*max_video_mb"):
+        TwinSyncHook().download(server.url, destination)
+    assert len(server.requests) == 1
+    assert sleeps == []
+    assert files_beside(destination) == []
+
+
+def test_a_video_that_grows_over_its_resumptions_is_refused(
+    connect: Callable[..., None], serve: Serve, destination: Path
+) -> None:
+    """The limit counts what is in the file, and not what one answer brings."""
+    connect(max_video_mb=0.5)
+
+    def more(request: Received) -> Iterator[bytes]:
+        start = int(request.headers["range"][len("bytes=") : -1])
+        yield answer(206, Content_Range=f"bytes {start}-{start + 99_999}/*", Transfer_Encoding="chunked")
+        yield b"186a0\r\n" + VIDEO[:100_000] + b"\r\n"
+
+    server = serve(
+        in_turn(answer(200, b"186a0\r\n" + VIDEO[:100_000], ETag='"v"', Transfer_Encoding="chunked"), more)
+    )
+    with pytest.raises(DownloadRefusedError, match="larger than"):
+        TwinSyncHook().download(server.url, destination)
+    assert files_beside(destination) == []
+
+
+# ---------------------------------------------------------------------------------------------------- hosts
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://localhost:{port}/a.mp4",
+        "http://127.0.0.1.:{port}/a.mp4",
+        "http://[::ffff:127.0.0.1]:{port}/a.mp4",
+        "http://127.0.0.1@localhost:{port}/a.mp4",
+        "http://localhost:{port}#@127.0.0.1/a.mp4",
+        pytest.param(
+            "http://localhost:{port}\\@127.0.0.1/a.mp4",
+            marks=xfail(
+                "urlsplit takes what follows the @ for the host, and requests what comes before the \\"
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("redirected", [False, True], ids=["address", "redirect"])
+def test_a_host_that_is_not_allowed_gets_no_request(
+    hook: TwinSyncHook, serve: Serve, destination: Path, address: str, redirected: bool
+) -> None:
+    """Also where it is the same machine, and also where an allowed host redirects to it."""
+    server = serve(lambda _: [whole()])
+    url = address.format(port=server.port)
+    first = serve(lambda _: [answer(302, Location=url)]).url if redirected else url
+    with pytest.raises(DownloadRefusedError, match="not allowed") as caught:
+        hook.download(first, destination)
+    assert "allowed_result_hosts" in str(caught.value)
+    assert "'twinsync_default'" in str(caught.value)
+    assert server.requests == []
+    assert files_beside(destination) == []
+
+
+def test_a_host_can_be_allowed(connect: Callable[..., None], serve: Serve, destination: Path) -> None:
+    """By the connection."""
+    connect(allowed_result_hosts="LocalHost, other.invalid")
+    server = serve(lambda _: [whole()])
+    TwinSyncHook().download(f"http://localhost:{server.port}/a.mp4", destination)
+    assert destination.read_bytes() == VIDEO
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("absolute", [True, False], ids=["absolute", "relative"])
+def test_a_redirect_to_an_allowed_host_is_followed(
+    hook: TwinSyncHook, serve: Serve, destination: Path, status: int, absolute: bool
+) -> None:
+    """To another port, or to a path beside."""
+    server = serve(lambda request: [whole() if request.target == "/new/b.mp4" else answer(404)])
+    location = f"{server.url}/new/b.mp4" if absolute else "../new/b.mp4"
+    first = serve(
+        lambda request: [whole() if request.target == "/new/b.mp4" else answer(status, Location=location)]
+    )
+    hook.download(f"{first.url}/old/a.mp4", destination)
+    assert destination.read_bytes() == VIDEO
+    assert len(server.requests) == (1 if absolute else 0)
+    assert len(first.requests) == (1 if absolute else 2)
+
+
+@pytest.mark.parametrize("location", ["/a.mp4", "", "/a.mp4?again"])
+def test_a_redirect_in_a_circle_ends(
+    hook: TwinSyncHook, serve: Serve, destination: Path, location: str
+) -> None:
+    """After some rounds, and without a retry."""
+    server = serve(lambda _: [answer(302, Location=location)])
+    with pytest.raises(DownloadRefusedError, match="redirects more than 5 times"):
+        hook.download(f"{server.url}/a.mp4", destination)
+    assert len(server.requests) == 6
+    assert files_beside(destination) == []
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ftp://127.0.0.1/a.mp4",
+        "file:///etc/passwd",
+        pytest.param("http://[::1/", marks=xfail("requests reads it before we do, and raises ValueError")),
+        pytest.param("/\xe9.mp4", marks=xfail("requests reads it before we do, and raises ValueError")),
+    ],
+)
+def test_a_redirect_to_what_is_no_web_address_is_refused(
+    hook: TwinSyncHook, serve: Serve, destination: Path, location: str
+) -> None:
+    """By name."""
+    server = serve(lambda _: [answer(302, Location=location)])
+    with pytest.raises((DownloadRefusedError, UsageError)):
+        hook.download(f"{server.url}/a.mp4", destination)
+    assert len(server.requests) == 1
+    assert files_beside(destination) == []
+
+
+@pytest.mark.parametrize("url", ["", None, "None", "a.mp4", "s3://bucket/a.mp4", "file:///etc/passwd", 7])
+def test_an_address_that_is_none_is_named(hook: TwinSyncHook, destination: Path, url: Any) -> None:
+    """Before anything is opened."""
+    with pytest.raises(UsageError, match="result_url"):
+        hook.download(url, destination)
+    assert files_beside(destination) == []
+
+
+# -------------------------------------------------------------------------------------------------- expired
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+@pytest.mark.parametrize("after", [b"", cut()], ids=["at once", "in the middle"])
+def test_an_address_that_has_expired_is_asked_for_again(
+    hook: TwinSyncHook, emulator: Emulator, serve: Serve, destination: Path, status: int, after: bytes
+) -> None:
+    """By the job's id: the file is then the new address's."""
+    import requests
+
+    twinsync_task_id = hook.submit(**JOB)
+    server = serve(in_turn(*([after] if after else []), answer(status)))
+    got = hook.download(f"{server.url}/old.mp4", destination, twinsync_task_id=twinsync_task_id)
+    video = requests.get(f"{emulator.url}/example/{twinsync_task_id}.mp4", timeout=10).content
+    assert destination.read_bytes() == video
+    assert got["sha256"] == hashlib.sha256(video).hexdigest()
+    assert [entry.call for entry in emulator.world.journal] == ["submit", "status", "result", "result"]
+
+
+def test_an_address_is_asked_for_again_once(
+    hook: TwinSyncHook, emulator: Emulator, destination: Path
+) -> None:
+    """An address that is new and gives nothing either is the end."""
+    twinsync_task_id = hook.submit(**JOB)
+    emulator.world.faults.add("result", HttpError(status=404, times=None))
+    with pytest.raises(DownloadRefusedError, match="HTTP 404"):
+        hook.download(f"{emulator.url}/example/old.mp4", destination, twinsync_task_id=twinsync_task_id)
+    assert [entry.call for entry in emulator.world.journal] == ["submit", "result", "status", "result"]
+    assert files_beside(destination) == []
+
+
+def test_an_address_that_has_expired_without_an_id_says_what_to_give(
+    hook: TwinSyncHook, emulator: Emulator, destination: Path
+) -> None:
+    """The id of the job."""
+    with pytest.raises(DownloadRefusedError, match="twinsync_task_id"):
+        hook.download(f"{emulator.url}/example/old.mp4", destination)
+    assert len(emulator.world.journal) == 1
+    assert files_beside(destination) == []
+
+
+@pytest.mark.parametrize("fault", [HttpError(status=503), None], ids=["no status", "failed"])
+def test_an_address_that_cannot_be_asked_for_again_is_an_error(
+    hook: TwinSyncHook, emulator: Emulator, destination: Path, fault: HttpError | None
+) -> None:
+    """The status may be unavailable, and the job may turn out to have failed."""
+    emulator.world.faults.add("submit", FailJob())
+    twinsync_task_id = hook.submit(**JOB)
+    if fault is not None:
+        emulator.world.faults.add("status", fault)
+    with pytest.raises(TwinSyncError) as caught:
+        hook.download(f"{emulator.url}/example/old.mp4", destination, twinsync_task_id=twinsync_task_id)
+    assert caught.value.retryable is (fault is not None)
+    assert files_beside(destination) == []

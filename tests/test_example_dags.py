@@ -1,0 +1,98 @@
+"""The example DAGs, run by `dag.test()`: real operators, a real database, triggers inline."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_twinsync.emulator.faults import FailJob
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "example_dags"
+
+
+def load(name: str):
+    """Import an example as Airflow does: from its file."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.dag
+
+
+@pytest.fixture(autouse=True)
+def _world(migrated, connection, emulator, monkeypatch):
+    """An emulator with short jobs, and no quicker photo than the placeholder."""
+    emulator.world.waiting_s, emulator.world.duration_s = 0.5, 0.5
+
+
+def xcoms(run, task_id: str, key: str = "return_value") -> list:
+    """The values that the instances of a task pushed, by map index."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        query = session.query(XComModel).filter_by(run_id=run.run_id, task_id=task_id, key=key)
+        return [XComModel.deserialize_value(row) for row in query.order_by(XComModel.map_index)]
+
+
+def is_whole(fetched: dict) -> bool:
+    """Whether the file is what the task says it is."""
+    video = Path(fetched["path"]).read_bytes()
+    return (len(video), hashlib.sha256(video).hexdigest()) == (fetched["bytes"], fetched["sha256"])
+
+
+def test_the_main_example_makes_a_video(emulator, tmp_path):
+    """Submit, wait deferred, fetch: one POST, and what the XComs say lies on the disk."""
+    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "out" / "video.mp4")})
+    assert run.state == "success"
+    (job,) = emulator.world.tasks
+    assert xcoms(run, "submit") == [job]
+    assert xcoms(run, "wait") == [f"{emulator.url}/example/{job}.mp4"]
+    (fetched,) = xcoms(run, "fetch")
+    assert fetched["path"] == str(tmp_path / "out" / "video.mp4")
+    assert is_whole(fetched)
+    assert [entry.call for entry in emulator.world.journal].count("submit") == 1
+    assert emulator.world.tasks[job].text == "你好，我是会说话的照片数字人"
+
+
+def test_the_links_of_all_three_tasks_lead_to_the_job(emulator, tmp_path):
+    """Airflow 3 keeps a link as an XCom of its own, made when the task ends."""
+    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    (job,) = emulator.world.tasks
+    address = f"{emulator.url}/example/{job}.mp4"
+    assert xcoms(run, "submit", "_link_TwinSyncVideoLink") == [f"{emulator.url}/phototalking?taskID={job}"]
+    assert xcoms(run, "wait", "_link_TwinSyncVideoLink") == [address]
+    assert xcoms(run, "fetch", "_link_TwinSyncVideoLink") == [address]
+
+
+def test_a_job_that_fails_fails_the_wait_and_makes_no_file(emulator, tmp_path):
+    """Downstream of a video that is not there, nothing runs."""
+    emulator.world.faults.add("submit", FailJob())
+    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    assert run.state == "failed"
+    states = {ti.task_id: ti.state for ti in run.get_task_instances()}
+    assert states == {"submit": "success", "wait": "failed", "fetch": "upstream_failed"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_one_task_example_makes_a_video(emulator, tmp_path):
+    """The id is the return value, and the address an XCom beside it."""
+    run = load("one_task").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    assert run.state == "success"
+    (job,) = emulator.world.tasks
+    assert xcoms(run, "make") == [job]
+    assert xcoms(run, "make", "result_url") == [f"{emulator.url}/example/{job}.mp4"]
+    assert is_whole(*xcoms(run, "fetch"))
+
+
+def test_the_mapped_example_makes_a_video_for_each_text(emulator, tmp_path):
+    """Mapped over a list: as many jobs, and as many different files."""
+    texts = ["一", "Two.", "Drei.", "Quatre."]
+    run = load("many_photos").test(run_conf={"texts": texts, "folder": str(tmp_path)})
+    assert run.state == "success"
+    assert sorted(task.text for task in emulator.world.tasks.values()) == sorted(texts)
+    fetched = xcoms(run, "fetch")
+    assert len(fetched) == len({one["sha256"] for one in fetched}) == len(list(tmp_path.iterdir())) == 4
+    assert all(map(is_whole, fetched))

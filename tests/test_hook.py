@@ -1,0 +1,568 @@
+"""The hook over real sockets: what is sent, how often, and what is said about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import traceback
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+from conftest import KEY, answer
+
+from airflow_provider_twinsync.emulator import (
+    AcceptThenHang,
+    AcceptThenReset,
+    Body,
+    FailJob,
+    Hang,
+    HttpError,
+    NotJson,
+    Redirect,
+    ResetBefore,
+    ResultCode,
+)
+from airflow_provider_twinsync.exceptions import (
+    RejectedError,
+    StatusError,
+    TwinSyncError,
+    UnavailableError,
+    UncertainSubmitError,
+    UsageError,
+)
+from airflow_provider_twinsync.hooks import TwinSyncHook
+from airflow_provider_twinsync.polling import submit_delay_s
+from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Server
+
+    from airflow_provider_twinsync.emulator import Emulator
+
+    GetTask: TypeAlias = "Callable[[str], TwinSyncTask]"
+
+JOB = {
+    "text": "你好，我是会说话的照片数字人",
+    "image_url": "https://twinsync.oss-cn-hangzhou.aliyuncs.com/video/1683730315image.jpeg",
+    "pronouncer": "zh-CN-XiaohanNeural",
+}
+
+
+#: Codes of no job's status, and what is no code; JSON has a number 100.0.
+NO_STATUS: list[Any] = [0, 99, 105, 200, 201, 202, 203, -1, True, 100.0, None, "", "1OO", [100], {}]
+
+
+def everything_said(error: BaseException, logged: Callable[[], str], hook: TwinSyncHook) -> str:
+    """The error with its whole chain as a task's log shows it, all log lines, and what a debugger shows."""
+    chain = "".join(traceback.format_exception(error))
+    return "\n".join([chain, repr(error), logged(), repr(hook.settings()), str(hook.settings())])
+
+
+# ---------------------------------------------------------------------------------------------------- status
+
+
+@pytest.fixture(params=["sync", "async"])
+def get_task(request: pytest.FixtureRequest, hook: TwinSyncHook) -> GetTask:
+    if request.param == "sync":
+        return hook.get_task
+    return lambda twinsync_task_id: asyncio.run(hook.aget_task(twinsync_task_id))
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (100, TaskState.SUCCEEDED),
+        ("100", TaskState.SUCCEEDED),
+        (101, TaskState.WAITING),
+        (102, TaskState.RUNNING),
+        ("102", TaskState.RUNNING),
+        (103, TaskState.SUCCEEDED),
+        (104, TaskState.FAILED),
+        *((code, None) for code in NO_STATUS),
+    ],
+)
+def test_every_code_is_read_the_same_by_both(
+    get_task: GetTask, hook: TwinSyncHook, emulator: Emulator, code: Any, state: TaskState | None
+) -> None:
+    """A finished job, reported with each code: only the documented ones say something."""
+    twinsync_task_id = hook.submit(**JOB)
+    emulator.world.faults.add("status", ResultCode(code=code))
+    if state is None:
+        with pytest.raises(StatusError, match="HTTP 200"):
+            get_task(twinsync_task_id)
+        return
+    task = get_task(twinsync_task_id)
+    url = f"{emulator.url}/example/{twinsync_task_id}.mp4"
+    assert (task.id, task.state, task.code) == (twinsync_task_id, state, int(code))
+    assert task.result_url == (url if state is TaskState.SUCCEEDED else None)
+    assert twinsync_task_id in task.message
+
+
+def test_a_job_is_seen_through_its_life(get_task: GetTask, hook: TwinSyncHook, emulator: Emulator) -> None:
+    """Waiting, running, and then one ending or the other."""
+    emulator.world.waiting_s, emulator.world.duration_s = 10, 10
+    good = hook.submit(**JOB)
+    emulator.world.faults.add("submit", FailJob(reason="no face in the photo"))
+    bad = hook.submit(**JOB)
+    states = []
+    for _ in range(3):
+        states.append((get_task(good).state, get_task(bad).state))
+        emulator.world.advance(10)
+    assert states == [
+        (TaskState.WAITING, TaskState.WAITING),
+        (TaskState.RUNNING, TaskState.RUNNING),
+        (TaskState.SUCCEEDED, TaskState.FAILED),
+    ]
+    assert "no face in the photo" in get_task(bad).message
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "retry_after_s"),
+    [
+        (None, "does not know this id", None),
+        (HttpError(status=503, retry_after_s=9), "HTTP 503", 9.0),
+        (HttpError(status=401), "HTTP 401", None),
+        (NotJson(), "nginx", None),
+        (Body(json={"result_code": 100}), "without the address of a video", None),
+        (Body(json={"result_code": 103, "result_url": "ftp://a/b.mp4"}), "without the address", None),
+        (Redirect(location="http://127.0.0.1:1/"), "HTTP 302", None),
+        (ResetBefore(times=None), "no answer: ", None),
+        (Hang(), "no answer: ", None),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_what_says_nothing_certain_is_a_status_error_to_both(
+    get_task: GetTask,
+    connect: Callable[..., None],
+    emulator: Emulator,
+    fault: Any,
+    said: str,
+    retry_after_s: float | None,
+) -> None:
+    """It shows what came, and when to come back."""
+    connect(request_timeout_s=0.3)
+    if fault is not None:
+        emulator.world.faults.add("status", fault)
+    with pytest.raises(StatusError, match=re.escape(said)) as caught:
+        get_task("20230423_11_23_05_10279")
+    assert caught.value.retry_after_s == retry_after_s
+
+
+@pytest.mark.parametrize("twinsync_task_id", ["", "  ", "None", None, 7])
+def test_an_id_that_is_none_is_not_asked_for(
+    get_task: GetTask, emulator: Emulator, twinsync_task_id: Any
+) -> None:
+    """An empty template renders to the word None."""
+    with pytest.raises(UsageError, match="twinsync_task_id"):
+        get_task(twinsync_task_id)
+    assert emulator.world.journal == []
+
+
+# ---------------------------------------------------------------------------------------------------- submit
+
+
+def test_a_submit_sends_the_four_fields_once(hook: TwinSyncHook, emulator: Emulator) -> None:
+    """Those of the document and nothing else, the text as it was given."""
+    twinsync_task_id = hook.submit(**JOB)
+    [entry] = emulator.world.journal
+    assert (entry.call, entry.method, entry.path) == ("submit", "POST", "/phototalking")
+    assert entry.form == JOB
+    assert entry.key == "accepted"
+    assert entry.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert entry.taskID == twinsync_task_id
+    assert list(emulator.world.tasks) == [twinsync_task_id]
+
+
+NOT_ACCEPTED = [
+    ResultCode(code=203),
+    ResultCode(code="203"),
+    HttpError(status=429),
+    HttpError(status=503),
+    HttpError(status=503, body='{"result_code": 203, "msg": "busy"}'),
+]
+
+
+@pytest.mark.parametrize("fault", NOT_ACCEPTED, ids=lambda fault: fault.name)
+def test_a_submit_that_was_not_accepted_is_sent_again(
+    hook: TwinSyncHook,
+    emulator: Emulator,
+    sleeps: list[float],
+    fault: Any,
+    logged: Callable[[], str],
+) -> None:
+    """After longer and longer pauses, and a log line for each."""
+    emulator.world.faults.add("submit", fault)
+    emulator.world.faults.add("submit", fault)
+    assert hook.submit(**JOB) in emulator.world.tasks
+    assert len(emulator.world.tasks) == 1
+    assert [entry.form for entry in emulator.world.journal] == [JOB] * 3
+    assert sleeps == [submit_delay_s(1, None), submit_delay_s(2, None)]
+    assert sleeps[0] < sleeps[1]
+    lines = logged()
+    assert "made no job" in lines
+    for pause_s in sleeps:
+        assert f"sent again in {pause_s:.0f} s" in lines
+
+
+def test_a_submit_waits_as_long_as_it_is_asked_to(
+    hook: TwinSyncHook, emulator: Emulator, sleeps: list[float]
+) -> None:
+    """`Retry-After` lengthens a pause and never shortens it."""
+    emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=17))
+    emulator.world.faults.add("submit", HttpError(status=429, retry_after_s=0))
+    hook.submit(**JOB)
+    assert sleeps == [17, submit_delay_s(2, None)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "requests"),
+    [*((fault, 4) for fault in NOT_ACCEPTED), (HttpError(status=503, retry_after_s=3600), 1)],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_submit_is_given_up_after_some_tries(
+    hook: TwinSyncHook, emulator: Emulator, sleeps: list[float], fault: Any, requests: int
+) -> None:
+    """Or at once, where the service asks for longer than a worker should be held."""
+    for _ in range(9):
+        emulator.world.faults.add("submit", fault)
+    with pytest.raises(UnavailableError, match="made no job") as caught:
+        hook.submit(**JOB)
+    assert caught.value.retryable
+    assert caught.value.retry_after_s == getattr(fault, "retry_after_s", None)
+    assert len(emulator.world.journal) == requests
+    assert len(sleeps) == requests - 1
+    assert emulator.world.tasks == {}
+
+
+def test_a_service_that_starts_late_gets_the_submit(
+    connect: Callable[..., None], sleeps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection is tried again, and then there is someone."""
+    from airflow_provider_twinsync.emulator import Emulator
+
+    with Emulator(key=KEY) as gone:
+        port = gone.port
+    connect(port=port)
+    with Emulator(key=KEY, port=port) as late:
+        late.__exit__(None, None, None)
+        pauses = 0
+
+        def sleep(_: float) -> None:
+            nonlocal pauses
+            pauses += 1
+            if pauses == 2:
+                late.__enter__()
+
+        monkeypatch.setattr("time.sleep", sleep)
+        assert TwinSyncHook().submit(**JOB) in late.world.tasks
+        assert len(late.world.journal) == 1
+    assert pauses == 2
+
+
+UNCERTAIN = [
+    ResetBefore(),
+    AcceptThenReset(),
+    Hang(),
+    AcceptThenHang(),
+    HttpError(status=500),
+    HttpError(status=502),
+    HttpError(status=504),
+    HttpError(status=408),
+    NotJson(),
+    Body(json=[]),
+    Body(json={"result_code": 100}),
+    Body(json={"result_code": 100, "task_id": " "}),
+    ResultCode(code=101),
+    ResultCode(code=103),
+    ResultCode(code=999),
+    ResultCode(code=True),
+    ResultCode(code=None),
+]
+
+
+@pytest.mark.parametrize("fault", UNCERTAIN, ids=lambda fault: fault.name)
+def test_a_submit_that_may_have_been_accepted_is_never_sent_again(
+    connect: Callable[..., None],
+    emulator: Emulator,
+    sleeps: list[float],
+    fault: Any,
+    logged: Callable[[], str],
+) -> None:
+    """The error names the job for a person to look for, and not the key."""
+    connect(request_timeout_s=0.3)
+    hook = TwinSyncHook()
+    emulator.world.faults.add("submit", fault)
+    with pytest.raises(UncertainSubmitError) as caught:
+        hook.submit(**JOB)
+    assert len(emulator.world.journal) == 1
+    assert sleeps == []
+    assert not caught.value.retryable
+    for part in ("unknown", "not sent again", JOB["text"], JOB["image_url"]):
+        assert part in str(caught.value)
+    assert KEY not in everything_said(caught.value, logged, hook)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "code"),
+    [
+        (ResultCode(code=200), "a parameter", 200),
+        (ResultCode(code=201), "the access key", 201),
+        (ResultCode(code=202), "the photo", 202),
+        (HttpError(status=404), "HTTP 404", None),
+        (HttpError(status=401), "HTTP 401", None),
+        (HttpError(status=400, body=f"bad request: key={KEY}"), r"key=\*\*\*", None),
+        (Redirect(location="http://127.0.0.1:1/"), "redirects elsewhere", None),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_submit_that_is_refused_is_not_sent_again(
+    hook: TwinSyncHook,
+    emulator: Emulator,
+    sleeps: list[float],
+    fault: Any,
+    said: str,
+    code: int | None,
+    logged: Callable[[], str],
+) -> None:
+    """The same request would get the same answer, and an answer that repeats the key is not shown with it."""
+    emulator.world.faults.add("submit", fault)
+    with pytest.raises(RejectedError, match=said) as caught:
+        hook.submit(**JOB)
+    assert caught.value.code == code
+    assert len(emulator.world.journal) == 1
+    assert sleeps == []
+    assert KEY not in everything_said(caught.value, logged, hook)
+
+
+def test_a_key_that_is_wrong_is_not_shown(
+    connect: Callable[..., None], emulator: Emulator, logged: Callable[[], str]
+) -> None:
+    """It may be a typing error away from the right one."""
+    connect(password=f"{KEY}-wrong")
+    hook = TwinSyncHook()
+    with pytest.raises(RejectedError, match="password of the connection") as caught:
+        hook.submit(**JOB)
+    assert [entry.key for entry in emulator.world.journal] == ["rejected"]
+    assert KEY not in everything_said(caught.value, logged, hook)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "said"),
+    [
+        ("text", "", "text is ''"),
+        ("text", " \n\t", "text is"),
+        ("text", "?!，。", "text is"),
+        ("text", None, "text is None"),
+        ("text", 7, "text is 7"),
+        ("text", b"Hello", "text is b'Hello'"),
+        ("text", "word " * 151, "151 words, and the limit is 150"),
+        ("text", "好" * 151, "151 words"),
+        ("image_url", "", "image_url is ''"),
+        ("image_url", None, "image_url is None"),
+        ("image_url", "photo.jpg", "image_url is 'photo.jpg'"),
+        ("image_url", "s3://bucket/photo.jpg", "image_url"),
+        ("image_url", "https://", "image_url"),
+        ("image_url", "https://host/a b.jpg", "image_url"),
+        ("image_url", "https://host:port/a.jpg", "image_url"),
+        ("pronouncer", "", "pronouncer is ''"),
+        ("pronouncer", None, "pronouncer is None"),
+        ("pronouncer", "Xiaohan", "pronouncer is 'Xiaohan'"),
+        ("pronouncer", "zh-CN-XiaohanNeural; rm", "pronouncer"),
+    ],
+)
+def test_an_argument_that_is_wrong_sends_nothing(
+    hook: TwinSyncHook, emulator: Emulator, argument: str, value: Any, said: str
+) -> None:
+    """It is named, with what it is."""
+    with pytest.raises(UsageError, match=re.escape(said)):
+        hook.submit(**{**JOB, argument: value})
+    assert emulator.world.journal == []
+
+
+def test_the_limit_of_words_is_the_accounts(connect: Callable[..., None], emulator: Emulator) -> None:
+    """A connection may raise it."""
+    emulator.world.word_limit = 300
+    connect(text_limit_words=200)
+    TwinSyncHook().submit(**{**JOB, "text": "word " * 200})
+    with pytest.raises(UsageError, match="201 words, and the limit is 200"):
+        TwinSyncHook().submit(**{**JOB, "text": "word " * 201})
+    assert len(emulator.world.journal) == 1
+
+
+# ------------------------------------------------------------------------------------------------ connection
+
+
+@pytest.fixture(params=["settings", "asettings"])
+def read_settings(request: pytest.FixtureRequest) -> Callable[[TwinSyncHook], Any]:
+    if request.param == "settings":
+        return lambda hook: hook.settings()
+    return lambda hook: asyncio.run(hook.asettings())
+
+
+@pytest.mark.parametrize(
+    ("fields", "parts"),
+    [
+        ({"password": None}, ["no access key", "password"]),
+        ({"password": "  "}, ["no access key"]),
+        ({"schema": "ftp"}, ["'ftp'", "'http' or 'https'"]),
+        ({"host": "http://user:secret@example.invalid"}, ["host", "no login"]),
+        ({"host": "https://example.invalid/api", "port": None, "path": "/other"}, ["path", "keep one"]),
+        ({"host": "http://example.invalid:1", "port": 2}, ["port is 2", "1"]),
+        ({"api_key": "x", "timeout": 3}, ["api_key, timeout", "Known ones: path, request_timeout_s"]),
+        ({"path": "phototalking"}, ["path", "'phototalking'", "starts with '/'"]),
+        ({"request_timeout_s": "soon"}, ["request_timeout_s", "'soon'", "positive number of seconds"]),
+        ({"request_timeout_s": 0}, ["request_timeout_s", "0"]),
+        ({"request_timeout_s": True}, ["request_timeout_s", "True"]),
+        ({"request_timeout_s": [5]}, ["request_timeout_s", "[5]"]),
+        ({"verify": 1}, ["verify", "true, false, or the path"]),
+        ({"proxy": "socks5://127.0.0.1"}, ["proxy", "http:// address"]),
+        ({"proxy": "socks5://ann:secret@127.0.0.1"}, ["proxy", "not usable"]),
+        ({"text_limit_words": 1.5}, ["text_limit_words", "whole number"]),
+        ({"text_limit_words": {}}, ["text_limit_words", "{}"]),
+        ({"allowed_result_hosts": 7}, ["allowed_result_hosts", "list of host names"]),
+        ({"allowed_result_hosts": ["http://a/"]}, ["allowed_result_hosts"]),
+        ({"max_video_mb": -1}, ["max_video_mb", "-1"]),
+        ({"tolerance_s": "NaN"}, ["tolerance_s", "NaN"]),
+    ],
+)
+def test_a_connection_that_is_wrong_is_named_with_what_to_do(
+    connect: Callable[..., None],
+    emulator: Emulator,
+    read_settings: Callable[[TwinSyncHook], Any],
+    fields: dict[str, Any],
+    parts: list[str],
+) -> None:
+    """By both ways to read one, and with no password in it."""
+    connect(**fields)
+    with pytest.raises(UsageError) as caught:
+        read_settings(TwinSyncHook())
+    for part in ["'twinsync_default'", *parts]:
+        assert part in str(caught.value)
+    chain = "".join(traceback.format_exception(caught.value))
+    assert "secret" not in chain
+    assert KEY not in chain
+    assert emulator.world.journal == []
+
+
+def test_a_connection_that_is_missing_is_named_with_how_to_make_it(
+    migrated: None, read_settings: Callable[[TwinSyncHook], Any]
+) -> None:
+    """Its name is not found in the environment nor in the database."""
+    with pytest.raises(UsageError) as caught:
+        read_settings(TwinSyncHook("no_such_connection"))
+    for part in ("'no_such_connection'", "airflow connections add no_such_connection --conn-type twinsync"):
+        assert part in str(caught.value)
+
+
+def test_fields_that_a_web_form_left_empty_are_defaults(
+    connect: Callable[..., None], read_settings: Callable[[TwinSyncHook], Any]
+) -> None:
+    """A form sends null or an empty text for them."""
+    connect()
+    plain = read_settings(TwinSyncHook())
+    connect(path="", request_timeout_s=None, proxy="", verify=None, allowed_result_hosts="", tolerance_s="")
+    assert read_settings(TwinSyncHook()) == plain
+
+
+def test_the_connection_is_read_once(
+    hook: TwinSyncHook, connect: Callable[..., None], read_settings: Callable[[TwinSyncHook], Any]
+) -> None:
+    """A connection that changes in the middle of a wait changes nothing for it."""
+    first = read_settings(hook)
+    connect(request_timeout_s=1)
+    assert read_settings(hook) is first
+    assert read_settings(TwinSyncHook()) != first
+
+
+def test_a_key_over_clear_text_is_warned_of_once(
+    connect: Callable[..., None],
+    emulator: Emulator,
+    serve: Callable[..., Server],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Once a process and host, and not on loopback. The host is reached through a proxy here."""
+    accepted = json.dumps({"task_id": "20230423_11_23_05_10279", "result_code": 100}).encode()
+    proxy = serve(lambda _: [answer(200, accepted)])
+    connect()
+    TwinSyncHook().submit(**JOB)
+    assert "unencrypted" not in caplog.text
+    for _ in range(2):
+        connect(host="clear-text.invalid", proxy=proxy.url)
+        TwinSyncHook().submit(**JOB)
+    connect(host="other-clear-text.invalid", proxy=proxy.url)
+    TwinSyncHook().submit(**JOB)
+    assert len(proxy.requests) == 3
+    warned = [record for record in caplog.records if "unencrypted" in record.getMessage()]
+    assert [record.levelno for record in warned] == [logging.WARNING] * 2
+    assert [
+        host in record.getMessage() for host, record in zip(["to clear", "to other"], warned, strict=True)
+    ]
+    assert KEY not in caplog.text
+
+
+# -------------------------------------------------------------------------------------------- test_connection
+
+
+def test_the_test_of_a_connection_makes_no_job(hook: TwinSyncHook, emulator: Emulator) -> None:
+    """It sends the key and nothing that could be made into a video."""
+    works, message = hook.test_connection()
+    assert works, message
+    assert "access key" in message
+    assert emulator.world.tasks == {}
+    [entry] = emulator.world.journal
+    assert (entry.call, entry.form, entry.key) == ("submit", {}, "accepted")
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault", "said"),
+    [
+        ({"password": "wrong"}, None, "rejects the access key"),
+        ({"password": None}, None, "no access key"),
+        ({"port": 1}, None, "could not be reached"),
+        ({"path": "/elsewhere"}, None, "HTTP 404"),
+        ({"nonsense": 1}, None, "unknown fields: nonsense"),
+        ({"schema": "https"}, None, "No usable answer"),
+        ({}, HttpError(status=503), "HTTP 503"),
+        ({}, NotJson(), "nginx"),
+        ({}, Hang(), "No usable answer"),
+        ({}, ResultCode(code=203), "No usable answer"),
+        ({}, Body(json={"result_code": 100, "task_id": "7"}), "is this TwinSync?"),
+    ],
+)
+def test_the_test_of_a_connection_says_what_is_wrong(
+    connect: Callable[..., None], emulator: Emulator, fields: dict[str, Any], fault: Any, said: str
+) -> None:
+    """It gives False and a sentence, raises nothing, and shows no key."""
+    connect(**{"request_timeout_s": 0.5, **fields})
+    if fault is not None:
+        emulator.world.faults.add("submit", fault)
+    works, message = TwinSyncHook().test_connection()
+    assert not works
+    assert said in message
+    assert KEY not in message
+    assert emulator.world.tasks == {}
+
+
+def test_the_test_of_a_connection_needs_one(migrated: None) -> None:
+    """The button of the web form tests what is not stored yet, under a name that may not exist."""
+    works, message = TwinSyncHook("no_such_connection").test_connection()
+    assert not works
+    assert "no_such_connection" in message
+
+
+# ---------------------------------------------------------------------------------------------------- errors
+
+
+def test_no_error_of_a_library_comes_out(hook: TwinSyncHook, emulator: Emulator, get_task: GetTask) -> None:
+    """Whatever the connection does, and neither as a cause that a task's log would show."""
+    for fault in (ResetBefore(times=2), NotJson(), Body(json=None), HttpError(status=500)):
+        emulator.world.faults.add("status", fault)
+        with pytest.raises(TwinSyncError) as caught:
+            get_task("20230423_11_23_05_10279")
+        emulator.world.faults.clear()
+        chain = "".join(traceback.format_exception(caught.value))
+        assert not re.search(r"\b(urllib3|requests|aiohttp)\.", chain)

@@ -1,0 +1,186 @@
+"""What importing the package costs, and which way its imports run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "airflow_provider_twinsync"
+SOURCES = Path(__file__).resolve().parents[1] / PACKAGE
+#: Slow to import, and in a DAG file needed by nobody.
+HEAVY = {"requests", "aiohttp", "urllib3", "httpx"}
+AIRFLOW_ALONE = "import airflow.sdk; from airflow.sdk import BaseOperator, BaseSensorOperator"
+
+
+def loaded(code: str) -> set[str]:
+    """Give the modules that a fresh interpreter has loaded after some code."""
+    report = "; import json, sys; print(); print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code + report], capture_output=True, text=True, env=os.environ, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def roots(modules: set[str]) -> set[str]:
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.fixture(scope="module")
+def bare() -> set[str]:
+    return loaded("pass")
+
+
+@pytest.mark.parametrize("room", ["exceptions", "arguments", "protocol", "polling", "connection"])
+def test_the_rooms_that_decide_load_nothing_but_the_standard_library(room: str, bare: set[str]) -> None:
+    """They are pure: no Airflow, no HTTP, so that they can be tested and read alone."""
+    assert roots(loaded(f"import {PACKAGE}.{room}") - bare) - sys.stdlib_module_names == {PACKAGE}
+
+
+@pytest.mark.parametrize("code", [f"import {PACKAGE}", f"import {PACKAGE}; {PACKAGE}.get_provider_info()"])
+def test_the_package_itself_loads_no_airflow(code: str, bare: set[str]) -> None:
+    """Airflow asks every installed provider for its info at every start."""
+    assert roots(loaded(code) - bare) - sys.stdlib_module_names == {PACKAGE}
+
+
+def test_a_dag_file_loads_no_http_library_through_us() -> None:
+    """A DAG file is parsed every few seconds; what sends requests is loaded where a request is made."""
+    rooms = [f"{PACKAGE}.{room}" for room in ("hooks", "operators", "sensors", "triggers", "links")]
+    ours = loaded(f"{AIRFLOW_ALONE}; import {', '.join(rooms)}") - loaded(AIRFLOW_ALONE)
+    assert ours.issuperset(rooms)
+    assert roots(ours) & HEAVY == set()
+    assert {module for module in ours if module.startswith("airflow.providers.http")} == set()
+
+
+def test_the_emulator_loads_nothing_of_the_client_and_no_airflow(bare: set[str]) -> None:
+    """A mistake that both share would pass every test."""
+    ours = loaded(f"import {PACKAGE}.emulator, {PACKAGE}.emulator.world, {PACKAGE}.emulator.server") - bare
+    assert "airflow" not in roots(ours)
+    client = {module for module in ours if module.startswith(f"{PACKAGE}.")}
+    assert {module for module in client if not module.startswith(f"{PACKAGE}.emulator")} == set()
+
+
+# ----------------------------------------------------------------------------------------- by their sources
+
+#: What each room may import of the others. A new room has to be put somewhere.
+BELOW: dict[str, set[str]] = {}
+for _layer in (
+    {"", "exceptions"},
+    {"arguments"},
+    {"protocol"},
+    {"polling"},
+    {"connection"},
+    {"senders", "destination"},
+    {"download"},
+    {"hooks"},
+    {"triggers", "links"},
+    {"sensors", "operators"},
+):
+    BELOW |= {room: set(BELOW) for room in _layer}
+# The links show what the operators pushed, and need nothing; nothing but operators and sensors has links.
+BELOW["links"] = set()
+
+ROOMS = sorted(path.stem.replace("__init__", "") for path in SOURCES.glob("*.py"))
+
+
+def source(room: str) -> ast.Module:
+    return ast.parse((SOURCES / f"{room or '__init__'}.py").read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Give all modules that are imported anywhere in a source: at its top, in functions, for types."""
+    modules = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import, which this test does not follow"
+            # `from package import room` names a room too.
+            modules |= {
+                f"{node.module}.{name.name}" if node.module == PACKAGE else str(node.module)
+                for name in node.names
+            }
+    return modules
+
+
+def own(modules: set[str]) -> set[str]:
+    """Give the rooms among some modules; what else `__init__` holds is the room with no name."""
+    found = {module.removeprefix(PACKAGE).strip(".") for module in modules if roots({module}) == {PACKAGE}}
+    return {room if room.partition(".")[0] in {*ROOMS, "emulator"} else "" for room in found}
+
+
+def test_every_room_has_its_place() -> None:
+    """A new one is put into the order above, or into another room."""
+    assert set(ROOMS) == set(BELOW)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room or "__init__")
+def test_imports_run_one_way(room: str) -> None:
+    """Lazy imports and those for types too: a circle that is hidden is a circle."""
+    assert own(imported(source(room))) <= BELOW[room]
+
+
+def test_this_test_sees_imports_wherever_they_are() -> None:
+    """At the top, in a function, for types, as an attribute of the package."""
+    tree = ast.parse(
+        f"import {PACKAGE}.hooks\n"
+        f"def f():\n    from {PACKAGE}.senders import send\n"
+        f"if TYPE_CHECKING:\n    from {PACKAGE} import links, get_provider_info\n"
+        f"from {PACKAGE}.emulator.world import World\n"
+    )
+    assert own(imported(tree)) == {"hooks", "senders", "links", "", "emulator.world"}
+
+
+@pytest.mark.parametrize("path", sorted((SOURCES / "emulator").rglob("*.py")), ids=lambda path: path.name)
+def test_the_emulator_imports_nothing_of_the_client(path: Path) -> None:
+    """It writes its JSON by hand."""
+    modules = imported(ast.parse(path.read_text(encoding="utf-8")))
+    assert {room.partition(".")[0] for room in own(modules)} <= {"emulator"}
+    assert "airflow" not in roots(modules)
+
+
+#: What blocks, or belongs to the worker: of each of them the triggerer has another one.
+BLOCKING = {
+    "time.sleep",
+    "send",
+    "open_session",
+    "self.settings",
+    "hook.settings",
+    "self.get_task",
+    "hook.get_task",
+    "self.look",
+    "hook.look",
+    "self.get_connection",
+    "ssl.create_default_context",
+    "_tls_context",
+}
+
+
+def called(node: ast.AST) -> set[str]:
+    return {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+
+
+@pytest.mark.parametrize("room", ["triggers", "hooks", "senders"])
+def test_nothing_blocks_in_the_triggerer(room: str) -> None:
+    """No coroutine calls what the worker calls: one that blocks holds up every other trigger."""
+    coroutines = [node for node in ast.walk(source(room)) if isinstance(node, ast.AsyncFunctionDef)]
+    assert coroutines
+    for coroutine in coroutines:
+        assert called(coroutine) & BLOCKING == set(), coroutine.name
+        assert not any(name.startswith(("requests.", "urllib")) for name in called(coroutine))
+
+
+def test_the_trigger_has_nothing_that_blocks() -> None:
+    """Neither a sender of the worker, nor a submit: what costs money is not done where it is done again."""
+    tree = source("triggers")
+    assert roots(imported(tree)) & HEAVY == set()
+    names = {name.rpartition(".")[2] for name in called(tree)}
+    assert "sleep" in names
+    assert "time.sleep" not in called(tree)
+    assert names & {"submit", "build_submit", "download", "send"} == set()

@@ -1,0 +1,318 @@
+"""The submit operator over the wire: it pays once, says what it does not know, and waits like the sensor."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from drive import Store, run_task
+
+from airflow_provider_twinsync.emulator.faults import (
+    AcceptThenReset,
+    FailJob,
+    HttpError,
+    NotJson,
+    ResultCode,
+)
+from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+
+INPUTS = {
+    "text": "你好，我是会说话的照片数字人",
+    "image_url": "https://example.com/portrait.jpeg",
+    "pronouncer": "zh-CN-XiaohanNeural",
+}
+WAITING = {"wait_for_completion": True, "poke_interval": 0}
+IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
+
+
+def submit(**arguments: Any) -> TwinSyncSubmitOperator:
+    return TwinSyncSubmitOperator(**{"task_id": "submit", **INPUTS, **arguments})
+
+
+def posts(emulator) -> int:
+    return sum(entry.call == "submit" for entry in emulator.world.journal)
+
+
+@pytest.fixture(autouse=True)
+def _connected(connection, sleeps):
+    """Pauses between two submits are not made, and those of a wait are short."""
+
+
+def test_it_returns_the_id_of_the_one_job_it_made(emulator):
+    """One POST, and the XCom is a plain text."""
+    run = run_task(submit())
+    assert [run.result] == list(emulator.world.tasks)
+    assert run.result == json.loads(json.dumps(run.result))
+    assert run.xcoms == {"twinsync_link": f"{emulator.url}/phototalking?taskID={run.result}"}
+    assert emulator.world.journal[0].form == INPUTS
+
+
+@pytest.mark.parametrize(
+    ("fault", "ended", "requests"),
+    [
+        (ResultCode(code=200), "AirflowFailException", 1),
+        (ResultCode(code=201), "AirflowFailException", 1),
+        (ResultCode(code=202), "AirflowFailException", 1),
+        (ResultCode(code=203, times=None), "AirflowException", 4),
+        (HttpError(status=503, times=None), "AirflowException", 4),
+        (AcceptThenReset(), "AirflowFailException", 1),
+        (HttpError(status=500), "AirflowFailException", 1),
+        (NotJson(), "AirflowFailException", 1),
+    ],
+    ids=lambda value: getattr(value, "name", None) and repr(value),
+)
+def test_a_submit_that_fails(emulator, fault, ended, requests):
+    """Retried where nothing was accepted, never where a job may exist; the task's retries likewise."""
+    emulator.world.faults.add("submit", fault)
+    run = run_task(submit())
+    assert run.ended == ended
+    assert posts(emulator) == requests
+    assert emulator.key not in str(run.error)
+
+
+def test_an_uncertain_submit_says_what_was_sent(emulator):
+    """A person has to look for it."""
+    emulator.world.faults.add("submit", AcceptThenReset())
+    run = run_task(submit())
+    assert len(emulator.world.tasks) == 1
+    assert INPUTS["text"] in str(run.error)
+    assert INPUTS["image_url"] in str(run.error)
+    assert "may have been paid" in str(run.error)
+
+
+def test_an_uncertain_submit_may_be_retried_on_demand(emulator):
+    """It is the user's choice to risk paying twice."""
+    store = Store()
+    emulator.world.faults.add("submit", AcceptThenReset())
+    operator = submit(on_uncertain_submit="retry")
+    assert run_task(operator, store=store).ended == "AirflowException"
+    assert run_task(operator, store=store).ended == "success"
+    assert posts(emulator) == 2
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("text", ""),
+        ("text", "字" * 151),
+        ("text", None),
+        ("image_url", "portrait.jpeg"),
+        ("image_url", "ftp://example.com/a.jpg"),
+        ("pronouncer", "Xiaohan"),
+        ("twinsync_conn_id", "nowhere"),
+    ],
+)
+def test_bad_input_sends_nothing(emulator, argument, value):
+    """The message names the argument; there is no retry."""
+    run = run_task(submit(**{argument: value}))
+    assert run.ended == "AirflowFailException"
+    assert argument in str(run.error) or str(value) in str(run.error)
+    assert not emulator.world.journal
+
+
+def test_every_argument_a_dag_author_would_template_is_a_template_field():
+    """Texts and photos come from elsewhere."""
+    assert set(TwinSyncSubmitOperator.template_fields) == {*INPUTS, "twinsync_conn_id"}
+    assert set(TwinSyncDownloadOperator.template_fields) == {
+        "result_url",
+        "destination",
+        "twinsync_task_id",
+        "twinsync_conn_id",
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"on_uncertain_submit": "perhaps"}, {"timeout": -1}, {"poke_interval": "5"}, {"max_wait": True}],
+    ids=str,
+)
+def test_an_argument_that_cannot_be_meant_is_an_error_of_the_dag_file(arguments):
+    """It shows when the DAG is parsed, before anything runs."""
+    with pytest.raises(ValueError, match=f"{next(iter(arguments))} is"):
+        submit(**arguments)
+
+
+class TestTheTaskStateStore:
+    """What Airflow 3.3 remembers for a task: a job is not paid twice."""
+
+    def test_a_retry_takes_the_job_over(self, emulator, capsys):
+        """The same inputs and a job that is well: the id is given again, and the log says so."""
+        store = Store()
+        first, second = run_task(submit(), store=store), run_task(submit(), store=store)
+        assert first.result == second.result
+        assert posts(emulator) == 1
+        assert "is taken over and not paid again" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "again", [{"text": "再见"}, {"durable": False}], ids=["other text", "not durable"]
+    )
+    def test_other_inputs_or_no_memory_make_another_job(self, emulator, again):
+        """What is asked for is not what was made; or the user does not want it remembered."""
+        store = Store()
+        first, second = run_task(submit(), store=store), run_task(submit(**again), store=store)
+        assert first.result != second.result
+        assert posts(emulator) == 2
+
+    def test_a_job_that_failed_is_submitted_anew(self, emulator):
+        """Taking it over would fail again."""
+        store = Store()
+        emulator.world.faults.add("submit", FailJob())
+        first, second = run_task(submit(), store=store), run_task(submit(), store=store)
+        assert first.result != second.result
+
+    def test_a_job_whose_status_cannot_be_had_is_taken_over(self, emulator):
+        """Trouble with a free question is no reason to pay."""
+        store = Store()
+        first = run_task(submit(), store=store)
+        emulator.world.faults.add("status", HttpError(status=500))
+        assert run_task(submit(), store=store).result == first.result
+
+    def test_a_try_that_was_killed_in_its_submit_is_uncertain(self, emulator):
+        """The mark is there before the POST; the next try does not send again, and a person's clear does."""
+        store = Store()
+
+        class KilledError(BaseException):
+            """As a SIGKILL, nothing of the package runs after it."""
+
+        class DyingStore(Store):
+            def set(self, key: str, value: Any) -> None:
+                if value["twinsync_task_id"] is not None:
+                    raise KilledError
+                super().set(key, value)
+
+        assert run_task(submit(), store=DyingStore(store.rows)).ended == "KilledError"
+        second = run_task(submit(), store=store)
+        assert second.ended == "AirflowFailException"
+        assert "An earlier try of this task began to submit at 20" in str(second.error)
+        assert posts(emulator) == 1
+        assert run_task(submit(), store=store).ended == "success"
+
+    @pytest.mark.parametrize(
+        "fault", [ResultCode(code=201), ResultCode(code=203, times=4)], ids=["201", "203"]
+    )
+    def test_a_submit_that_made_no_job_leaves_no_mark(self, emulator, fault):
+        """What is known not to exist is not uncertain."""
+        store = Store()
+        emulator.world.faults.add("submit", fault)
+        assert run_task(submit(), store=store).ended != "success"
+        assert run_task(submit(), store=store).ended == "success"
+
+    def test_it_never_holds_the_key(self, emulator):
+        """It is a row of the database."""
+        store = Store()
+        run_task(submit(), store=store)
+        assert emulator.key not in str(store.rows)
+
+
+class TestTheOneTaskForm:
+    """`wait_for_completion=True`."""
+
+    @IN_BOTH_MODES
+    def test_it_returns_the_id_and_pushes_the_address(self, emulator, deferrable):
+        """The return value is the id in every mode."""
+        emulator.world.waiting_s = 0.3
+        run = run_task(submit(**WAITING, deferrable=deferrable))
+        assert bool(run.trigger) is deferrable
+        assert [run.result] == list(emulator.world.tasks)
+        address = f"{emulator.url}/example/{run.result}.mp4"
+        assert run.xcoms == {
+            "twinsync_task_id": run.result,
+            "result_url": address,
+            "twinsync_link": address,
+        }
+
+    @IN_BOTH_MODES
+    @pytest.mark.parametrize(
+        ("fault", "arguments", "remembered", "ended"),
+        [
+            # A retry submits a new job.
+            (FailJob(), {}, False, "AirflowException"),
+            (None, {"timeout": 0.3}, False, "AirflowSensorTimeout"),
+            (None, {"execution_timeout": timedelta(seconds=0.3)}, False, "AirflowTaskTimeout"),
+            # A retry would pay again where nothing is remembered, and takes over where it is.
+            (HttpError(status=500, times=None), {}, False, "AirflowFailException"),
+            (HttpError(status=500, times=None), {}, True, "AirflowException"),
+        ],
+        ids=["failed", "timeout", "execution_timeout", "lost", "lost, remembered"],
+    )
+    def test_a_wait_that_fails(self, emulator, connect, fault, arguments, remembered, ended, deferrable):
+        """The id is in the message and in an XCom: a job was paid."""
+        connect(tolerance_s=0.3)
+        if isinstance(fault, FailJob):
+            emulator.world.faults.add("submit", fault)
+        else:
+            emulator.world.waiting_s = 3600.0
+        if isinstance(fault, HttpError):
+            emulator.world.faults.add("status", fault)
+        run = run_task(
+            submit(**WAITING, **arguments, deferrable=deferrable), store=Store() if remembered else None
+        )
+        (job,) = emulator.world.tasks
+        assert run.ended == ended
+        assert job in str(run.error)
+        assert run.xcoms["twinsync_task_id"] == job
+        assert "result_url" not in run.xcoms
+
+    def test_retries_without_a_memory_are_warned_of(self, emulator, capsys):
+        """Below Airflow 3.3 every try submits."""
+        run_task(submit(**WAITING, retries=2))
+        assert "a retry may pay again" in capsys.readouterr().out
+
+    def test_a_triggerer_that_never_answers_is_a_timeout_without_a_retry(self, emulator):
+        """A retry would pay again."""
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        with pytest.raises(AirflowSensorTimeout, match="triggerer"):
+            submit(**WAITING).resume_execution("__fail__", {"error": "Trigger timeout"}, {})
+
+    def test_stopping_it_says_that_the_job_goes_on(self, emulator, capsys):
+        """There is no call that would cancel it."""
+        operator = submit()
+        job = run_task(operator).result
+        operator.on_kill()
+        assert f"TwinSync job {job} goes on" in capsys.readouterr().out
+
+
+def test_the_download_operator_gives_what_was_fetched(emulator, tmp_path):
+    """Path, size, checksum and type, and a link to the video."""
+    import hashlib
+
+    job = run_task(submit()).result
+    address = f"{emulator.url}/example/{job}.mp4"
+    run = run_task(
+        TwinSyncDownloadOperator(task_id="fetch", result_url=address, destination=tmp_path / "v.mp4")
+    )
+    video = (tmp_path / "v.mp4").read_bytes()
+    assert run.result == {
+        "path": str(tmp_path / "v.mp4"),
+        "bytes": len(video),
+        "sha256": hashlib.sha256(video).hexdigest(),
+        "content_type": "video/mp4",
+    }
+    assert run.xcoms == {"twinsync_link": address}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"result_url": None}, "result_url is None"),
+        ({"result_url": "None"}, "result_url is 'None'"),
+        ({"destination": ""}, "destination is ''"),
+        ({"destination": "/"}, "is a folder"),
+        ({"twinsync_task_id": "None"}, "twinsync_task_id is 'None'"),
+    ],
+    ids=str,
+)
+def test_a_download_that_cannot_be_meant_sends_nothing(emulator, tmp_path, arguments, said):
+    """One clear error that names the argument, and no retry."""
+    given = {
+        "result_url": f"{emulator.url}/example/1.mp4",
+        "destination": str(tmp_path / "v.mp4"),
+        **arguments,
+    }
+    run = run_task(TwinSyncDownloadOperator(task_id="fetch", **given))
+    assert run.ended == "AirflowFailException"
+    assert said in str(run.error)
+    assert not emulator.world.journal

@@ -1,0 +1,492 @@
+"""Both senders over real sockets: the same request, the same answer, and no library's error."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import gc
+import gzip
+import ipaddress
+import itertools
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+from conftest import KEY, Received, answer
+
+from airflow_provider_twinsync.connection import Settings, parse_connection
+from airflow_provider_twinsync.emulator import (
+    AcceptThenHang,
+    AcceptThenReset,
+    Body,
+    Hang,
+    HttpError,
+    NotJson,
+    Redirect,
+    ResetBefore,
+    Slow,
+)
+from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.protocol import MAX_ANSWER_BYTES, Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync.senders import asend, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Server
+
+    from airflow_provider_twinsync.emulator import Emulator
+
+    Sender: TypeAlias = "Callable[[Settings, Request], Answer]"
+    Serve: TypeAlias = "Callable[..., Server]"
+
+# A socket that is left open is found when the garbage collector meets it, and pytest then warns.
+pytestmark = [
+    pytest.mark.filterwarnings("error::ResourceWarning"),
+    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
+]
+
+STATUS = Request("GET", params={"taskID": "20230423_11_23_05_10279"})
+SUBMIT = Request("POST", form={"text": "Hello", "key": KEY})
+UNKNOWN_ID = {"result_code": 200, "msg": "taskID missing, or not in the service queue"}
+LOST, NOT_SENT = NoAnswer(True, ""), NoAnswer(False, "")
+
+
+def xfail(reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+@pytest.fixture(scope="module")
+def quick_garbage_collector() -> Iterator[None]:
+    """Let the collector look at what these tests make, and not each time at all of Airflow."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(params=["sync", "async"])
+def sender(request: pytest.FixtureRequest, quick_garbage_collector: None) -> Iterator[Sender]:
+    """One of the two senders; every answer is checked for what no answer may hold."""
+
+    def checked(settings: Settings, one: Request) -> Answer:
+        got = send(settings, one) if request.param == "sync" else asyncio.run(asend(settings, one))
+        if isinstance(got, NoAnswer):
+            assert re.fullmatch(r"[A-Z]\w+(: .+)?", got.problem), "the error's name, and its text on one line"
+            assert len(got.problem) < 300
+            assert not re.search(r"0x[0-9a-f]{6}| object at |Traceback|" + KEY, got.problem)
+        return got
+
+    yield checked
+    gc.collect()
+
+
+def settings_for(url: str, **extra: Any) -> Settings:
+    extra = {"request_timeout_s": 5, **extra}
+    return parse_connection("c", host=url, port=None, schema=None, password=KEY, extra=json.dumps(extra))
+
+
+def without_words(got: Answer) -> Answer:
+    """An answer without the library's words, which are the only thing that may differ."""
+    return NoAnswer(got.sent, "") if isinstance(got, NoAnswer) else got
+
+
+def json_body(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        (None, Response(200, json_body(UNKNOWN_ID))),
+        (Slow(delay_s=0.2), Response(200, json_body(UNKNOWN_ID))),
+        (Body(json={"result_code": 101}), Response(200, json_body({"result_code": 101}))),
+        (NotJson(body="<p>你好</p>"), Response(200, "<p>你好</p>".encode())),
+        (HttpError(status=503, retry_after_s=7), Response(503, b"", 7.0)),
+        (HttpError(status=429, retry_after_s=0, body="slow down"), Response(429, b"slow down", 0.0)),
+        (HttpError(status=500, body="[]"), Response(500, b"[]")),
+        (HttpError(status=502), Response(502, b"")),
+        (HttpError(status=504), Response(504, b"")),
+        (HttpError(status=404), Response(404, b"")),
+        (HttpError(status=407), Response(407, b"")),
+        (ResetBefore(), LOST),
+        (AcceptThenReset(), LOST),
+        (Hang(), LOST),
+        (AcceptThenHang(), LOST),
+        (Slow(delay_s=30), LOST),
+    ],
+    ids=lambda value: getattr(value, "name", None) or type(value).__name__,
+)
+def test_what_the_service_does_is_the_same_answer_to_both(
+    sender: Sender, emulator: Emulator, fault: Any, wanted: Answer
+) -> None:
+    """Also where the answer is lost every time: `aiohttp` asks once more before it says so."""
+    if fault is not None:
+        emulator.world.faults.add("status", replace(fault, times=None))
+    settings = settings_for(emulator.url, request_timeout_s=0.5)
+    assert without_words(sender(settings, STATUS)) == wanted
+    seen = [(entry.call, entry.taskID, entry.key) for entry in emulator.world.journal]
+    assert seen[:1] == seen[-1:] == [("status", STATUS.params["taskID"], None)]
+    assert len(seen) <= 2
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(
+    sender: Sender, emulator: Emulator, serve: Serve
+) -> None:
+    """Whoever redirects a status request gets no second one."""
+    elsewhere = serve(lambda _: [answer()])
+    emulator.world.faults.add("status", Redirect(location=f"{elsewhere.url}/phototalking"))
+    assert sender(settings_for(emulator.url), STATUS) == Response(302, b"")
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [pytest.param("sync", marks=xfail("requests reads it, and its ValueError comes out")), "async"],
+    indirect=True,
+)
+def test_a_redirect_that_cannot_be_read_is_an_answer(sender: Sender, serve: Serve) -> None:
+    """Nobody wants to follow it."""
+    server = serve(lambda _: [answer(302, Location="http://[::1/", Content_Length=0)])
+    assert sender(settings_for(server.url), SUBMIT) == Response(302, b"")
+    assert len(server.requests) == 1
+
+
+def test_an_id_with_any_characters_arrives_as_it_is(sender: Sender, emulator: Emulator) -> None:
+    """Query strings are encoded by two libraries."""
+    twinsync_task_id = "a b&c=d/e+f%20g#你好?"
+    sender(settings_for(emulator.url), Request("GET", params={"taskID": twinsync_task_id}))
+    [entry] = emulator.world.journal
+    assert entry.taskID == twinsync_task_id
+
+
+PACKED = gzip.compress(json_body(UNKNOWN_ID))
+DATE_PAST = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "wanted"),
+    [
+        ([answer(200, b"{}")], Response(200, b"{}")),
+        ([b"HTTP/1.0 200 OK\r\n\r\n{}"], Response(200, b"{}")),
+        ([answer(200, b"2\r\n{}\r\n0\r\n\r\n", Transfer_Encoding="chunked")], Response(200, b"{}")),
+        ([answer(200, PACKED, Content_Encoding="gzip")], Response(200, json_body(UNKNOWN_ID))),
+        ([answer(503, b"", Retry_After=DATE_PAST)], Response(503, b"", 0.0)),
+        ([answer(503, b"", Retry_After="soon")], Response(503, b"")),
+        ([answer(200, b"{", Content_Length=2)], LOST),
+        ([answer(200, b"5\r\n{}", Transfer_Encoding="chunked")], LOST),
+        ([answer(200, b"2\r\n{}\r\n", Transfer_Encoding="chunked")], LOST),
+        ([answer(200, b"zz\r\n{}\r\n", Transfer_Encoding="chunked")], LOST),
+        ([answer(200, b"no gzip", Content_Encoding="gzip", Content_Length=7)], LOST),
+        ([b"220 mail.example ESMTP\r\n"], LOST),
+        ([], LOST),
+    ],
+)
+def test_an_answer_is_read_by_both_alike(
+    sender: Sender, serve: Serve, pieces: list[bytes], wanted: Answer
+) -> None:
+    """Whole answers in every framing, and answers that end too early or are none."""
+    server = serve(lambda _: pieces)
+    assert without_words(sender(settings_for(server.url), STATUS)) == wanted
+    assert 1 <= len(server.requests) <= 2
+
+
+def test_a_compressed_answer_may_come_byte_by_byte(sender: Sender, serve: Serve) -> None:
+    """A decoder that has nothing to give yet is not the end of the answer."""
+    head = answer(200, Content_Encoding="gzip", Content_Length=len(PACKED))
+
+    def respond(_: Received) -> Iterator[bytes]:
+        for byte in head + PACKED:
+            yield bytes([byte])
+
+    assert sender(settings_for(serve(respond).url), STATUS) == Response(200, json_body(UNKNOWN_ID))
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize("request_", [STATUS, SUBMIT], ids=["status", "submit"])
+def test_what_cannot_be_reached_has_received_nothing(sender: Sender, request_: Request) -> None:
+    """A closed port, and a name that nobody has (RFC 6761, section 6.4)."""
+    for url in (f"http://127.0.0.1:{closed_port()}", "http://twinsync.invalid", "https://twinsync.invalid"):
+        assert without_words(sender(settings_for(url), request_)) == NOT_SENT, url
+
+
+@xfail("the address of an object is in the problem")
+def test_a_host_that_does_not_take_the_connection_in_time_has_received_nothing(sender: Sender) -> None:
+    """A full backlog on loopback drops the first packet, as a firewall would."""
+    with socket.socket() as listening, ExitStack() as stack:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert without_words(sender(settings_for(url, request_timeout_s=0.5), SUBMIT)) == NOT_SENT
+
+
+@pytest.mark.parametrize(
+    "fault", [Hang(), AcceptThenHang(), ResetBefore(), AcceptThenReset()], ids=lambda fault: fault.name
+)
+def test_a_submit_that_left_may_have_been_received(emulator: Emulator, fault: Any) -> None:
+    """Sent is sent, whatever became of it, and it is sent once."""
+    emulator.world.faults.add("submit", fault)
+    got = send(settings_for(emulator.url, request_timeout_s=0.5), SUBMIT)
+    assert without_words(got) == LOST
+    assert [entry.key for entry in emulator.world.journal] == ["accepted"]
+
+
+# ---------------------------------------------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_an_endless_answer_is_not_read_on(sender: Sender, serve: Serve, packed: bool) -> None:
+    """Reading ends soon after the limit; a compressed answer is bounded by what it unpacks to."""
+    piece = gzip.compress(b" " * 20_000_000) if packed else b" " * 100_000
+    left = threading.Event()
+
+    def respond(_: Received) -> Iterator[bytes]:
+        yield answer(200, Content_Encoding="gzip" if packed else "identity")
+        try:
+            yield from [piece] * 1000
+        finally:
+            left.set()
+
+    got = sender(settings_for(serve(respond).url), STATUS)
+    assert isinstance(got, Response)
+    assert MAX_ANSWER_BYTES <= len(got.body) <= MAX_ANSWER_BYTES + 200_000
+    assert left.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("sender", "where"),
+    [
+        ("sync", "body"),
+        pytest.param("sync", "head", marks=xfail("each byte of the head starts the timeout anew")),
+        ("async", "body"),
+        ("async", "head"),
+    ],
+    indirect=["sender"],
+)
+def test_a_dripping_answer_ends_with_the_timeout(sender: Sender, serve: Serve, where: str) -> None:
+    """One byte every 0.2 s keeps a timeout between two bytes from ever passing."""
+    over = threading.Event()
+
+    def respond(_: Received) -> Iterator[bytes]:
+        start = answer(200)
+        yield start[: None if where == "body" else -2]
+        for byte in itertools.cycle(b"X-A: b\r\n" if where == "head" else b" "):
+            if over.wait(0.2):
+                return
+            yield bytes([byte])
+
+    settings = settings_for(serve(respond).url, request_timeout_s=1)
+    began = time.monotonic()
+    try:
+        # A safety net, so that a sender that never ends fails the test and does not hang it.
+        threading.Timer(3.5, over.set).start()
+        got = sender(settings, STATUS)
+    finally:
+        over.set()
+    assert time.monotonic() - began < 3
+    assert without_words(got) == LOST
+
+
+# ------------------------------------------------------------------------------------------------------- TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that only itself vouches for, with its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.timezone.utc)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        signed.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    )
+    return path
+
+
+@pytest.fixture
+def tls_server(serve: Serve, certificate: Path) -> Server:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    return serve(lambda _: [answer(200, b"{}", Content_Length=2)], tls=tls)
+
+
+# Checked and found wanting is the point: the warning is for those who did not mean it.
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest.mark.parametrize(
+    ("verify", "environment", "wanted"),
+    [
+        (True, None, NOT_SENT),
+        (None, None, NOT_SENT),
+        (False, None, Response(200, b"{}")),
+        ("false", None, Response(200, b"{}")),
+        ("the certificate", None, Response(200, b"{}")),
+        (True, "the certificate", Response(200, b"{}")),
+        ("the certificate", "another one", Response(200, b"{}")),
+        (False, "another one", Response(200, b"{}")),
+        (True, "another one", NOT_SENT),
+    ],
+)
+def test_certificates_are_checked_as_the_connection_says(
+    sender: Sender,
+    tls_server: Server,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verify: Any,
+    environment: str | None,
+    wanted: Answer,
+) -> None:
+    """The connection rules over the environment, which counts where the connection says nothing."""
+    import certifi
+
+    paths = {"the certificate": str(certificate), "another one": certifi.where()}
+    if environment:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", paths[environment])
+    settings = settings_for(tls_server.url, verify=paths.get(verify, verify))
+    assert without_words(sender(settings, STATUS)) == wanted
+    assert len(tls_server.requests) == (1 if isinstance(wanted, Response) else 0)
+
+
+def test_a_submit_to_a_server_that_is_not_trusted_is_not_sent(tls_server: Server) -> None:
+    """The handshake comes before the key."""
+    got = send(settings_for(tls_server.url), SUBMIT)
+    assert isinstance(got, NoAnswer)
+    assert not got.sent
+    assert "certificate" in got.problem.lower()
+    assert tls_server.requests == []
+
+
+def test_certificates_that_are_not_there_are_the_connections_fault(sender: Sender, tmp_path: Path) -> None:
+    """Before anything is sent, and by name."""
+    missing = str(tmp_path / "missing.pem")
+    with pytest.raises(UsageError, match="no such file on this machine") as caught:
+        sender(settings_for("https://twinsync.invalid", verify=missing), STATUS)
+    assert missing in str(caught.value)
+    assert "'c'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [pytest.param("sync", marks=xfail("a handshake that failed counts as sent")), "async"],
+    indirect=True,
+)
+def test_tls_to_a_plain_port_has_sent_nothing(sender: Sender, emulator: Emulator) -> None:
+    """The schema of the connection is wrong: no request was made, and so no job."""
+    settings = settings_for(emulator.url.replace("http:", "https:"))
+    assert without_words(sender(settings, SUBMIT)) == NOT_SENT
+    assert emulator.world.journal == []
+
+
+# ----------------------------------------------------------------------------------------------------- proxy
+
+
+@pytest.mark.parametrize(
+    ("named", "environment", "asked"),
+    [
+        (True, {}, "named"),
+        (True, {"HTTP_PROXY": "other"}, "named"),
+        (True, {"ALL_PROXY": "other"}, "named"),
+        (True, {"HTTP_PROXY": "other", "NO_PROXY": "*"}, "named"),
+        (True, {"NO_PROXY": "twinsync.invalid"}, "named"),
+        (False, {"HTTP_PROXY": "other"}, "other"),
+        (False, {"http_proxy": "other"}, "other"),
+        (False, {"HTTP_PROXY": "other", "NO_PROXY": "twinsync.invalid"}, None),
+    ],
+)
+def test_the_proxy_is_the_connections_else_the_environments(
+    sender: Sender,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    named: bool,
+    environment: dict[str, str],
+    asked: str | None,
+) -> None:
+    """The name of the service resolves nowhere: only a proxy can have the request."""
+    proxies = {"named": serve(lambda _: [answer(200, b"n")]), "other": serve(lambda _: [answer(200, b"o")])}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, proxies[value].url if value in proxies else value)
+    extra = {"proxy": proxies["named"].url} if named else {}
+    got = sender(settings_for("http://twinsync.invalid:17374", **extra), STATUS)
+    assert without_words(got) == (Response(200, asked[0].encode()) if asked else NOT_SENT)
+    targets = {name: [request.target for request in proxy.requests] for name, proxy in proxies.items()}
+    wanted = "http://twinsync.invalid:17374/phototalking?taskID=20230423_11_23_05_10279"
+    assert targets == {"named": [], "other": []} | ({asked: [wanted]} if asked else {})
+
+
+@pytest.mark.parametrize(
+    "sender", ["sync", pytest.param("async", marks=xfail("aiohttp does not know ALL_PROXY"))], indirect=True
+)
+def test_a_proxy_for_everything_is_asked_too(
+    sender: Sender, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the worker reaches a service that the triggerer does not."""
+    proxy = serve(lambda _: [answer(200, b"{}")])
+    monkeypatch.setenv("ALL_PROXY", proxy.url)
+    assert sender(settings_for("http://twinsync.invalid"), STATUS) == Response(200, b"{}")
+
+
+def test_a_proxys_password_is_used_and_not_shown(sender: Sender, serve: Serve) -> None:
+    """It stands in the address of the proxy."""
+    proxy = serve(lambda _: [answer(200, b"{}")])
+    address = proxy.url.replace("http://", "http://ann:pass%20word@")
+    assert sender(settings_for("http://twinsync.invalid", proxy=address), STATUS) == Response(200, b"{}")
+    [request] = proxy.requests
+    assert request.headers["proxy-authorization"] == "Basic YW5uOnBhc3Mgd29yZA=="
+    closed = address.replace(str(proxy.port), str(closed_port()))
+    refused = sender(settings_for("http://twinsync.invalid", proxy=closed), STATUS)
+    assert isinstance(refused, NoAnswer)
+    assert "pass" not in refused.problem
+
+
+def test_a_proxy_that_cannot_be_reached_has_sent_nothing_on(sender: Sender) -> None:
+    """Whatever it was asked for."""
+    proxy = f"http://127.0.0.1:{closed_port()}"
+    for url in ("http://twinsync.invalid", "https://twinsync.invalid"):
+        assert without_words(sender(settings_for(url, proxy=proxy), SUBMIT)) == NOT_SENT
+
+
+@pytest.mark.parametrize("status", [407, 502])
+def test_a_tunnel_that_is_refused_has_sent_nothing(serve: Serve, status: int) -> None:
+    """The proxy was asked for a tunnel and for nothing else."""
+    proxy = serve(lambda _: [answer(status)])
+    got = send(settings_for("https://twinsync.invalid", proxy=proxy.url), SUBMIT)
+    assert without_words(got) == NOT_SENT
+    assert [request.method for request in proxy.requests] == ["CONNECT"]
+
+
+@xfail("urllib3 calls it a ProxyError, which counts as not sent: the submit is sent again")
+def test_a_proxy_that_goes_away_may_have_sent_a_submit_on(serve: Serve) -> None:
+    """It had the whole of it."""
+    proxy = serve(lambda _: [])
+    got = send(settings_for("http://twinsync.invalid", proxy=proxy.url), SUBMIT)
+    assert [request.body for request in proxy.requests] == [f"text=Hello&key={KEY}".encode()]
+    assert without_words(got) == LOST

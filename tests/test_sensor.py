@@ -1,0 +1,233 @@
+"""The sensor over the wire: one table of cases, and each ends alike in the worker and in the triggerer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from drive import run_task
+
+from airflow_provider_twinsync.emulator.faults import FailJob, HttpError, NotJson, ResetBefore, ResultCode
+from airflow_provider_twinsync.sensors import TwinSyncSensor
+from airflow_provider_twinsync.triggers import TwinSyncTrigger
+
+IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
+
+
+@pytest.fixture
+def job(emulator, hook) -> str:
+    """A job that stays in the queue until the emulator's clock is moved."""
+    emulator.world.waiting_s = 3600.0
+    return submit(hook)
+
+
+def submit(hook) -> str:
+    return hook.submit(text="你好", image_url="https://example.com/a.jpg", pronouncer="zh-CN-XiaohanNeural")
+
+
+def sensor(**arguments: Any) -> TwinSyncSensor:
+    return TwinSyncSensor(**{"task_id": "wait", "poke_interval": 0, **arguments})
+
+
+@IN_BOTH_MODES
+def test_a_finished_job_gives_its_address_at_the_first_look(emulator, hook, deferrable):
+    """Nothing is deferred for a job that is there: the answer of the one look is the result."""
+    job = submit(hook)
+    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable))
+    assert run.result == f"{emulator.url}/example/{job}.mp4"
+    assert run.trigger is None
+    assert [entry.call for entry in emulator.world.journal] == ["submit", "status"]
+    assert run.xcoms["twinsync_link"] == run.result
+
+
+@IN_BOTH_MODES
+def test_a_job_that_takes_its_time_is_waited_for(emulator, hook, deferrable, capsys):
+    """Waiting, running, finished: each is logged once a process, and nothing else is."""
+    emulator.world.waiting_s, emulator.world.duration_s = 0.5, 0.5
+    job = submit(hook)
+    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable))
+    assert run.result == f"{emulator.url}/example/{job}.mp4"
+    assert bool(run.trigger) is deferrable
+    words = [
+        line.partition(job)[2].split()[1] for line in capsys.readouterr().out.splitlines() if job in line
+    ]
+    assert words == [*(["waiting"] if deferrable else []), "waiting", "running", "finished"]
+
+
+#: What the service does, the arguments of the sensor, how the task ends, and a word of the message.
+FAILURES = {
+    "a failed job is not waited for again": (
+        [],
+        {},
+        "failed",
+        "AirflowFailException",
+        "submit the text anew",
+    ),
+    "a deadline is a sensor's timeout": ([], {"timeout": 0.5}, "queued", "AirflowSensorTimeout", "timeout"),
+    "the earlier deadline counts": (
+        [],
+        {"timeout": 99, "execution_timeout": timedelta(seconds=0.5)},
+        "queued",
+        "AirflowTaskTimeout",
+        "execution_timeout",
+    ),
+    "an unknown id fails after the tolerance": (
+        [ResultCode(code=200, times=None)],
+        {},
+        "queued",
+        "AirflowException",
+        "does not know this id",
+    ),
+    "a code in no table is never success": (
+        [ResultCode(code=777, times=None)],
+        {},
+        "finished",
+        "AirflowException",
+        "777",
+    ),
+    "errors without end fail after the tolerance": (
+        [HttpError(status=500, times=None)],
+        {},
+        "finished",
+        "AirflowException",
+        "HTTP 500",
+    ),
+    "resets without end fail after the tolerance": (
+        [ResetBefore(times=None)],
+        {},
+        "finished",
+        "AirflowException",
+        "no answer",
+    ),
+    "silent_fail bears with trouble until the deadline": (
+        [NotJson(times=None)],
+        {"silent_fail": True, "timeout": 1},
+        "finished",
+        "AirflowSensorTimeout",
+        "without a status",
+    ),
+}
+
+
+@IN_BOTH_MODES
+@pytest.mark.parametrize("soft_fail", [False, True], ids=["", "soft_fail"])
+@pytest.mark.parametrize(("faults", "arguments", "job", "ended", "said"), FAILURES.values(), ids=FAILURES)
+def test_a_wait_ends_alike_in_both_modes(
+    emulator, connect, hook, faults, arguments, job, ended, said, soft_fail, deferrable, capsys
+):
+    """Every row: the same exception with the same words, and with soft_fail a skip."""
+    connect(tolerance_s=0.3)
+    if job == "failed":
+        emulator.world.faults.add("submit", FailJob())
+    emulator.world.waiting_s = 3600.0 if job == "queued" else 0.3
+    twinsync_task_id = submit(hook)
+    for fault in faults:
+        emulator.world.faults.add("status", fault)
+    run = run_task(
+        sensor(twinsync_task_id=twinsync_task_id, deferrable=deferrable, soft_fail=soft_fail, **arguments)
+    )
+    assert run.ended == ("AirflowSkipException" if soft_fail else ended)
+    # Airflow replaces the words of a deferred sensor's skip: there the log has them.
+    words = capsys.readouterr().out if soft_fail and deferrable else str(run.error)
+    assert twinsync_task_id in words
+    assert said in words
+    # The link of a failed task leads to the job's status.
+    assert run.xcoms == {"twinsync_link": f"{emulator.url}/phototalking?taskID={twinsync_task_id}"}
+
+
+@IN_BOTH_MODES
+def test_a_short_outage_is_borne_and_logged_once(emulator, hook, deferrable, capsys):
+    """One line when it begins, one when it ends, none for each poll."""
+    emulator.world.faults.add("status", HttpError(status=503, times=3))
+    emulator.world.waiting_s, emulator.world.duration_s = 0.0, 0.7
+    job = submit(hook)
+    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable))
+    assert run.ended == "success"
+    log = capsys.readouterr().out
+    # A wait that is deferred in the midst of an outage notes it in both processes.
+    assert log.count("cannot be followed") == (2 if deferrable else 1)
+    assert log.count("is reported again") == 1
+
+
+@IN_BOTH_MODES
+@pytest.mark.parametrize("code", [103, "103", "100"])
+def test_every_code_of_success_is_success(emulator, hook, code, deferrable):
+    """The document's table says 103 and its example 100; digits in a text are a number."""
+    job = submit(hook)
+    emulator.world.faults.add("status", ResultCode(code=code))
+    assert run_task(sensor(twinsync_task_id=job, deferrable=deferrable)).result.endswith(f"{job}.mp4")
+
+
+@IN_BOTH_MODES
+@pytest.mark.parametrize("value", [None, "None", "", "  ", 7], ids=repr)
+def test_an_id_that_is_none_sends_nothing(emulator, connection, value, deferrable):
+    """What an empty XCom renders to is told from an id, before anything is sent."""
+    run = run_task(sensor(twinsync_task_id=value, deferrable=deferrable))
+    assert run.ended == "AirflowFailException"
+    assert "twinsync_task_id is" in str(run.error)
+    assert not emulator.world.journal
+
+
+@IN_BOTH_MODES
+def test_a_missing_connection_is_named(deferrable):
+    """The message says how to make it."""
+    run = run_task(sensor(twinsync_task_id="1", twinsync_conn_id="nowhere", deferrable=deferrable))
+    assert run.ended == "AirflowFailException"
+    assert "airflow connections add nowhere --conn-type twinsync" in str(run.error)
+
+
+def test_never_fail_skips(emulator, hook):
+    """It is the other name under which a sensor may skip."""
+    emulator.world.faults.add("submit", FailJob())
+    run = run_task(sensor(twinsync_task_id=submit(hook), never_fail=True))
+    assert run.ended == "AirflowSkipException"
+
+
+def test_a_rescheduled_sensor_looks_once_a_time(emulator, job):
+    """With mode="reschedule" the worker is given back after each look."""
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    class TaskInstance(dict):  # what BaseSensorOperator asks of it in this mode
+        xcom_push = staticmethod(lambda **_: None)
+        get_first_reschedule_date = staticmethod(lambda _: None)
+
+    asked = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule", poke_interval=60, timeout=600)
+    with pytest.raises(AirflowRescheduleException):
+        asked.execute({"ti": TaskInstance()})
+    assert [entry.call for entry in emulator.world.journal] == ["submit", "status"]
+
+
+def test_the_deferral_has_a_backstop_behind_the_trigger_s_own_deadline(job):
+    """Airflow's deadline names neither job nor reason, so it comes later."""
+    from airflow.providers.common.compat.sdk import TaskDeferred
+
+    waiting = sensor(twinsync_task_id=job, timeout=100, execution_timeout=timedelta(seconds=50))
+    with pytest.raises(TaskDeferred) as deferral:
+        waiting.execute({"ti": type("TI", (), {"xcom_push": staticmethod(lambda **_: None)})()})
+    assert isinstance(deferral.value.trigger, TwinSyncTrigger)
+    assert timedelta(seconds=50) < deferral.value.timeout <= timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(
+    "event", [None, "success", {}, {"reason": "victory"}, {"reason": "succeeded"}], ids=repr
+)
+def test_an_event_that_is_not_understood_fails(event):
+    """Never success by accident, whatever an older or newer trigger has sent."""
+    from airflow.providers.common.compat.sdk import AirflowException
+
+    with pytest.raises(AirflowException, match="does not understand"):
+        sensor(twinsync_task_id="1").execute_complete({}, event)
+
+
+def test_every_argument_a_dag_author_would_template_is_a_template_field():
+    """The id comes from an XCom, the connection from a variable."""
+    assert set(TwinSyncSensor.template_fields) == {"twinsync_task_id", "twinsync_conn_id"}
+
+
+def test_stopping_it_says_that_the_job_goes_on(emulator, job, capsys):
+    """There is no call that would cancel it."""
+    waiting = sensor(twinsync_task_id=job, deferrable=False)
+    waiting.poke({})
+    waiting.on_kill()
+    assert f"TwinSync job {job} goes on" in capsys.readouterr().out
