@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from airflow_provider_twinsync.exceptions import UsageError
 
 DEFAULT_TEXT_LIMIT_WORDS = 150
+#: Ten times what the documented ids have.
+_MAX_ID_CHARACTERS = 250
 
 
 def checked_task_id(value: Any) -> str:
@@ -20,10 +22,10 @@ def checked_task_id(value: Any) -> str:
     :raises UsageError: it is empty, not a text, or the word that an empty template renders to.
     """
     task_id = value.strip() if isinstance(value, str) else ""
-    if task_id in ("", "None"):
+    if task_id in ("", "None") or len(task_id) > _MAX_ID_CHARACTERS or not task_id.isprintable():
         raise UsageError(
-            f"twinsync_task_id is {value!r}: it should be the id that TwinSyncSubmitOperator returned, such "
-            "as '20230423_11_23_05_10279'. Did the submit task succeed, and does it push its XCom?"
+            f"twinsync_task_id is {shown_text(value)}: it should be the id that TwinSyncSubmitOperator "
+            "returned, such as '20230423_11_23_05_10279'. Did the submit task succeed, and push its XCom?"
         )
     return task_id
 
@@ -43,19 +45,31 @@ def checked_url(argument: str, value: Any, wanted: str) -> str:
 
 def is_http_url(value: Any) -> bool:
     """Whether the value is a text that names a host by http or https, and holds no white space."""
-    if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f]", value):
+    # A backslash is part of the host to some and its end to others: what is checked must be what is asked.
+    if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f\\]", value) or not is_encodable(value):
         return False
     try:
         parts = urlsplit(value)
-        parts.port  # noqa: B018  # reading it raises ValueError for a port that is no number
+        # Both raise a ValueError: for a port that is none, and for a host that cannot be a name.
+        parts.port  # noqa: B018
+        (parts.hostname or "").encode("idna")
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
+def is_encodable(text: str) -> bool:
+    """Whether a text can be sent: half of a surrogate pair, as a broken file may hold, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 #: Language, perhaps a script, region, perhaps a subregion, and a name: ``zh-CN-XiaohanNeural``,
 #: ``sr-Latn-RS-NicholasNeural``, ``zh-CN-liaoning-XiaobeiNeural``, ``en-US-Ava:DragonHDLatestNeural``.
-_VOICE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|\d{3})(-[a-z]+)?-[A-Z]\w+(:\w+)?", re.ASCII)
+_VOICE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|\d{3})(-[a-z]+)?-[A-Z]\w+(:[\w-]+)?", re.ASCII)
 
 
 def checked_pronouncer(value: Any) -> str:
@@ -78,7 +92,7 @@ def checked_text(value: Any, limit_words: int) -> str:
     :raises UsageError: it has nothing to speak, or too much.
     """
     words = count_words(value) if isinstance(value, str) else 0
-    if words == 0:
+    if words == 0 or not is_encodable(value):
         raise UsageError(f"text is {shown_text(value)}: it should be a text with something to speak.")
     if words > limit_words:
         raise UsageError(
@@ -131,7 +145,18 @@ def count_words(text: str) -> int:
 
 
 def shown_text(value: Any) -> str:
-    """Show an argument to a person, shortened."""
-    if value is None or not isinstance(value, str):
-        return f"{value!r} ({type(value).__name__})"[:80]
-    return repr(value if len(value) <= 80 else value[:79] + "…")
+    """Show an argument to a person: on one line, shortened, and with its type if it is no text."""
+    shown = repr(value)
+    if isinstance(value, str):
+        return shown if len(shown) <= 80 else shown[:80] + "…"
+    return f"{one_line(shown, 80)} ({type(value).__name__})"
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Make a text fit for a message: on one line, printable, and no longer than a limit of characters."""
+    # Looking at some more than the limit is enough, and a text may be a megabyte.
+    text = " ".join(text[: 20 * limit].split())
+    text = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from airflow_provider_twinsync.arguments import DEFAULT_TEXT_LIMIT_WORDS
+from airflow_provider_twinsync.arguments import (
+    DEFAULT_TEXT_LIMIT_WORDS,
+    is_encodable,
+    is_http_url,
+    one_line,
+    shown_text,
+)
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.polling import DEFAULT_TOLERANCE_S
 from airflow_provider_twinsync.protocol import (
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
 
 DEFAULT_REQUEST_TIMEOUT_S = 30.0
 DEFAULT_MAX_VIDEO_MB = 2048.0
+#: No number in the extra may be larger: a million seconds are eleven days, a million megabytes a terabyte.
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,10 @@ def parse_connection(
     if path and "path" in given:
         raise UsageError(f"Connection {conn_id!r}: the host has a path, and so has the extra: keep one.")
     key = (password or "").strip()
-    if not key:
+    if not key or not is_encodable(key):
         raise UsageError(
-            f"Connection {conn_id!r} has no access key: put it into the password, which the web form calls "
-            "'Access key'."
+            f"Connection {conn_id!r} has no access key{' that could be sent' if key else ''}: put it into "
+            "the password, which the web form calls 'Access key'."
         )
     return Settings(
         conn_id=conn_id,
@@ -116,14 +125,14 @@ def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[s
     """Give all fields of the extra, defaults for the missing ones, and the names of those that were given."""
     try:
         fields = json.loads(extra or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise UsageError(f"Connection {conn_id!r}: the extra is not a JSON object.")
     unknown = sorted(set(fields) - set(_EXTRAS))
     if unknown:
         raise UsageError(
-            f"Connection {conn_id!r}: the extra has unknown fields: {', '.join(unknown)}. "
+            f"Connection {conn_id!r}: the extra has unknown fields: {one_line(', '.join(unknown))}. "
             f"Known ones: {', '.join(_EXTRAS)}. The access key belongs into the password."
         )
     # The web form sends fields that were left empty as null or as an empty text.
@@ -133,9 +142,9 @@ def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[s
         _, read, wanted = _EXTRAS[name]
         try:
             extras[name] = read(value)
-        except (TypeError, ValueError):
-            # An address may hold a password, so it is not repeated.
-            shown = "not usable" if "@" in str(value) else repr(value)
+        except (TypeError, ValueError, OverflowError):
+            # The address of a proxy may hold a password, so it is not repeated.
+            shown = "not usable" if name == "proxy" or "@" in str(value) else shown_text(value)
             raise UsageError(
                 f"Connection {conn_id!r}: {name} in the extra is {shown}: it should be {wanted}."
             ) from None
@@ -147,7 +156,7 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
 
     A host that is a full address brings its own scheme and port, and without a port it means the scheme's.
     """
-    host = (host or DEFAULT_HOST).strip().rstrip("/")
+    host = (host or DEFAULT_HOST).strip()
     is_address = "://" in host
     # In a plain host, colons are those of an IPv6 address, unless it is in brackets or a port follows.
     bare_ipv6 = not is_address and host.count(":") > 1 and not host.startswith("[")
@@ -158,36 +167,46 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
         parts, named_port = urlsplit(""), None
     scheme = parts.scheme or (schema or DEFAULT_SCHEME).strip().lower()
     if scheme not in ("http", "https"):
-        raise UsageError(f"Connection {conn_id!r}: the schema is {scheme!r}: it should be 'http' or 'https'.")
-    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise UsageError(
+            f"Connection {conn_id!r}: the schema is {shown_text(scheme)}: it should be 'http' or 'https'."
+        )
+    path = parts.path.rstrip("/")
+    hostname = parts.hostname or ""
+    address = f"{scheme}://{_bracketed(hostname)}"
+    spare = parts.query or parts.fragment or parts.username is not None
+    if spare or re.search(r"\s", host) or not is_http_url(address + path):
         raise UsageError(
             f"Connection {conn_id!r}: the host is not usable: it should be a host name such as "
             f"{DEFAULT_HOST!r} or an address such as 'https://{DEFAULT_HOST}', with no login and no query."
         )
-    if port and named_port and port != named_port:
+    if port is not None and named_port is not None and port != named_port:
         raise UsageError(f"Connection {conn_id!r}: the port is {port}, and the host names {named_port}.")
-    port = port or named_port or (None if is_address else DEFAULT_PORT)
-    hostname = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{scheme}://{hostname}" + (f":{port}" if port else ""), parts.hostname, parts.path
+    port = named_port if port is None else port
+    if port is None and not is_address:
+        port = DEFAULT_PORT
+    if port is not None and not 0 < port < 65_536:
+        raise UsageError(f"Connection {conn_id!r}: the port is {port}: it should be from 1 to 65535.")
+    return address + (f":{port}" if port else ""), hostname, path
 
 
 def _path(value: Any) -> str:
-    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable() or " " in value:
+    if not isinstance(value, str) or not re.fullmatch(r"/[^\s?#]*", value) or not value.isprintable():
         raise ValueError
     return value
 
 
 def _positive(value: Any) -> float:
     number = float(value)
-    if isinstance(value, bool) or not 0 < number < float("inf"):
+    if isinstance(value, bool) or not 0 < number <= _MOST:
         raise ValueError
     return number
 
 
 def _positive_integer(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != float(value) or int(value) < 1:
+    number = _positive(value)
+    if number != int(number):
         raise ValueError
-    return int(value)
+    return int(number)
 
 
 def _verify(value: Any) -> bool | str:
@@ -199,8 +218,9 @@ def _verify(value: Any) -> bool | str:
 
 
 def _proxy(value: Any) -> str:
-    if not isinstance(value, str) or urlsplit(value).scheme != "http" or not urlsplit(value).hostname:
+    if not is_http_url(value) or urlsplit(value).scheme != "http":
         raise ValueError
+    assert isinstance(value, str)  # noqa: S101  # for the type checker
     return value
 
 
@@ -209,9 +229,16 @@ def _hosts(value: Any) -> frozenset[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError
     hosts = frozenset(name.strip().lower() for name in names if name.strip())
-    if any("/" in host or " " in host for host in hosts):
-        raise ValueError
+    for host in hosts:
+        address = f"http://{_bracketed(host)}"
+        if not is_http_url(address) or urlsplit(address).netloc.strip("[]") != host:
+            raise ValueError
     return hosts
+
+
+def _bracketed(host: str) -> str:
+    """Give a host as it stands in an address: that of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 #: The extra's fields: the default, how one is read, and what it should be.

@@ -12,10 +12,10 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_twinsync.arguments import shown_text
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
 
 if TYPE_CHECKING:
@@ -31,29 +31,36 @@ def open_destination(destination: Any) -> Iterator[tuple[IO[bytes], Callable[[],
     :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
     :raises UsageError: it is empty, a folder, or cannot be written.
     """
-    target = str(destination).strip() if isinstance(destination, (str, os.PathLike)) else ""
+    known = isinstance(destination, (str, os.PathLike, ObjectStoragePath))
+    target = str(destination).strip() if known else ""
     if target in ("", "None"):
         raise UsageError(
-            f"destination is {destination!r}: it should be the path or address of the file to write."
+            f"destination is {shown_text(destination)}: it should be the path or address of a file to write."
         )
+    if "\0" in target:
+        raise UsageError(f"destination {shown_text(target)} cannot be the name of a file.")
     if target.endswith("/"):
         raise UsageError(f"destination {target!r} is a folder: give the name of the file too.")
     scheme, colon, _ = target.partition("://")
-    with _local_stage(target) if not colon or scheme == "file" else _remote_stage(target) as stage:
+    is_local = not colon or scheme == "file"
+    with _local_stage(target) if is_local else _remote_stage(target, destination) as stage:
         yield stage
 
 
 @contextmanager
 def _local_stage(target: str) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
-    path = Path(urlsplit(target).path if target.startswith("file://") else target).absolute()
-    if path.is_dir():
-        raise UsageError(f"destination {target!r} is a folder: give the name of the file too.")
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    path = Path(target.removeprefix("file://")).absolute()
+    part = path.with_name(f".twinsync-{uuid.uuid4().hex[:12]}.part")
     try:
+        if path.is_dir():
+            raise UsageError(f"destination {shown_text(target)} is a folder: give the name of the file too.")
         path.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("xb")
-    except OSError as error:
-        raise UsageError(f"destination {target!r} cannot be written: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"destination {shown_text(target)} cannot be written: {reason}.") from None
 
     def publish() -> str:
         with writing():
@@ -70,9 +77,9 @@ def _local_stage(target: str) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
 
 
 @contextmanager
-def _remote_stage(target: str) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
+def _remote_stage(target: str, destination: Any) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
     try:
-        path = ObjectStoragePath(target)
+        path = destination if isinstance(destination, ObjectStoragePath) else ObjectStoragePath(target)
         store = path.fs
     except (ValueError, ImportError) as error:
         raise UsageError(

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
-from airflow_provider_twinsync.arguments import checked_url
+from airflow_provider_twinsync.arguments import checked_url, shown_text
 from airflow_provider_twinsync.destination import open_destination, writing
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
@@ -137,11 +137,11 @@ class _Transfer:
             headers |= {"Range": f"bytes={self.received}-", "If-Range": self.validator}
         for _ in range(_MAX_REDIRECTS + 1):
             self._check_host(url)
-            response = session.get(url, headers=headers, **request_options(self.settings))
+            response = session.get(url, headers=headers, **request_options(self.settings, url))
             if response.status_code not in (301, 302, 303, 307, 308):
                 return response
-            url = urljoin(url, response.headers.get("Location", ""))
             response.close()
+            url = _redirected(url, response.headers.get("Location", ""))
         raise DownloadRefusedError(f"The address redirects more than {_MAX_REDIRECTS} times, last to {url}.")
 
     def _check_host(self, url: str) -> None:
@@ -214,19 +214,36 @@ class _Transfer:
     def _continue(self, url: str, response: requests.Response) -> int | None:
         said = response.headers.get("Content-Range", "")
         part = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", said.strip())
-        if part is None or int(part[1]) != self.received:
+        etag = response.headers.get("ETag")
+        other = etag and self.validator and self.validator.startswith('"') and etag != self.validator
+        if part is None or int(part[1]) != self.received or other:
             self._restart()
             raise DownloadInterruptedError(
                 f"The server went on with another part of the video at {url}: {said!r}."
             )
+        self._cut_to(self.received)
         return None if part[2] == "*" else int(part[2])
 
     def _restart(self) -> None:
-        self.file.seek(0)
-        self.file.truncate()
+        self._cut_to(0)
         self.received = 0
         self.sha256 = hashlib.sha256()
         self.validator = None
+
+    def _cut_to(self, size: int) -> None:
+        """Drop what lies behind; a write that failed may have written something."""
+        with writing():
+            self.file.seek(size)
+            self.file.truncate()
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise DownloadRefusedError(
+            f"{url} redirects to what is no address: {shown_text(location)}."
+        ) from None
 
 
 def _check_signature(url: str, head: bytes) -> None:

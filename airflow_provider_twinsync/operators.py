@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
-    AirflowSensorTimeout,
     BaseOperator,
     conf,
 )
 
-from airflow_provider_twinsync.arguments import checked_task_id
+from airflow_provider_twinsync.arguments import checked_task_id, shown_text
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
     StatusError,
@@ -33,12 +32,7 @@ from airflow_provider_twinsync.polling import (
     goes_on,
 )
 from airflow_provider_twinsync.protocol import TaskState, fingerprint
-from airflow_provider_twinsync.triggers import TwinSyncTrigger, backstop, read_event
-
-try:
-    from airflow.sdk.exceptions import TaskDeferralTimeout
-except ImportError:  # Airflow 2
-    from airflow.exceptions import TaskDeferralTimeout  # type: ignore[no-redef]
+from airflow_provider_twinsync.triggers import TwinSyncTrigger, backstop, check_triggerer, read_event
 
 if TYPE_CHECKING:
     import os
@@ -159,8 +153,8 @@ class TwinSyncSubmitOperator(BaseOperator):
             store.delete(_STORE_KEY)
             raise UncertainSubmitError(
                 f"{began} before the answer came. A job may exist and may have been paid. Look at your "
-                f"account for a job with the text {self.text!r} and the photo {self.image_url!r}. If there "
-                "is none, clear this task to submit it."
+                f"account for a job with the text {shown_text(self.text)} and the photo "
+                f"{shown_text(self.image_url)}. If there is none, clear this task to submit it."
             )
         try:
             if hook.get_task(twinsync_task_id).state is TaskState.FAILED:
@@ -257,14 +251,10 @@ class TwinSyncSubmitOperator(BaseOperator):
         return end.twinsync_task_id
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """End as a sensor does where Airflow's own deadline for a deferral has passed: without a retry."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralTimeout:
-            raise AirflowSensorTimeout(
-                "The triggerer did not say in time how the wait ended: is one running? The job goes on; its "
-                "id is in this task's XCom twinsync_task_id."
-            ) from None
+        """Take up the task again; without a retry where Airflow's own deadline for a deferral has passed."""
+        with airflow_errors():
+            check_triggerer(next_method, next_kwargs)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Tell a person who stops the task that the job goes on."""

@@ -73,8 +73,8 @@ class End:
 
         :raises TwinSyncError: the wait ended without one.
         """
-        if self.result_url is None:
-            raise _ERRORS[self.reason](self.message)
+        if self.reason is not EndReason.SUCCEEDED or self.result_url is None:
+            raise _ERRORS.get(self.reason, StatusError)(self.message)
         return self.result_url
 
 
@@ -207,8 +207,8 @@ class Wait:
             )
         note = None
         if self._troubles == 1:
-            until = "the deadline" if tolerance_s is None else f"{tolerance_s:.0f} s"
-            note = f"cannot be followed at the moment, and this is borne for {until}: {trouble}."
+            patience = "until the deadline" if tolerance_s is None else f"for {tolerance_s:.0f} s"
+            note = f"cannot be followed at the moment, which is borne {patience}: {trouble}."
         retry_after_s = min(trouble.retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
         return self._again(elapsed_s, note=note, level=logging.WARNING, at_least_s=retry_after_s)
 

@@ -10,12 +10,14 @@ document's own word, its comment says "our reading".
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from airflow_provider_twinsync.arguments import (
     DEFAULT_TEXT_LIMIT_WORDS,
@@ -24,6 +26,7 @@ from airflow_provider_twinsync.arguments import (
     checked_text,
     checked_url,
     is_http_url,
+    one_line,
     shown_text,
 )
 from airflow_provider_twinsync.exceptions import (
@@ -45,7 +48,6 @@ DOCUMENTED_RESULT_HOST = "api.twinsync.xyz"
 
 #: An answer is some hundred bytes; one that is longer than this is not read further.
 MAX_ANSWER_BYTES = 1_000_000
-_SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class TwinSyncTask:
     :param id: the TwinSync task id.
     :param state: where the job is.
     :param code: the ``result_code`` that said so.
-    :param message: the service's own ``msg``, or an empty string.
+    :param message: the service's own ``msg``, on one line and shortened, or an empty string.
     :param result_url: the address of the video; set if and only if the state is SUCCEEDED.
     """
 
@@ -205,8 +207,8 @@ def parse_submit(request: Request, answer: Answer) -> str:
     """
     if isinstance(answer, NoAnswer):
         if answer.sent:
-            raise _uncertain(request, f"it was sent and no answer came: {answer.problem}")
-        raise UnavailableError(f"The service could not be reached: {answer.problem}. No job was made.")
+            raise _uncertain(request, f"it was sent and no answer came: {one_line(answer.problem)}")
+        raise UnavailableError(f"TwinSync could not be reached: {one_line(answer.problem)}. No job was made.")
     shown = describe(answer, hide=(request.form or {}).get("key"))
     try:
         payload = _read_json(answer.body)
@@ -221,7 +223,7 @@ def parse_submit(request: Request, answer: Answer) -> str:
             return task_id.strip()
         raise _uncertain(request, f"the service accepted it but gave no task id: {shown}")
     if code in _REJECTED:
-        raise RejectedError(f"The service refused the job: {_REJECTED[code]}. It answered {shown}", code=code)
+        raise RejectedError(f"TwinSync refused the job: {_REJECTED[code]}. It answered {shown}", code=code)
     if code == _BUSY or answer.status in (429, 503):
         raise _unavailable(answer, shown)
     raise _uncertain(request, f"the service gave an answer that is in no table: {shown}")
@@ -240,14 +242,22 @@ def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
         if error.code == 201:
             return False, "The service is reached, but it rejects the access key."
         return False, str(error)
-    except (UnavailableError, UncertainSubmitError) as error:
-        return False, f"No usable answer: {error}"
+    except UnavailableError as error:
+        return False, str(error)
+    except UncertainSubmitError:
+        # Not in that error's words: without a text there can be no job that was paid.
+        said = (
+            answer.problem
+            if isinstance(answer, NoAnswer)
+            else describe(answer, hide=(request.form or {})["key"])
+        )
+        return False, f"No usable answer: {one_line(said)}"
     return False, "The service accepted a job without a text: is this TwinSync?"
 
 
 def _unavailable(response: Response, shown: str) -> UnavailableError:
     return UnavailableError(
-        f"The service is busy or failing and made no job: {shown}", retry_after_s=response.retry_after_s
+        f"TwinSync is busy or failing and made no job: {shown}", retry_after_s=response.retry_after_s
     )
 
 
@@ -288,7 +298,7 @@ def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:
     :raises StatusError: the answer says nothing certain; asking again is the right thing for a while.
     """
     if isinstance(answer, NoAnswer):
-        raise StatusError(f"no answer: {answer.problem}")
+        raise StatusError(f"no answer: {one_line(answer.problem)}")
     shown = describe(answer)
     try:
         payload = _read_json(answer.body)
@@ -303,25 +313,33 @@ def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:
     if state is TaskState.SUCCEEDED:
         result_url = payload.get("result_url")
         if not is_http_url(result_url):
-            raise StatusError(f"the service reports success without the address of a video: {shown}")
+            raise StatusError(
+                f"the service reports success without the address of a video: {shown}",
+                retry_after_s=answer.retry_after_s,
+            )
     message = payload.get("msg")
-    return TwinSyncTask(
-        twinsync_task_id, state, code, message if isinstance(message, str) else "", result_url
-    )
+    message = one_line(message) if isinstance(message, str) else ""
+    return TwinSyncTask(twinsync_task_id, state, code, message, result_url)
 
 
 def _read_json(body: bytes) -> dict[str, Any]:
     if len(body) >= MAX_ANSWER_BYTES:
         raise ValueError("the answer is too large")
     try:
-        # A wrong character in `msg` must not hide a code and an id, which are plain ASCII.
-        text = body.decode(json.detect_encoding(body), errors="replace")
-        payload = json.loads(text, object_pairs_hook=_unique_keys)
+        payload = json.loads(_decode(body), object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):
         raise ValueError("the answer is not JSON that can be read") from None
     if not isinstance(payload, dict):
         raise ValueError("the answer is not a JSON object")
     return payload
+
+
+def _decode(body: bytes) -> str:
+    """Read a body as the text that it is meant to be.
+
+    A wrong character in `msg` must not hide a code and an id, which are plain ASCII.
+    """
+    return body.decode(json.detect_encoding(body), errors="replace")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -347,15 +365,17 @@ def describe(response: Response, *, hide: str | None = None) -> str:
 
     :param hide: a secret that the answer may repeat.
     """
-    text = " ".join(response.body[: 8 * _SHOWN_CHARACTERS].decode("utf-8", errors="replace").split())
-    if hide:
-        text = text.replace(hide, "***")
-    text = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
-    if len(text) > _SHOWN_CHARACTERS:
-        text = text[:_SHOWN_CHARACTERS] + "…"
-    return f"HTTP {response.status}, {text or 'empty body'}"
+    text = _decode(response.body)
+    for form in _forms_of(hide) if hide else ():
+        text = text.replace(form, "***")
+    return f"HTTP {response.status}, {one_line(text) or 'empty body'}"
+
+
+def _forms_of(secret: str) -> set[str]:
+    """Give the ways in which an answer may write a text: as it is, in JSON, in an address, in a page."""
+    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    in_php = {form.replace("/", r"\/") for form in in_json}
+    return {secret, *in_json, *in_php, quote(secret), quote_plus(secret), html.escape(secret)}
 
 
 def read_retry_after(header: str | None, now: datetime) -> float | None:
@@ -370,7 +390,7 @@ def read_retry_after(header: str | None, now: datetime) -> float | None:
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         return None

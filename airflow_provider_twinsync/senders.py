@@ -44,6 +44,27 @@ _CHUNK_BYTES = 65_536
 REQUESTS_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
+_BEFORE_A_CONNECTION = (
+    requests.ConnectTimeout,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidProxyURL,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.LocationValueError,
+    urllib3.exceptions.NewConnectionError,
+    ssl.SSLCertVerificationError,
+)
+#: OpenSSL's names for a TLS handshake that failed: no request was sent yet.
+_HANDSHAKE_FAILURES = (
+    "HTTP_REQUEST",
+    "NO_PROTOCOLS_AVAILABLE",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "TLSV1_ALERT_PROTOCOL_VERSION",
+    "UNSUPPORTED_PROTOCOL",
+    "WRONG_VERSION_NUMBER",
+)
+
+
 class _SessionHook(HttpHook):
     """The http provider's hook, for its session.
 
@@ -56,18 +77,21 @@ class _SessionHook(HttpHook):
 
 def open_session() -> requests.Session:
     """Open a session as the http provider sets it up (keep-alive probes on the socket)."""
-    return _SessionHook().get_conn()
+    session = _SessionHook().get_conn()
+    # What the environment says is read below, once for both senders.
+    session.trust_env = False
+    # `requests` reads where a redirect leads to even if it is not to follow, and trips over some addresses.
+    session.get_redirect_target = lambda _: None  # type: ignore[method-assign,assignment]
+    return session
 
 
-def request_options(settings: Settings) -> dict[str, Any]:
-    """Give what the connection says about every request, in the words of ``requests``.
-
-    They are given with the request and not to the session, because there the environment would overrule them.
-    """
+def request_options(settings: Settings, url: str) -> dict[str, Any]:
+    """Give what the connection says about every request, in the words of ``requests``."""
+    proxy = _proxy(settings, url)
     return {
         "timeout": settings.request_timeout_s,
         "verify": _certificates(settings),
-        "proxies": {"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+        "proxies": {"http": proxy, "https": proxy} if proxy else None,
         "stream": True,
         "allow_redirects": False,
     }
@@ -76,7 +100,7 @@ def request_options(settings: Settings) -> dict[str, Any]:
 def send(settings: Settings, request: Request) -> Answer:
     """Send a request from a worker."""
     deadline = time.monotonic() + settings.request_timeout_s
-    options = request_options(settings)
+    options = request_options(settings, settings.url)
     try:
         with (
             open_session() as session,
@@ -96,16 +120,12 @@ def send(settings: Settings, request: Request) -> Answer:
 
 def _never_connected(error: BaseException) -> bool:
     """Whether no connection was made, so that the service cannot have received anything."""
-    if isinstance(
-        error,
-        (
-            requests.ConnectTimeout,
-            requests.exceptions.ProxyError,
-            urllib3.exceptions.ConnectTimeoutError,
-            urllib3.exceptions.NewConnectionError,
-            ssl.SSLCertVerificationError,
-        ),
-    ):
+    if isinstance(error, _BEFORE_A_CONNECTION):
+        return True
+    if isinstance(error, ssl.SSLError) and error.reason in _HANDSHAKE_FAILURES:
+        return True
+    # The proxy was asked for a tunnel, in the words of `http.client`, and for nothing else.
+    if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed"):
         return True
     inner = [getattr(error, "reason", None), *error.args]
     return any(_never_connected(one) for one in inner if isinstance(one, BaseException))
@@ -118,14 +138,14 @@ async def asend(settings: Settings, request: Request) -> Answer:
     timeout = aiohttp.ClientTimeout(total=settings.request_timeout_s)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            aiohttp.ClientSession(timeout=timeout) as session,
             session.request(
                 request.method,
                 settings.url,
                 params=request.params,
                 data=request.form,
                 ssl=tls,
-                proxy=settings.proxy,
+                proxy=_proxy(settings, settings.url),
                 allow_redirects=False,
             ) as response,
         ):
@@ -136,6 +156,14 @@ async def asend(settings: Settings, request: Request) -> Answer:
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
         not_connected = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
         return NoAnswer(sent=not isinstance(error, not_connected), problem=problem_of(error))
+
+
+def _proxy(settings: Settings, url: str) -> str | None:
+    """Give the proxy to ask: the connection's, or the environment's, by the rule of ``requests``."""
+    if settings.proxy:
+        return settings.proxy
+    proxy: str | None = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 def _certificates(settings: Settings) -> str | bool:
@@ -166,7 +194,13 @@ def _response(status: int, body: bytes, retry_after: str | None) -> Response:
 def problem_of(error: BaseException) -> str:
     """Say in one line what went wrong, without the object addresses in the libraries' messages."""
     inner = error
-    while isinstance(deeper := getattr(inner, "reason", None) or next(iter(inner.args), None), Exception):
-        inner = deeper
-    text = re.sub(r"<[^<>]+ object at 0x[0-9a-f]+>:? ?", "", " ".join(str(inner).split()))
+    while causes := [
+        one for one in (getattr(inner, "reason", None), *inner.args) if isinstance(one, Exception)
+    ]:
+        if type(causes[0]).__name__.islower():
+            break  # `gaierror` and the like say less than what they are wrapped in
+        inner = causes[0]
+    words = [one for one in inner.args if isinstance(one, str)]
+    text = " ".join((words[-1] if words else str(inner)).split())
+    text = re.sub(r"<[^<>]+ object at 0x[0-9a-f]+>:? ?", "", text)
     return f"{type(inner).__name__}: {text}" if text else type(inner).__name__

@@ -20,7 +20,7 @@ from airflow_provider_twinsync.polling import (
     Wait,
     goes_on,
 )
-from airflow_provider_twinsync.triggers import TwinSyncTrigger, backstop, read_event
+from airflow_provider_twinsync.triggers import TwinSyncTrigger, backstop, check_triggerer, read_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,6 +101,12 @@ class TwinSyncSensor(BaseSensorOperator):
             result_url = end.result()
         push_link(context, result_url)
         return result_url
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Take up the task again, or say that Airflow's own deadline for a deferral has passed."""
+        with airflow_errors(skip=self._skips):
+            check_triggerer(next_method, next_kwargs)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; for waiting in the worker, where ``BaseSensorOperator`` calls it."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_twinsync.arguments import is_http_url
-from airflow_provider_twinsync.exceptions import StatusError, UsageError
+from airflow_provider_twinsync.arguments import is_http_url, shown_text
+from airflow_provider_twinsync.exceptions import StatusError, UsageError, WaitTimeoutError
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.polling import (
     DEFAULT_POKE_INTERVAL_S,
@@ -143,6 +143,20 @@ def backstop(policy: PollPolicy) -> timedelta | None:
     return None if policy.deadline_s is None else timedelta(seconds=policy.deadline_s + _BACKSTOP_S)
 
 
+def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:
+    """Tell a deferral that ended by Airflow's own deadline from one that ended by an event.
+
+    Airflow resumes such a task with these words from 2.11 to 3.3, and what it raises for them differs.
+
+    :raises WaitTimeoutError: it did.
+    """
+    if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
+        raise WaitTimeoutError(
+            "No triggerer said in time how the wait ended: is one running? The job goes on, and the TwinSync "
+            "link of this task shows its status. Clear a sensor to wait again."
+        )
+
+
 def make_event(end: End) -> dict[str, Any]:
     """Make the event that says how a wait ended: it crosses the database, so it is small and plain."""
     return {
@@ -162,12 +176,14 @@ def read_event(event: Any) -> End:
         end = End(
             EndReason(event["reason"]), event["twinsync_task_id"], event["message"], event["result_url"]
         )
-        understood = (end.reason is EndReason.SUCCEEDED) == is_http_url(end.result_url)
+        texts = isinstance(end.twinsync_task_id, str) and isinstance(end.message, str)
+        succeeded = end.reason is EndReason.SUCCEEDED
+        understood = texts and (is_http_url(end.result_url) if succeeded else end.result_url is None)
     except (TypeError, KeyError, ValueError):
         understood = False
     if not understood:
         raise StatusError(
-            f"The trigger sent an event that this version does not understand: {event!r}. Was the package "
-            "changed while the task waited? The job goes on: clear this task to wait for it again."
+            f"The trigger sent an event that this version does not understand: {shown_text(event)}. Was the "
+            "package changed while the task waited? The job goes on: clear this task to wait for it again."
         )
     return end

@@ -1,10 +1,10 @@
 """What a download costs in memory and time.
 
 A server in a process of its own gives a synthetic "MP4" of 1 GB, made as it is sent. A fresh process
-downloads it through ``TwinSyncHook().download``, after a small download that has everything imported. It reads
-the most memory that it ever held (``VmHWM`` of Linux) before the large download and after it; in between that
-peak is set back to what is held, so that an earlier one cannot hide a later one. A download that streams adds
-the same little for any size; one that collects adds the size. The target is at most 8 MB.
+downloads it through ``TwinSyncHook().download``, after a small download that has everything imported. It
+reads the most memory that it ever held (``VmHWM`` of Linux) before the large download and after it; that peak
+is first set back to what is held, so that an earlier one cannot hide a later one. A download that streams
+adds the same little for any size; one that collects adds the size. The target is at most 8 MB.
 
     python benchmarks/bench_download.py [--megabytes 1000]
 """
@@ -154,7 +154,8 @@ def main() -> None:
     )
     print(
         f"Peak memory: {found['before_mb']:.1f} MB before, {found['after_mb']:.1f} MB after: "
-        f"{added_mb:.1f} MB added. Target: at most {TARGET_MB:.0f} MB: {'reached' if reached else 'NOT reached'}."
+        f"{added_mb:.1f} MB added. "
+        f"Target: at most {TARGET_MB:.0f} MB: {'reached' if reached else 'NOT reached'}."
     )
     return None
 
