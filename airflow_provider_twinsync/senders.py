@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import certifi
 import requests
+import requests.utils
 import urllib3.exceptions
 from airflow.providers.common.compat.sdk import Connection
 from airflow.providers.http.hooks.http import HttpHook
@@ -170,7 +170,7 @@ def _certificates(settings: Settings) -> str | bool:
     """Give the path of the certificates to trust, or False: the rule of ``requests``, for both senders."""
     if settings.verify is True:
         environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        return environment or certifi.where()
+        return environment or requests.utils.DEFAULT_CA_BUNDLE_PATH
     if isinstance(settings.verify, str) and not Path(settings.verify).exists():
         raise UsageError(
             f"Connection {settings.conn_id!r}: verify in the extra names {settings.verify!r}, and there is "

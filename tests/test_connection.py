@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airflow_provider_twinsync.connection import Settings, parse_connection
@@ -46,10 +47,6 @@ def error(extra: Any = None, **fields: Any) -> str:
     assert KEY not in message
     assert LOGIN not in message
     return message
-
-
-def defect(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=f"defect: {reason}")
 
 
 # ------------------------------------------------------------------------------------------------- defaults
@@ -151,11 +148,11 @@ def test_a_host_is_a_name_with_or_without_a_port_or_a_full_address(fields: dict[
         "http://h.example:port",
         "http://[::1",
         "[::1",
-        pytest.param("h example", marks=defect("a space in the host is accepted")),
-        pytest.param("h\nexample", marks=defect("a line break in the host is left out")),
-        pytest.param("http://h.example/a b", marks=defect("a space in the host's path is accepted")),
-        pytest.param("http://", marks=defect("'http://' means the host 'http'")),
-        pytest.param("h\ud800", marks=defect("a host that cannot be encoded is accepted")),
+        pytest.param("h example"),
+        pytest.param("h\nexample"),
+        pytest.param("http://h.example/a b"),
+        pytest.param("http://"),
+        pytest.param("h\ud800"),
     ],
 )
 def test_a_host_that_is_none_is_an_error(host: str) -> None:
@@ -186,7 +183,6 @@ def test_a_schema_that_is_none_is_an_error(schema: str) -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 70_000])
-@defect("a port that is none is accepted, and a submit over it ends as 'uncertain'")
 def test_a_port_that_is_none_is_an_error(port: int) -> None:
     """No request could be sent to it."""
     assert "port" in error(port=port)
@@ -306,15 +302,16 @@ MEANT = {
         for value in values
     ]
     + [
-        pytest.param(name, value, id=f"{name}-{value!r:.20}", marks=defect("no error, or not our error"))
+        pytest.param(name, value, id=f"{name}-{value!r:.20}")
         for name, values in BAD_FIELDS_DEFECTS.items()
         for value in values
     ],
 )
 def test_an_extra_field_with_a_wrong_value_is_an_error(name: str, value: Any) -> None:
-    """It names the field, shows the value and says what is wanted."""
+    """It names the field, shows the value (not of a proxy: it may hold a login), says what is wanted."""
     message = error({name: value})
-    assert f"{name} in the extra is {value!r:.40}" in message
+    shown = "not usable" if name == "proxy" else f"{value!r:.40}"
+    assert f"{name} in the extra is {shown}" in message
     assert MEANT[name] in message
 
 
@@ -336,7 +333,7 @@ def test_every_wrong_value_of_every_field_is_tried() -> None:
         "{'path': '/a'}",
         "\x00",
         f'{{"password": "{LOGIN}"',
-        pytest.param("[" * 100_000, marks=defect("RecursionError"), id="deep"),
+        pytest.param("[" * 100_000, id="deep"),
     ],
 )
 def test_an_extra_that_is_no_json_object_is_an_error(extra: str) -> None:
@@ -377,8 +374,8 @@ def test_settings_do_not_show_the_key_or_the_login_of_a_proxy(proxy: str) -> Non
         f"socks5://user:{LOGIN}@proxy.example",
         f"http://user:{LOGIN}@",
         [f"http://user:{LOGIN}@proxy.example"],
-        pytest.param(f"user:{LOGIN}", marks=defect("a login without an @ is shown")),
-        pytest.param(f"https://user:{LOGIN}%40proxy.example", marks=defect("a login without an @ is shown")),
+        pytest.param(f"user:{LOGIN}"),
+        pytest.param(f"https://user:{LOGIN}%40proxy.example"),
     ],
 )
 def test_a_wrong_proxy_is_not_shown_with_its_login(proxy: Any) -> None:
@@ -389,9 +386,9 @@ def test_a_wrong_proxy_is_not_shown_with_its_login(proxy: Any) -> None:
 @pytest.mark.parametrize(
     "extra",
     [
-        pytest.param({"tolerance_s": "x" * 100_000}, marks=defect("a wrong value is shown whole")),
-        pytest.param({"allowed_result_hosts": [5] * 100_000}, marks=defect("a wrong value is shown whole")),
-        pytest.param({"x" * 100_000: 1}, marks=defect("an unknown name is shown whole")),
+        pytest.param({"tolerance_s": "x" * 100_000}),
+        pytest.param({"allowed_result_hosts": [5] * 100_000}),
+        pytest.param({"x" * 100_000: 1}),
     ],
     ids=["a long text", "a long list", "a long name"],
 )
@@ -458,6 +455,8 @@ JSON = st.recursive(
 FINITE = JSON.filter(lambda value: "Infinity" not in json.dumps(value))
 
 
+# A busy machine is slow, and that is no failure.
+@hypothesis_settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(BAD_FIELDS)), FINITE), st.none() | st.text(max_size=30))
 def test_any_connection_is_settings_or_an_error_of_usage(extra: dict[str, Any], host: str | None) -> None:
     """Whatever stands in it; and settings have an address that can be asked."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import logging
 import re
 import traceback
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote, quote_plus
 
 import pytest
 from conftest import KEY, answer
@@ -183,6 +185,7 @@ NOT_ACCEPTED = [
     HttpError(status=429),
     HttpError(status=503),
     HttpError(status=503, body='{"result_code": 203, "msg": "busy"}'),
+    HttpError(status=503, body='{"result_code": 5, "msg": "in no table"}'),
 ]
 
 
@@ -351,6 +354,39 @@ def test_a_key_that_is_wrong_is_not_shown(
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        quote,
+        quote_plus,
+        lambda key: json.dumps(key)[1:-1],
+        html.escape,
+    ],
+)
+def test_a_key_is_hidden_however_an_answer_writes_it(
+    connect: Callable[..., None], emulator: Emulator, written: Callable[[str], str]
+) -> None:
+    """An error page may show the form as it was sent, or in a notation of its own."""
+    key = 'k+5d41/=&"'
+    connect(password=key)
+    emulator.world.faults.add("submit", HttpError(status=400, body=f"bad form: key={written(key)}"))
+    with pytest.raises(RejectedError, match="bad form") as caught:
+        TwinSyncHook().submit(**JOB)
+    assert "5d41" not in str(caught.value)
+
+
+def test_a_submit_is_sent_once_to_a_proxy_that_goes_away(
+    connect: Callable[..., None], serve: Callable[..., Server], sleeps: list[float]
+) -> None:
+    """It may have sent the submit on before."""
+    proxy = serve(lambda _: [])
+    connect(host="twinsync.invalid", proxy=proxy.url)
+    with pytest.raises(TwinSyncError) as caught:
+        TwinSyncHook().submit(**JOB)
+    assert len(proxy.requests) == 1
+    assert isinstance(caught.value, UncertainSubmitError)
+
+
+@pytest.mark.parametrize(
     ("argument", "value", "said"),
     [
         ("text", "", "text is ''"),
@@ -480,22 +516,23 @@ def test_the_connection_is_read_once(
 
 def test_a_key_over_clear_text_is_warned_of_once(
     connect: Callable[..., None],
-    emulator: Emulator,
     serve: Callable[..., Server],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Once a process and host, and not on loopback. The host is reached through a proxy here."""
+    """Once a process and host, and not on loopback. All hosts are reached through a proxy here."""
     accepted = json.dumps({"task_id": "20230423_11_23_05_10279", "result_code": 100}).encode()
     proxy = serve(lambda _: [answer(200, accepted)])
-    connect()
-    TwinSyncHook().submit(**JOB)
+    for host in ("127.7.7.7", "localhost", "::1"):
+        connect(host=host, proxy=proxy.url)
+        TwinSyncHook().submit(**JOB)
+    assert len(proxy.requests) == 3
     assert "unencrypted" not in caplog.text
     for _ in range(2):
         connect(host="clear-text.invalid", proxy=proxy.url)
         TwinSyncHook().submit(**JOB)
     connect(host="other-clear-text.invalid", proxy=proxy.url)
     TwinSyncHook().submit(**JOB)
-    assert len(proxy.requests) == 3
+    assert len(proxy.requests) == 6
     warned = [record for record in caplog.records if "unencrypted" in record.getMessage()]
     assert [record.levelno for record in warned] == [logging.WARNING] * 2
     assert [
@@ -525,11 +562,11 @@ def test_the_test_of_a_connection_makes_no_job(hook: TwinSyncHook, emulator: Emu
         ({"port": 1}, None, "could not be reached"),
         ({"path": "/elsewhere"}, None, "HTTP 404"),
         ({"nonsense": 1}, None, "unknown fields: nonsense"),
-        ({"schema": "https"}, None, "No usable answer"),
+        ({"schema": "https"}, None, "SSL"),
         ({}, HttpError(status=503), "HTTP 503"),
         ({}, NotJson(), "nginx"),
         ({}, Hang(), "No usable answer"),
-        ({}, ResultCode(code=203), "No usable answer"),
+        ({}, ResultCode(code=203), "busy or failing"),
         ({}, Body(json={"result_code": 100, "task_id": "7"}), "is this TwinSync?"),
     ],
 )
@@ -545,6 +582,17 @@ def test_the_test_of_a_connection_says_what_is_wrong(
     assert said in message
     assert KEY not in message
     assert emulator.world.tasks == {}
+
+
+@pytest.mark.parametrize(
+    "fault", [NotJson(), HttpError(status=500), ResetBefore()], ids=lambda fault: fault.name
+)
+def test_the_test_of_a_connection_alarms_nobody(hook: TwinSyncHook, emulator: Emulator, fault: Any) -> None:
+    """What it sends can be no job: nothing may have been paid, and there is no task to clear."""
+    emulator.world.faults.add("submit", fault)
+    _, message = hook.test_connection()
+    assert "paid" not in message
+    assert "clear this task" not in message
 
 
 def test_the_test_of_a_connection_needs_one(migrated: None) -> None:

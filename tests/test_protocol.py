@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airflow_provider_twinsync.exceptions import (
@@ -184,7 +185,7 @@ def test_what_is_no_code_is_not_read_as_one(code: Any) -> None:
     """Neither a job nor a video comes out of a guess."""
     body = {"result_code": code, "task_id": TASK_ID, "result_url": VIDEO}
     assert type(submit_error(answer(body))) is UncertainSubmitError
-    assert "result_code" in str(status_error(answer(body)))
+    assert "has no result_code that is a number" in str(status_error(answer(body)))
 
 
 # ------------------------------------------------------------------------------------ submit: without a code
@@ -466,10 +467,6 @@ def test_an_answer_that_repeats_the_key_does_not_bring_it_into_an_error(
         assert KEY[:4] not in f"{error} {error!r}"
 
 
-def leak(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, reason=f"defect: a key is shown {reason}")
-
-
 @pytest.mark.parametrize(
     ("key", "body", "unwanted"),
     [
@@ -480,38 +477,31 @@ def leak(reason: str) -> pytest.MarkDecorator:
             json.dumps({"msg": "钥匙"}).encode(),
             ["\\u94a5"],
             id="Chinese in escaped JSON",
-            marks=leak("if JSON escapes it"),
         ),
         pytest.param(
             'open"se/same',
             rb'{"msg": "open\"se/same"}',
             ["same"],
             id="a quote in JSON",
-            marks=leak("if JSON escapes it"),
         ),
         pytest.param(
             "open/same",
             rb'{"msg": "open\/same"}',
             ["same"],
             id="a slash in PHP's JSON",
-            marks=leak("if JSON escapes it"),
         ),
-        pytest.param(
-            "open  same", b"key=open  same", ["same"], id="two spaces", marks=leak("if it has two spaces")
-        ),
+        pytest.param("open  same", b"key=open  same", ["same"], id="two spaces"),
         pytest.param(
             KEY,
             b" " * 2_395 + KEY.encode(),
             [KEY[:4]],
             id="at the end of what is looked at",
-            marks=leak("in part, where the body is cut"),
         ),
         pytest.param(
             KEY,
             f'{{"msg": "{KEY}"}}'.encode("utf-16"),
             [KEY[:4]],
             id="UTF-16",
-            marks=leak("in another encoding"),
         ),
     ],
 )
@@ -554,7 +544,6 @@ def test_an_error_is_one_line_of_bounded_length(body: bytes) -> None:
         assert len(str(error)) <= MAX_MESSAGE_CHARACTERS
 
 
-@pytest.mark.xfail(strict=True, reason="defect: the problem that a sender reports is not shortened")
 @pytest.mark.parametrize("sent", [True, False])
 def test_an_error_without_an_answer_is_one_line_of_bounded_length(sent: bool) -> None:
     """A server that does not speak HTTP comes in through the transport's own message."""
@@ -563,7 +552,6 @@ def test_an_error_without_an_answer_is_one_line_of_bounded_length(sent: bool) ->
     assert len(str(submit_error(response))) <= MAX_MESSAGE_CHARACTERS
 
 
-@pytest.mark.xfail(strict=True, reason="defect: TwinSyncTask.message is up to a megabyte, with line breaks")
 def test_a_message_of_the_service_is_bounded() -> None:
     """It goes into errors, logs and the event of a trigger."""
     task = parse_task(TASK_ID, answer({"result_code": 104, "msg": "no face\n" * 10_000}))
@@ -588,11 +576,6 @@ def test_an_answer_is_shown_in_short(body: bytes, shown: str) -> None:
 
 
 # ----------------------------------------------------------------------------------------------- Retry-After
-
-
-OVERFLOW = pytest.mark.xfail(
-    strict=True, raises=OverflowError, reason="defect: parsedate_to_datetime also raises OverflowError"
-)
 
 
 @pytest.mark.parametrize(
@@ -624,8 +607,8 @@ OVERFLOW = pytest.mark.xfail(
         ("Mon, 23 Nov 2026 12:01:00 -0000", None),
         ("Mon, 99 Nov 2026 12:01:00 GMT", None),
         ("2026-11-23T12:01:00Z", None),
-        pytest.param(*("Mon, 23 Nov 99999999999999999999 12:01:00 GMT", None), marks=OVERFLOW),
-        pytest.param(*("Mon, 23 Nov 2026 12:01:00 +99999999999999999999", None), marks=OVERFLOW),
+        pytest.param(*("Mon, 23 Nov 99999999999999999999 12:01:00 GMT", None)),
+        pytest.param(*("Mon, 23 Nov 2026 12:01:00 +99999999999999999999", None)),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
@@ -634,6 +617,8 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
 
 
 # Longer numbers than these are in the table above.
+# A busy machine is slow, and that is no failure.
+@hypothesis_settings(deadline=None)
 @given(
     st.text()
     | st.from_regex(
@@ -672,6 +657,7 @@ def test_other_inputs_have_another_fingerprint(inputs: tuple[str, str, str]) -> 
     assert fingerprint(*inputs) != fingerprint(TEXT, PHOTO, VOICE)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.tuples(st.text(), st.text(), st.text()), st.tuples(st.text(), st.text(), st.text()))
 def test_a_fingerprint_is_short_and_tells_apart(one: tuple[str, str, str], two: tuple[str, str, str]) -> None:
     """32 hexadecimal digits for any texts."""
@@ -737,6 +723,7 @@ def outcome(parse: Callable[[], Any]) -> Any:
         return error
 
 
+@hypothesis_settings(deadline=None)
 @given(RESPONSES)
 @example(Response(200, b'{"result_code": true, "result_url": "http://h/a"}'))
 def test_a_job_is_done_only_where_the_service_says_so(response: Response) -> None:
@@ -760,6 +747,7 @@ def test_a_job_is_done_only_where_the_service_says_so(response: Response) -> Non
     assert found.result_url == (url if code in (100, 103) else None)
 
 
+@hypothesis_settings(deadline=None)
 @given(RESPONSES)
 @example(Response(200, b'{"result_code": 103, "task_id": "x"}'))
 def test_a_job_is_made_only_where_the_service_says_so(response: Response) -> None:
@@ -781,6 +769,7 @@ def test_a_job_is_made_only_where_the_service_says_so(response: Response) -> Non
         assert found == str(payload["task_id"]).strip()
 
 
+@hypothesis_settings(deadline=None)
 @given(st.one_of(RESPONSES, st.builds(NoAnswer, st.booleans(), st.text())))
 def test_nothing_but_our_own_errors_comes_out(response: Response | NoAnswer) -> None:
     """And no error shows the key."""
