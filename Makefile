@@ -44,7 +44,6 @@ check: $(INSTALLED)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy -p airflow_provider_twinsync -p dev
-	@$(BIN)/python -m mypy example_dags
 
 format: $(INSTALLED)
 	@$(BIN)/python -m ruff check --fix .
