@@ -310,7 +310,7 @@ def test_an_uncertain_submit_says_what_to_look_for(response: Response | NoAnswer
         (answer({"result_code": 200}), True, "does not object to the access key"),
         (answer({"result_code": 201}), False, "rejects the access key"),
         (answer({"result_code": 202}), False, "photo"),
-        (answer({"result_code": 203}), False, "No usable answer"),
+        (answer({"result_code": 203}), False, "busy or failing"),
         (answer({"result_code": 100, "task_id": TASK_ID}), False, "is this TwinSync"),
         (answer({"result_code": 7}), False, "No usable answer"),
         (Response(404, b"<html>"), False, "host, port, path"),
