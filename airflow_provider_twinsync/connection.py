@@ -158,10 +158,8 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     """
     host = (host or DEFAULT_HOST).strip()
     is_address = "://" in host
-    # In a plain host, colons are those of an IPv6 address, unless it is in brackets or a port follows.
-    bare_ipv6 = not is_address and host.count(":") > 1 and not host.startswith("[")
     try:
-        parts = urlsplit(host if is_address else f"//[{host}]" if bare_ipv6 else f"//{host}")
+        parts = urlsplit(host if is_address else f"//{_bracketed(host)}")
         named_port = parts.port
     except ValueError:
         parts, named_port = urlsplit(""), None
@@ -231,14 +229,17 @@ def _hosts(value: Any) -> frozenset[str]:
     hosts = frozenset(name.strip().lower() for name in names if name.strip())
     for host in hosts:
         address = f"http://{_bracketed(host)}"
-        if not is_http_url(address) or urlsplit(address).netloc.strip("[]") != host:
+        if not is_http_url(address) or urlsplit(address).hostname != host:
             raise ValueError
     return hosts
 
 
 def _bracketed(host: str) -> str:
     """Give a host as it stands in an address: that of IPv6 in brackets."""
-    return f"[{host}]" if ":" in host else host
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        return host
 
 
 #: The extra's fields: the default, how one is read, and what it should be.

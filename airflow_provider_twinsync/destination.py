@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
 
 from airflow_provider_twinsync.arguments import shown_text
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
@@ -49,7 +49,9 @@ def open_destination(destination: Any) -> Iterator[tuple[IO[bytes], Callable[[],
 
 @contextmanager
 def _local_stage(target: str) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
-    path = Path(target.removeprefix("file://")).absolute()
+    if target.startswith("file://") and not target.startswith("file:///"):
+        raise UsageError(f"destination {shown_text(target)} names a host: a file's address begins file:///.")
+    path = Path(target.removeprefix("file://")).expanduser().absolute()
     part = path.with_name(f".twinsync-{uuid.uuid4().hex[:12]}.part")
     try:
         if path.is_dir():
@@ -85,6 +87,8 @@ def _remote_stage(target: str, destination: Any) -> Iterator[tuple[IO[bytes], Ca
         raise UsageError(
             f"destination {target!r} cannot be written: {error}. Is the provider for it installed?"
         ) from None
+    except AirflowNotFoundException as error:
+        raise UsageError(f"destination {target!r} cannot be written: {error}.") from None
     if not path.name:
         raise UsageError(f"destination {target!r} is a folder: give the name of the file too.")
     with (

@@ -18,6 +18,7 @@ from airflow_provider_twinsync.destination import open_destination, writing
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
     DownloadRefusedError,
+    StatusError,
 )
 from airflow_provider_twinsync.protocol import read_retry_after
 from airflow_provider_twinsync.senders import REQUESTS_ERRORS, open_session, problem_of, request_options
@@ -105,7 +106,7 @@ class _Transfer:
             try:
                 return self._try(url)
             except _ExpiredError as error:
-                fresh = None if asked_anew else new_address()
+                fresh = None if asked_anew else _asked(new_address, error)
                 if fresh is None:
                     raise DownloadRefusedError(
                         f"{error}. Results may expire: give the operator twinsync_task_id, and it asks for a "
@@ -235,6 +236,15 @@ class _Transfer:
         with writing():
             self.file.seek(size)
             self.file.truncate()
+
+
+def _asked(new_address: Callable[[], str | None], expired: _ExpiredError) -> str | None:
+    try:
+        return new_address()
+    except StatusError as error:
+        raise DownloadInterruptedError(
+            f"{expired}, and a new address could not be had. {error}", retry_after_s=error.retry_after_s
+        ) from None
 
 
 def _redirected(url: str, location: str) -> str:

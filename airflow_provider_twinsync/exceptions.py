@@ -31,9 +31,11 @@ class TwinSyncError(Exception):
 
     :cvar retryable: whether doing the same thing again later may bring another result. An operator that
         meets an error that is not retryable skips the task's remaining retries.
+    :cvar job_goes_on: whether there is a job that may still finish, so that waiting for it again makes sense.
     """
 
     retryable: ClassVar[bool] = False
+    job_goes_on: ClassVar[bool] = False
 
 
 class _LaterError(TwinSyncError):
@@ -71,11 +73,27 @@ class UnavailableError(_LaterError):
 
 
 class UncertainSubmitError(TwinSyncError):
-    """A submit was sent and no usable answer came: a job may exist, and may be billed."""
+    """A submit was sent and no usable answer came: a job may exist, and may be billed.
+
+    In a task of your own, call the hook inside :func:`airflow_errors`, or Airflow's retries send it again.
+    """
 
 
 class StatusError(_LaterError):
-    """The answer to a status request says nothing certain about the job."""
+    """The answer to a status request says nothing certain about the job.
+
+    :param message: what happened, to which job.
+    :param problem: what happened alone, for a message that names the job already.
+    :param retry_after_s: how long the service asked us to stay away, in seconds, if it did.
+    """
+
+    job_goes_on = True
+
+    def __init__(
+        self, message: str, *, problem: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.problem = problem or message
 
 
 class JobFailedError(TwinSyncError):
@@ -84,6 +102,8 @@ class JobFailedError(TwinSyncError):
 
 class WaitTimeoutError(TwinSyncError):
     """The ``timeout`` of the wait passed before the video was there."""
+
+    job_goes_on = True
 
 
 class ExecutionTimeoutError(WaitTimeoutError):
@@ -101,13 +121,17 @@ class DownloadInterruptedError(_LaterError):
 
 
 @contextmanager
-def airflow_errors(*, skip: bool = False) -> Iterator[None]:
+def airflow_errors(*, skip: bool = False, advice: str = "") -> Iterator[None]:
     """Turn this package's errors into the Airflow exceptions that make Airflow do what they call for.
 
     ``AirflowSensorTimeout`` and ``AirflowFailException`` skip the remaining retries, ``AirflowTaskTimeout``
-    and ``AirflowException`` leave them.
+    and ``AirflowException`` leave them. A task of your own that uses the hook wraps its calls in this::
+
+        with airflow_errors():
+            TwinSyncHook().submit(text=..., image_url=..., pronouncer=...)
 
     :param skip: skip the task instead, whatever the error is (``soft_fail`` and ``never_fail`` of a sensor).
+    :param advice: a sentence to add where the job goes on, on how to wait for it again.
     """
     from airflow.providers.common.compat.sdk import (
         AirflowException,
@@ -131,4 +155,4 @@ def airflow_errors(*, skip: bool = False) -> Iterator[None]:
             kind = AirflowException
         else:
             kind = AirflowFailException
-        raise kind(str(error)) from None
+        raise kind(f"{error} {advice}" if advice and error.job_goes_on else str(error)) from None

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
 from airflow_provider_twinsync.connection import Settings, parse_connection
@@ -22,6 +22,7 @@ from airflow_provider_twinsync.protocol import (
     parse_key_check,
     parse_submit,
     parse_task,
+    uncertain,
 )
 
 if TYPE_CHECKING:
@@ -124,6 +125,9 @@ class TwinSyncHook(BaseHook):
     def submit(self, *, text: str, image_url: str, pronouncer: str) -> str:
         """Submit a job. What costs money is sent again only where nothing can have been accepted.
 
+        In a task of your own, wrap the call in :func:`~airflow_provider_twinsync.exceptions.airflow_errors`:
+        Airflow's retries would send again what this has the sense not to.
+
         :param text: what the person in the photo says.
         :param image_url: the http(s) address of the photo.
         :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural``.
@@ -149,11 +153,17 @@ class TwinSyncHook(BaseHook):
         while True:
             attempts += 1
             try:
-                return parse_submit(request, send(settings, request))
+                answer = send(settings, request)
+            except AirflowTaskTimeout:
+                raise uncertain(
+                    request, "the task's execution_timeout passed before the answer came"
+                ) from None
+            try:
+                return parse_submit(request, answer)
             except UnavailableError as error:
                 delay_s = submit_delay_s(attempts, error.retry_after_s)
                 if delay_s is None:
-                    raise
+                    raise _given_up(error, attempts) from None
                 self.log.warning("%s It is sent again in %.0f s.", error, delay_s)
                 time.sleep(delay_s)
 
@@ -207,7 +217,8 @@ class TwinSyncHook(BaseHook):
         :return: where it lies, its size in bytes, its SHA-256 and its content type.
         :raises UsageError: an argument or the connection is wrong, or the destination cannot be written.
         :raises DownloadRefusedError: the address is not allowed, or gives something that is not wanted.
-        :raises DownloadInterruptedError: the video did not arrive whole, even after some tries.
+        :raises DownloadInterruptedError: the video did not arrive whole, even after some tries, or a new
+            address could not be had.
         """
         from airflow_provider_twinsync.download import fetch
 
@@ -234,9 +245,22 @@ def _warn_of_clear_key(host: str) -> None:
     )
 
 
+def _given_up(error: UnavailableError, attempts: int) -> UnavailableError:
+    asked_s = error.retry_after_s
+    said = (
+        f", and TwinSync asks to stay away for {asked_s:.0f} s: set the task's retry_delay to that"
+        if asked_s
+        else ""
+    )
+    times = "once" if attempts == 1 else f"{attempts} times"
+    return UnavailableError(f"{error} It was sent {times}{said}.", retry_after_s=asked_s)
+
+
 def _no_connection(conn_id: str) -> UsageError:
     return UsageError(
-        f"There is no connection {conn_id!r}. Make one in the web UI (Admin, Connections; type TwinSync), or "
+        f"There is no usable connection {conn_id!r}. If you did define it, look further up in this log for "
+        "what Airflow could not read: in a URI, the characters # / : @ of a key must be percent-encoded; in "
+        "JSON they need not. Else make one in the web UI (Admin, Connections; type TwinSync), or "
         f"with: airflow connections add {conn_id} --conn-type twinsync --conn-password <access key>"
     )
 

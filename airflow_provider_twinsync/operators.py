@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from datetime import datetime, timedelta, timezone
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
     BaseOperator,
     conf,
 )
@@ -23,27 +25,24 @@ from airflow_provider_twinsync.exceptions import (
 )
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
-from airflow_provider_twinsync.polling import (
-    DEFAULT_POKE_INTERVAL_S,
-    Again,
-    End,
-    PollPolicy,
-    Wait,
-    goes_on,
-)
+from airflow_provider_twinsync.memory import STORE_KEY, Memory
+from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, goes_on
 from airflow_provider_twinsync.protocol import TaskState, fingerprint
-from airflow_provider_twinsync.triggers import TwinSyncTrigger, backstop, check_triggerer, read_event
+from airflow_provider_twinsync.triggers import check_triggerer, read_event
+from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_twinsync.download import Download
 
-#: The entry of the task state store (Airflow 3.3 and later) that remembers a submit across tries.
-_STORE_KEY = "twinsync_submit"
+_ADVICE = "Clear this task to wait for it again: it is remembered, and not paid for again."
+_ADVICE_WITHOUT_MEMORY = (
+    "Another try of this task would submit and pay again: wait for this id with a TwinSyncSensor instead."
+)
 
 
 class TwinSyncSubmitOperator(BaseOperator):
@@ -52,12 +51,13 @@ class TwinSyncSubmitOperator(BaseOperator):
     A submit costs money, so it is sent again only where nothing can have been accepted. If it is sent and no
     usable answer comes, a job may exist: the task then fails, skips its retries and says what to look for.
 
-    On Airflow 3.3 and later the task remembers its job across tries, clears included: as long as the inputs
-    are the same and the job has not failed, a rerun takes it over and pays nothing. Below 3.3 every try
-    submits.
+    On Airflow 3.3 and later the task remembers its job across tries, clears included (as long as Airflow
+    keeps its task state): while the inputs, as rendered, are the same and the job has not failed, a rerun
+    takes it over and pays nothing. Below 3.3 every try submits.
 
     With ``wait_for_completion`` the task also waits, and pushes the address of the video as the XCom
-    ``result_url``; a job that failed is then submitted anew by a retry of the task.
+    ``result_url``; a job that failed is then submitted anew by a retry of the task. Where nothing is
+    remembered, every other end of the wait skips the retries, as they would pay again.
 
     :param text: what the person in the photo says; at most 150 words, each Chinese, Japanese or Korean
         character counting as one (templated).
@@ -70,7 +70,8 @@ class TwinSyncSubmitOperator(BaseOperator):
     :param on_uncertain_submit: what to do when a submit may or may not have made a job: ``"fail"``, or
         ``"retry"`` to let Airflow's retries send it again, at the risk of paying twice.
     :param poke_interval: with ``wait_for_completion``: as in ``TwinSyncSensor``, and so are the next three.
-    :param timeout: seconds, or a ``timedelta``; the default is Airflow's ``[sensors] default_timeout``.
+    :param timeout: seconds, or a ``timedelta``; the default is Airflow's ``[sensors] default_timeout``, seven
+        days: give one that fits.
     :param exponential_backoff: let the time between two looks grow.
     :param max_wait: the most it grows to, in seconds or as a ``timedelta``.
     """
@@ -115,151 +116,151 @@ class TwinSyncSubmitOperator(BaseOperator):
             "timeout", conf.getfloat("sensors", "default_timeout") if timeout is None else timeout
         )
         self.exponential_backoff = exponential_backoff
-        self.max_wait = None if max_wait is None else _seconds("max_wait", max_wait)
+        self.max_wait = None if max_wait is None else timedelta(seconds=_seconds("max_wait", max_wait))
         self._job: str | None = None
+        self._is_submitting = False
+        self._advice = ""
 
     def execute(self, context: Context) -> str:
         """Submit, or take over what an earlier try submitted; then wait, if that is asked for."""
         hook = TwinSyncHook(self.twinsync_conn_id)
-        store: Any = context.get("task_state_store") if self.durable else None
+        store = self._store(context)
+        if self.wait_for_completion and store is None and self.retries:
+            self.log.warning(
+                "This task does not remember its job across tries (that takes Airflow 3.3 and durable=True): "
+                "a retry may pay again, and is skipped where it would. Submit and wait in two tasks instead."
+            )
         with airflow_errors():
-            self._job = twinsync_task_id = self._take_over(hook, store) or self._submit(hook, store)
+            inputs = fingerprint(
+                hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer)
+            )
+            memory = Memory(store, inputs)
+            self._job = twinsync_task_id = self._take_over(hook, memory) or self._submit(hook, memory)
             push_link(context, hook.settings().status_url(twinsync_task_id))
         if not self.wait_for_completion:
             return twinsync_task_id
         # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
         context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
-        if store is None and self.retries:
-            self.log.warning(
-                "This task has retries, and what it submitted is not remembered across them (that takes "
-                "Airflow 3.3 and durable=True): a retry may pay again. Submit and wait in two tasks instead."
-            )
-        return self._wait(context, hook, twinsync_task_id)
+        with self._paid_for(context):
+            watch = Watch(self, hook, twinsync_task_id)
+            if self.deferrable:
+                step = watch.look()
+                if isinstance(step, Again):
+                    watch.hand_over(self)
+                return self._finish(context, step)
+            try:
+                end = watch.until_the_end()
+            except AirflowTaskTimeout:
+                end = watch.timed_out()
+            return self._finish(context, end)
 
-    def _take_over(self, hook: TwinSyncHook, store: Any) -> str | None:
+    def _store(self, context: Context) -> Any:
+        return context.get("task_state_store") if self.durable else None
+
+    def _take_over(self, hook: TwinSyncHook, memory: Memory) -> str | None:
         """Give the job that an earlier try of this task submitted, if it still serves."""
-        memory = store.get(_STORE_KEY) if store is not None else None
-        if not isinstance(memory, dict) or memory.get("inputs") != self._inputs():
-            return None
-        twinsync_task_id = memory.get("twinsync_task_id")
-        if twinsync_task_id is None:
-            began = f"An earlier try of this task began to submit at {memory.get('marked_at')} and was ended"
+        if memory.unresolved_since:
+            began = f"An earlier try of this task began to submit at {memory.unresolved_since} and was ended"
             if self.on_uncertain_submit == "retry":
                 self.log.warning(
-                    "%s: it is submitted again, and may be paid twice (on_uncertain_submit).", began
+                    "%s: it is submitted again, perhaps paid twice (on_uncertain_submit).", began
                 )
                 return None
             # From here on it is for a person to decide, who clears the task to have it submitted.
-            store.delete(_STORE_KEY)
+            memory.restore()
             raise UncertainSubmitError(
                 f"{began} before the answer came. A job may exist and may have been paid. Look at your "
                 f"account for a job with the text {shown_text(self.text)} and the photo "
                 f"{shown_text(self.image_url)}. If there is none, clear this task to submit it."
             )
+        twinsync_task_id = memory.twinsync_task_id
+        if twinsync_task_id is None:
+            return None
+        if not memory.is_of_these_inputs:
+            self.log.warning(
+                "An earlier try of this task submitted TwinSync job %s for another text, photo, voice or "
+                "host; this try submits a new one. If that is not meant, look for a template that changes.",
+                twinsync_task_id,
+            )
+            return None
         try:
             if hook.get_task(twinsync_task_id).state is TaskState.FAILED:
                 self.log.info("TwinSync job %s of an earlier try failed: submitting anew.", twinsync_task_id)
                 return None
         except StatusError as error:
-            self.log.warning(
-                "TwinSync job %s of an earlier try has no status now: %s", twinsync_task_id, error
-            )
+            self.log.warning("%s", error)
         self.log.info(
             "TwinSync job %s, submitted by an earlier try of this task, is taken over and not paid again. To "
-            "force a new job, clear this task with durable=False, or delete %r from its task state.",
+            "force a new job, set durable=False, or delete the entry %s of this task's state store.",
             twinsync_task_id,
-            _STORE_KEY,
+            STORE_KEY,
         )
-        return str(twinsync_task_id)
+        return twinsync_task_id
 
-    def _submit(self, hook: TwinSyncHook, store: Any) -> str:
-        mark = {
-            "inputs": self._inputs(),
-            "marked_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "twinsync_task_id": None,
-        }
-        if store is not None:
-            store.set(_STORE_KEY, mark)
+    def _submit(self, hook: TwinSyncHook, memory: Memory) -> str:
+        memory.mark()
+        self._is_submitting = True
         try:
             twinsync_task_id = hook.submit(
                 text=self.text, image_url=self.image_url, pronouncer=self.pronouncer
             )
         except TwinSyncError as error:
-            # The mark speaks for a try that could not say how it ended; this one can.
-            if store is not None:
-                store.delete(_STORE_KEY)
+            # The mark speaks for a try that could not say how its submit ended; this one can.
+            memory.restore()
             if isinstance(error, UncertainSubmitError) and self.on_uncertain_submit == "retry":
                 raise AirflowException(f"{error} (on_uncertain_submit='retry' leaves the retries.)") from None
             raise
-        if store is not None:
-            store.set(_STORE_KEY, {**mark, "twinsync_task_id": twinsync_task_id})
+        finally:
+            self._is_submitting = False
         self.log.info("TwinSync job %s is submitted.", twinsync_task_id)
+        memory.remember(twinsync_task_id)
         return twinsync_task_id
 
-    def _inputs(self) -> str:
-        return fingerprint(str(self.text), str(self.image_url), str(self.pronouncer))
-
-    def _wait(self, context: Context, hook: TwinSyncHook, twinsync_task_id: str) -> str:
-        policy = PollPolicy(
-            poke_interval_s=self.poke_interval,
-            exponential_backoff=self.exponential_backoff,
-            max_wait_s=self.max_wait,
-            tolerance_s=hook.settings().tolerance_s,
-            timeout_s=self.timeout,
-            execution_timeout_s=self.execution_timeout.total_seconds() if self.execution_timeout else None,
-        )
-        wait = Wait(twinsync_task_id, policy)
-        started_at, began = time.time(), time.monotonic()
-        step = hook.look(wait, 0.0)
-        while isinstance(step, Again):
-            if self.deferrable:
-                self.defer(
-                    trigger=TwinSyncTrigger.of(
-                        twinsync_task_id,
-                        policy,
-                        twinsync_conn_id=self.twinsync_conn_id,
-                        started_at=started_at,
-                    ),
-                    method_name="execute_complete",
-                    timeout=backstop(policy),
-                )
-            time.sleep(step.delay_s)
-            step = hook.look(wait, time.monotonic() - began)
-        return self._finish(context, step)
-
     def execute_complete(self, context: Context, event: Any = None) -> str:
-        """Take up the task again when the trigger has fired."""
-        with airflow_errors():
-            end = read_event(event)
-        return self._finish(context, end)
+        """Take up the task again when the trigger has fired; called by :meth:`resume_execution`."""
+        return self._finish(context, read_event(event))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Take up the task again, whatever ended the deferral."""
+        with self._paid_for(context):
+            check_triggerer(next_method, next_kwargs)
+            return super().resume_execution(next_method, next_kwargs, context)
 
     def _finish(self, context: Context, end: End) -> str:
-        with airflow_errors():
-            try:
-                result_url = end.result()
-            except JobFailedError as error:
-                # Not the same id would be waited for by a retry, but a new job.
-                raise AirflowException(f"{error} A retry of this task does that.") from None
-            except StatusError as error:
-                if not self.durable or context.get("task_state_store") is None:
-                    raise AirflowFailException(
-                        f"{error} A retry would pay again, so there is none."
-                    ) from None
-                raise
+        self._job = end.twinsync_task_id
+        result_url = end.result()
         context["ti"].xcom_push(key="result_url", value=result_url)
         push_link(context, result_url)
         return end.twinsync_task_id
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Take up the task again; without a retry where Airflow's own deadline for a deferral has passed."""
-        with airflow_errors():
-            check_triggerer(next_method, next_kwargs)
-        return super().resume_execution(next_method, next_kwargs, context)
+    @contextmanager
+    def _paid_for(self, context: Context) -> Iterator[None]:
+        """End a task whose job exists: a retry must not pay for another one, unless this one failed."""
+        remembered = self._store(context) is not None
+        self._advice = _ADVICE if remembered else _ADVICE_WITHOUT_MEMORY
+        try:
+            yield
+        except JobFailedError as error:
+            raise AirflowException(f"{error} A retry of this task does that.") from None
+        except (TwinSyncError, AirflowException, AirflowTaskTimeout):
+            try:
+                with airflow_errors(advice=self._advice):
+                    raise
+            except (AirflowFailException, AirflowSensorTimeout):
+                raise
+            except (AirflowException, AirflowTaskTimeout) as error:
+                if remembered:
+                    raise
+                raise AirflowFailException(str(error)) from None
 
     def on_kill(self) -> None:
-        """Tell a person who stops the task that the job goes on."""
-        if self._job:
-            self.log.warning("%s", goes_on(self._job))
+        """Tell a person who stops the task what becomes of the job."""
+        if self._is_submitting:
+            self.log.warning(
+                "Stopped in the midst of a submit: a job may exist. Look at your account before a rerun."
+            )
+        elif self._job:
+            self.log.warning("%s %s", goes_on(self._job), self._advice)
 
 
 class TwinSyncDownloadOperator(BaseOperator):

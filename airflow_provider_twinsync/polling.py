@@ -203,12 +203,12 @@ class Wait:
             return self._end(
                 EndReason.STATUS_LOST,
                 f"could not be followed for {outage_s:.0f} s, over {self._troubles} requests. The last one: "
-                f"{trouble}. If the id is right, the job may still finish: clear this task to wait again.",
+                f"{trouble.problem}. If the id is right, the job may still finish.",
             )
         note = None
         if self._troubles == 1:
-            patience = "until the deadline" if tolerance_s is None else f"for {tolerance_s:.0f} s"
-            note = f"cannot be followed at the moment, which is borne {patience}: {trouble}."
+            patience = "until the deadline" if tolerance_s is None else f"for {tolerance_s:g} s"
+            note = f"cannot be followed at the moment, which is borne {patience}: {trouble.problem}."
         retry_after_s = min(trouble.retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
         return self._again(elapsed_s, note=note, level=logging.WARNING, at_least_s=retry_after_s)
 
@@ -218,22 +218,28 @@ class Wait:
         delay_s = max(self.policy.delay_s(self._looks, self.twinsync_task_id), at_least_s)
         deadline_s = self.policy.deadline_s
         if deadline_s is not None and elapsed_s >= deadline_s:
-            return self._timed_out(elapsed_s)
+            return self.timed_out(elapsed_s)
         delay_s = self._until_deadline_s(elapsed_s, delay_s)
         text = None if note is None else f"TwinSync job {self.twinsync_task_id} {note}"
         return Again(max(delay_s, _MIN_DELAY_S), text, level)
 
-    def _timed_out(self, elapsed_s: float) -> End:
+    def timed_out(self, elapsed_s: float) -> End:
+        """Say that a deadline has passed; for Airflow's own alarm too, which ends a task in the worker.
+
+        :param elapsed_s: seconds since the start of the wait.
+        """
         timeout_s = self.policy.timeout_s
         if timeout_s is not None and timeout_s == self.policy.deadline_s:
             reason, name = EndReason.TIMEOUT, "timeout"
         else:
             reason, name = EndReason.EXECUTION_TIMEOUT, "execution_timeout"
-        state = "without a status" if self._troubles or not self._last_state else self._last_state.value
+        state = "no status could be had"
+        if self._last_state and not self._troubles:
+            state = f"last seen: {self._last_state.value}"
         return self._end(
             reason,
-            f"was not finished after {elapsed_s:.0f} s, the {name} of this task (last seen: {state}). "
-            "The job itself goes on and may still finish: clear this task to wait again, or raise the limit.",
+            f"was not finished after {elapsed_s:.0f} s, the {name} of this task ({state}). The job itself "
+            "goes on and may still finish.",
         )
 
     def _end(self, reason: EndReason, message: str, result_url: str | None = None) -> End:

@@ -178,9 +178,9 @@ def build_status(twinsync_task_id: Any) -> Request:
     return Request("GET", params={"taskID": checked_task_id(twinsync_task_id)})
 
 
-def fingerprint(text: str, image_url: str, pronouncer: str) -> str:
-    """Give a short name for what a submit asks for: the same inputs, the same name."""
-    return hashlib.sha256(json.dumps([text, image_url, pronouncer]).encode()).hexdigest()[:32]
+def fingerprint(url: str, text: str, image_url: str, pronouncer: str) -> str:
+    """Give a short name for what a submit asks of which service: the same inputs, the same name."""
+    return hashlib.sha256(json.dumps([url, text, image_url, pronouncer]).encode()).hexdigest()[:32]
 
 
 # --------------------------------------------------------------------------------------- what an answer means
@@ -207,7 +207,7 @@ def parse_submit(request: Request, answer: Answer) -> str:
     """
     if isinstance(answer, NoAnswer):
         if answer.sent:
-            raise _uncertain(request, f"it was sent and no answer came: {one_line(answer.problem)}")
+            raise uncertain(request, f"it was sent and no answer came: {one_line(answer.problem)}")
         raise UnavailableError(f"TwinSync could not be reached: {one_line(answer.problem)}. No job was made.")
     shown = describe(answer, hide=(request.form or {}).get("key"))
     try:
@@ -221,12 +221,12 @@ def parse_submit(request: Request, answer: Answer) -> str:
             task_id = str(task_id)
         if isinstance(task_id, str) and task_id.strip():
             return task_id.strip()
-        raise _uncertain(request, f"the service accepted it but gave no task id: {shown}")
+        raise uncertain(request, f"the service accepted it but gave no task id: {shown}")
     if code in _REJECTED:
         raise RejectedError(f"TwinSync refused the job: {_REJECTED[code]}. It answered {shown}", code=code)
     if code == _BUSY or answer.status in (429, 503):
         raise _unavailable(answer, shown)
-    raise _uncertain(request, f"the service gave an answer that is in no table: {shown}")
+    raise uncertain(request, f"the service gave an answer that is in no table: {shown}")
 
 
 def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
@@ -261,7 +261,8 @@ def _unavailable(response: Response, shown: str) -> UnavailableError:
     )
 
 
-def _uncertain(request: Request, problem: str) -> UncertainSubmitError:
+def uncertain(request: Request, problem: str) -> UncertainSubmitError:
+    """Say of a submit that a job may exist, and what to look for."""
     form = request.form or {}
     return UncertainSubmitError(
         f"Whether TwinSync made a job from this submit is unknown: {problem}. It may have been paid, and it "
@@ -287,7 +288,7 @@ def _submit_error_without_code(
         return RejectedError(
             f"The server refused the request: {shown} Check host, port, path and proxy of the connection."
         )
-    return _uncertain(request, f"the answer cannot be understood: {shown}")
+    return uncertain(request, f"the answer cannot be understood: {shown}")
 
 
 def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:
@@ -298,28 +299,34 @@ def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:
     :raises StatusError: the answer says nothing certain; asking again is the right thing for a while.
     """
     if isinstance(answer, NoAnswer):
-        raise StatusError(f"no answer: {one_line(answer.problem)}")
+        raise _no_status(twinsync_task_id, f"no answer: {one_line(answer.problem)}")
     shown = describe(answer)
     try:
         payload = _read_json(answer.body)
         code = _read_code(payload)
     except ValueError as error:
-        raise StatusError(f"{error}: {shown}", retry_after_s=answer.retry_after_s) from None
+        raise _no_status(twinsync_task_id, f"{error}: {shown}", answer.retry_after_s) from None
     state = _STATE_OF_CODE.get(code)
     if state is None:
         trouble = "the service does not know this id" if code == _UNKNOWN_TASK else "no usable status"
-        raise StatusError(f"{trouble}: {shown}", retry_after_s=answer.retry_after_s)
+        raise _no_status(twinsync_task_id, f"{trouble}: {shown}", answer.retry_after_s)
     result_url = None
     if state is TaskState.SUCCEEDED:
         result_url = payload.get("result_url")
         if not is_http_url(result_url):
-            raise StatusError(
-                f"the service reports success without the address of a video: {shown}",
-                retry_after_s=answer.retry_after_s,
-            )
+            problem = f"the service reports success without the address of a video: {shown}"
+            raise _no_status(twinsync_task_id, problem, answer.retry_after_s)
     message = payload.get("msg")
     message = one_line(message) if isinstance(message, str) else ""
     return TwinSyncTask(twinsync_task_id, state, code, message, result_url)
+
+
+def _no_status(twinsync_task_id: str, problem: str, retry_after_s: float | None = None) -> StatusError:
+    return StatusError(
+        f"The status of TwinSync job {twinsync_task_id} could not be had: {problem}.",
+        problem=problem,
+        retry_after_s=retry_after_s,
+    )
 
 
 def _read_json(body: bytes) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def request_options(settings: Settings, url: str) -> dict[str, Any]:
     proxy = _proxy(settings, url)
     return {
         "timeout": settings.request_timeout_s,
-        "verify": _certificates(settings),
+        "verify": _certificates(settings, url),
         "proxies": {"http": proxy, "https": proxy} if proxy else None,
         "stream": True,
         "allow_redirects": False,
@@ -133,8 +133,7 @@ def _never_connected(error: BaseException) -> bool:
 
 async def asend(settings: Settings, request: Request) -> Answer:
     """Send a request from a triggerer."""
-    certificates = _certificates(settings)
-    tls = certificates if certificates is False else await asyncio.to_thread(_tls_context, certificates)
+    tls = await asyncio.to_thread(_tls, settings)
     timeout = aiohttp.ClientTimeout(total=settings.request_timeout_s)
     try:
         async with (
@@ -166,17 +165,31 @@ def _proxy(settings: Settings, url: str) -> str | None:
     return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
-def _certificates(settings: Settings) -> str | bool:
-    """Give the path of the certificates to trust, or False: the rule of ``requests``, for both senders."""
-    if settings.verify is True:
-        environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        return environment or requests.utils.DEFAULT_CA_BUNDLE_PATH
-    if isinstance(settings.verify, str) and not Path(settings.verify).exists():
+def _certificates(settings: Settings, url: str) -> str | bool:
+    """Give the path of the certificates to trust, or False: the rule of ``requests``, for both senders.
+
+    :raises UsageError: there are none to be read.
+    """
+    if settings.verify is False or not url.startswith("https:"):
+        return settings.verify is not False
+    environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    path = environment or requests.utils.DEFAULT_CA_BUNDLE_PATH
+    if isinstance(settings.verify, str):
+        path = settings.verify
+    try:
+        _tls_context(path)
+    except OSError as error:  # and so is an ssl.SSLError
         raise UsageError(
-            f"Connection {settings.conn_id!r}: verify in the extra names {settings.verify!r}, and there is "
-            "no such file on this machine."
-        )
-    return settings.verify
+            f"Connection {settings.conn_id!r}: there are no certificates to be read at {path!r} on this "
+            f"machine ({problem_of(error)}). The path is that of verify in the extra, or REQUESTS_CA_BUNDLE."
+        ) from None
+    return path
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | bool:
+    """Give the same rule in the words of ``aiohttp``."""
+    certificates = _certificates(settings, settings.url)
+    return _tls_context(certificates) if isinstance(certificates, str) else certificates
 
 
 @lru_cache(maxsize=8)

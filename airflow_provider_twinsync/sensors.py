@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.exceptions import airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
-from airflow_provider_twinsync.polling import (
-    DEFAULT_POKE_INTERVAL_S,
-    Again,
-    End,
-    EndReason,
-    PollPolicy,
-    Wait,
-    goes_on,
-)
-from airflow_provider_twinsync.triggers import TwinSyncTrigger, backstop, check_triggerer, read_event
+from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, EndReason, goes_on
+from airflow_provider_twinsync.triggers import check_triggerer, read_event
+from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from airflow.providers.common.compat.sdk import Context, XComArg
+
+_ADVICE = "Clear this task to wait for it again: that costs nothing."
 
 
 class TwinSyncSensor(BaseSensorOperator):
@@ -38,6 +32,8 @@ class TwinSyncSensor(BaseSensorOperator):
 
     A status that cannot be had is borne for the connection's ``tolerance_s``. With ``mode="reschedule"`` and
     ``deferrable=False`` no memory lasts from one look to the next, and it is borne until ``timeout``.
+
+    The default ``timeout`` is Airflow's ``[sensors] default_timeout``, seven days: give one that fits.
 
     :param twinsync_task_id: the job, as ``TwinSyncSubmitOperator`` gave it: ``submit.output`` (templated).
     :param twinsync_conn_id: the connection (templated).
@@ -62,38 +58,30 @@ class TwinSyncSensor(BaseSensorOperator):
         self.twinsync_task_id = twinsync_task_id
         self.twinsync_conn_id = twinsync_conn_id
         self.deferrable = deferrable
-        self._started: tuple[TwinSyncHook, Wait] | None = None
-        self._began = 0.0
+        self._watch: Watch | None = None
         self._delay_s = 0.0
 
     def execute(self, context: Context) -> Any:
         """Look once, and wait if the video is not there yet."""
-        started_at = time.time()
-        with airflow_errors(skip=self._skips):
-            hook, wait = self._start()
-            push_link(context, hook.settings().status_url(wait.twinsync_task_id))
+        with self._errors():
+            watch = self._watch = self._start()
+            push_link(context, watch.status_url)
             if self.deferrable:
-                step = self._look(hook, wait)
+                step = watch.look()
                 if isinstance(step, Again):
-                    self.defer(
-                        trigger=TwinSyncTrigger.of(
-                            wait.twinsync_task_id,
-                            wait.policy,
-                            twinsync_conn_id=self.twinsync_conn_id,
-                            started_at=started_at,
-                        ),
-                        method_name="execute_complete",
-                        timeout=backstop(wait.policy),
-                    )
+                    watch.hand_over(self)
                 result_url = step.result()
             else:
-                result_url = super().execute(context)
+                try:
+                    result_url = super().execute(context)
+                except AirflowTaskTimeout:
+                    result_url = watch.timed_out().result()
         push_link(context, result_url)
         return result_url
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Take up the task again when the trigger has fired."""
-        with airflow_errors(skip=self._skips):
+        with self._errors():
             end = read_event(event)
             if self._skips and end.reason is not EndReason.SUCCEEDED:
                 # The sentence that BaseSensorOperator skips with names neither the job nor the reason.
@@ -104,14 +92,15 @@ class TwinSyncSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Take up the task again, or say that Airflow's own deadline for a deferral has passed."""
-        with airflow_errors(skip=self._skips):
+        with self._errors():
             check_triggerer(next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; for waiting in the worker, where ``BaseSensorOperator`` calls it."""
-        with airflow_errors(skip=self._skips):
-            step = self._look(*(self._started or self._start()))
+        with self._errors():
+            watch = self._watch = self._watch or self._start()
+            step = watch.look()
             if isinstance(step, End):
                 return PokeReturnValue(is_done=True, xcom_value=step.result())
         self._delay_s = step.delay_s
@@ -119,31 +108,21 @@ class TwinSyncSensor(BaseSensorOperator):
 
     def on_kill(self) -> None:
         """Tell a person who stops the task that the job goes on."""
-        if self._started:
-            _, wait = self._started
-            self.log.warning("%s Clear this task to wait for it again.", goes_on(wait.twinsync_task_id))
+        if self._watch:
+            self.log.warning("%s %s", goes_on(self._watch.twinsync_task_id), _ADVICE)
 
-    def _start(self) -> tuple[TwinSyncHook, Wait]:
-        hook = TwinSyncHook(self.twinsync_conn_id)
-        limits: dict[str, float | None] = {
-            "timeout_s": self.timeout,
-            "execution_timeout_s": self.execution_timeout.total_seconds() if self.execution_timeout else None,
-        }
-        # A rescheduled sensor is a new process at every look: there BaseSensorOperator counts the time.
-        in_one_go = self.deferrable or not self.reschedule
-        policy = PollPolicy(
-            poke_interval_s=self.poke_interval,
-            exponential_backoff=self.exponential_backoff,
-            max_wait_s=self.max_wait.total_seconds() if self.max_wait else None,
-            tolerance_s=None if self.silent_fail else hook.settings().tolerance_s,
-            **(limits if in_one_go else {}),
+    def _start(self) -> Watch:
+        return Watch(
+            self,
+            TwinSyncHook(self.twinsync_conn_id),
+            self.twinsync_task_id,
+            silent_fail=self.silent_fail,
+            # A rescheduled sensor is a new process at every look: there BaseSensorOperator counts the time.
+            has_deadline=self.deferrable or not self.reschedule,
         )
-        self._began = time.monotonic()
-        self._started = hook, Wait(checked_task_id(self.twinsync_task_id), policy)
-        return self._started
 
-    def _look(self, hook: TwinSyncHook, wait: Wait) -> Again | End:
-        return hook.look(wait, time.monotonic() - self._began)
+    def _errors(self) -> AbstractContextManager[None]:
+        return airflow_errors(skip=self._skips, advice=_ADVICE)
 
     @property
     def _skips(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 log = logging.getLogger(__name__)
-
-#: Airflow's own deadline for a deferred task lies so far behind that of the trigger, which names the job and
-#: the reason: it is only for a triggerer that does not run.
-_BACKSTOP_S = 60.0
 
 
 class TwinSyncTrigger(BaseTrigger):
@@ -138,11 +133,6 @@ class TwinSyncTrigger(BaseTrigger):
         log.warning("%s", goes_on(self.twinsync_task_id))
 
 
-def backstop(policy: PollPolicy) -> timedelta | None:
-    """Give the ``timeout`` of the deferral."""
-    return None if policy.deadline_s is None else timedelta(seconds=policy.deadline_s + _BACKSTOP_S)
-
-
 def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:
     """Tell a deferral that ended by Airflow's own deadline from one that ended by an event.
 
@@ -152,8 +142,8 @@ def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> Non
     """
     if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
         raise WaitTimeoutError(
-            "No triggerer said in time how the wait ended: is one running? The job goes on, and the TwinSync "
-            "link of this task shows its status. Clear a sensor to wait again."
+            "No triggerer said before the deadline how the wait ended: is an `airflow triggerer` running? "
+            "The job goes on; the link 'TwinSync video' of this task shows its status."
         )
 
 
@@ -184,6 +174,6 @@ def read_event(event: Any) -> End:
     if not understood:
         raise StatusError(
             f"The trigger sent an event that this version does not understand: {shown_text(event)}. Was the "
-            "package changed while the task waited? The job goes on: clear this task to wait for it again."
+            "package changed while the task waited? The job goes on."
         )
     return end

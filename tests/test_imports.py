@@ -80,6 +80,7 @@ for _layer in (
     {"download"},
     {"hooks"},
     {"triggers", "links"},
+    {"watch", "memory"},
     {"sensors", "operators"},
 ):
     BELOW |= {room: set(BELOW) for room in _layer}
@@ -159,6 +160,8 @@ BLOCKING = {
     "self.get_connection",
     "ssl.create_default_context",
     "_tls_context",
+    "_tls",
+    "_certificates",
 }
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from drive import Store, run_task
+from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import timeout as airflow_timeout
+from drive import Run, Store, run_task
 
 from airflow_provider_twinsync.emulator.faults import (
+    AcceptThenHang,
     AcceptThenReset,
     FailJob,
     HttpError,
     NotJson,
     ResultCode,
 )
+from airflow_provider_twinsync.memory import STORE_KEY
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 
 INPUTS = {
@@ -80,6 +85,48 @@ def test_an_uncertain_submit_says_what_was_sent(emulator):
     assert INPUTS["text"] in str(run.error)
     assert INPUTS["image_url"] in str(run.error)
     assert "may have been paid" in str(run.error)
+
+
+@pytest.mark.parametrize("remembered", [True, False], ids=["remembered", ""])
+def test_an_alarm_in_the_midst_of_a_submit_is_uncertain(emulator, remembered):
+    """An execution_timeout is common, and so are retries: the next try must not send it again."""
+    emulator.world.faults.add("submit", AcceptThenHang())
+    with airflow_timeout(1):
+        run = run_task(submit(), store=Store() if remembered else None)
+    assert run.ended == "AirflowFailException"
+    assert "may have been paid" in str(run.error)
+    assert len(emulator.world.tasks) == 1
+
+
+def test_stopping_it_in_the_midst_of_a_submit_says_what_that_means(emulator, capsys):
+    """A job may exist, and nobody has its id."""
+
+    class StoppedError(BaseException):
+        """As a signal that comes while the answer is waited for."""
+
+    operator = submit()
+
+    def stop(*_):
+        operator.on_kill()
+        raise StoppedError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    emulator.world.faults.add("submit", AcceptThenHang())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        assert run_task(operator).ended == "StoppedError"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert "in the midst of a submit: a job may exist" in capsys.readouterr().out
+
+
+def test_a_service_that_asks_for_more_time_than_a_task_has_is_not_asked_again(emulator):
+    """The message says how often it was sent, and what to set."""
+    emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=90))
+    run = run_task(submit())
+    assert run.ended == "AirflowException"
+    assert "sent once, and TwinSync asks to stay away for 90 s: set the task's retry_delay" in str(run.error)
+    assert posts(emulator) == 1
 
 
 def test_an_uncertain_submit_may_be_retried_on_demand(emulator):
@@ -199,6 +246,68 @@ class TestTheTaskStateStore:
         assert run_task(submit(), store=store).ended != "success"
         assert run_task(submit(), store=store).ended == "success"
 
+    def test_a_submit_that_made_no_job_does_not_forget_an_earlier_one(self, emulator):
+        """Somebody edits the text, makes a mistake, and takes it back: the first job still serves."""
+        store = Store()
+        first = run_task(submit(), store=store)
+        assert run_task(submit(text="字" * 151), store=store).ended == "AirflowFailException"
+        emulator.world.faults.add("submit", ResultCode(code=202))
+        assert run_task(submit(text="Another."), store=store).ended == "AirflowFailException"
+        assert run_task(submit(), store=store).result == first.result
+        assert len(emulator.world.tasks) == 1
+
+    def test_an_id_that_cannot_be_stored_is_not_lost(self, emulator, caplog):
+        """The job is paid for: the task goes on with it, and the log says what it cannot do later."""
+
+        class FullStore(Store):
+            def set(self, key: str, value: Any) -> None:
+                if value["twinsync_task_id"] is not None:
+                    raise RuntimeError("the API server is away")
+                super().set(key, value)
+
+        run = run_task(submit(), store=FullStore())
+        assert [run.result] == list(emulator.world.tasks)
+        assert "could not be remembered (the API server is away)" in caplog.text
+
+    def test_a_store_that_fails_before_the_submit_pays_nothing(self, emulator):
+        """The mark comes first."""
+
+        class NoStore(Store):
+            def set(self, key: str, value: Any) -> None:
+                raise RuntimeError("the API server is away")
+
+        assert run_task(submit(), store=NoStore()).ended == "RuntimeError"
+        assert not emulator.world.journal
+
+    def test_an_uncertain_try_is_told_of_whatever_the_inputs_are_now(self, emulator):
+        """A text that changes with every try must not hide a job that was perhaps paid."""
+        store = Store({STORE_KEY: {"inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"}})
+        run = run_task(submit(), store=store)
+        assert run.ended == "AirflowFailException"
+        assert "2026-11-23T12:00:00+00:00" in str(run.error)
+        assert not emulator.world.journal
+
+    def test_another_job_for_other_inputs_is_said(self, emulator, capsys):
+        """It may be a template that was not meant to change."""
+        store = Store()
+        first = run_task(submit(), store=store)
+        run_task(submit(text="再见"), store=store)
+        log = capsys.readouterr().out
+        assert f"submitted TwinSync job {first.result} for another text, photo, voice or host" in log
+
+    def test_a_job_of_another_service_is_not_taken_over(self, emulator, connect):
+        """Tried on the emulator, then run for real: the id means nothing there."""
+        store = Store()
+        run_task(submit(), store=store)
+        connect(host="localhost")
+        run_task(submit(), store=store)
+        assert posts(emulator) == 2
+
+    def test_what_is_stored_is_not_what_was_stored(self, emulator):
+        """Rubbish in the store is no memory."""
+        for rubbish in ("text", [], {"twinsync_task_id": None}, {"inputs": 5}):
+            assert run_task(submit(), store=Store({STORE_KEY: rubbish})).ended == "success"
+
     def test_it_never_holds_the_key(self, emulator):
         """It is a row of the database."""
         store = Store()
@@ -230,12 +339,20 @@ class TestTheOneTaskForm:
             # A retry submits a new job.
             (FailJob(), {}, False, "AirflowException"),
             (None, {"timeout": 0.3}, False, "AirflowSensorTimeout"),
-            (None, {"execution_timeout": timedelta(seconds=0.3)}, False, "AirflowTaskTimeout"),
+            (None, {"execution_timeout": timedelta(seconds=0.3)}, True, "AirflowTaskTimeout"),
+            (None, {"execution_timeout": timedelta(seconds=0.3)}, False, "AirflowFailException"),
             # A retry would pay again where nothing is remembered, and takes over where it is.
             (HttpError(status=500, times=None), {}, False, "AirflowFailException"),
             (HttpError(status=500, times=None), {}, True, "AirflowException"),
         ],
-        ids=["failed", "timeout", "execution_timeout", "lost", "lost, remembered"],
+        ids=[
+            "failed",
+            "timeout",
+            "execution_timeout, remembered",
+            "execution_timeout",
+            "lost",
+            "lost, remembered",
+        ],
     )
     def test_a_wait_that_fails(self, emulator, connect, fault, arguments, remembered, ended, deferrable):
         """The id is in the message and in an XCom: a job was paid."""
@@ -256,9 +373,37 @@ class TestTheOneTaskForm:
         assert "result_url" not in run.xcoms
 
     def test_retries_without_a_memory_are_warned_of(self, emulator, capsys):
-        """Below Airflow 3.3 every try submits."""
+        """Below Airflow 3.3 every try submits; it is said before anything is paid."""
         run_task(submit(**WAITING, retries=2))
-        assert "a retry may pay again" in capsys.readouterr().out
+        log = capsys.readouterr().out
+        assert 0 < log.index("a retry may pay again") < log.index("is submitted.")
+
+    @pytest.mark.parametrize(
+        ("remembered", "ended", "advice"),
+        [
+            (True, "AirflowException", "Clear this task to wait for it again: it is remembered"),
+            (False, "AirflowFailException", "Another try of this task would submit and pay again"),
+        ],
+        ids=["remembered", ""],
+    )
+    @pytest.mark.parametrize(
+        ("next_method", "next_kwargs"),
+        [
+            ("execute_complete", {"event": {"reason": "an older one"}}),
+            ("__fail__", {"error": "Trigger failure", "traceback": ["of the trigger"]}),
+        ],
+        ids=["unknown event", "trigger died"],
+    )
+    def test_a_deferral_that_ends_badly_does_not_pay_again(
+        self, remembered, ended, advice, next_method, next_kwargs
+    ):
+        """Only what is remembered may be retried, and the advice fits."""
+        run = Run()
+        context = {"ti": run, **({"task_state_store": Store()} if remembered else {})}
+        with pytest.raises(AirflowException) as caught:
+            submit(**WAITING).resume_execution(next_method, next_kwargs, context)
+        assert caught.type.__name__.replace("TaskDeferralError", "AirflowException") == ended
+        assert next_method == "__fail__" or advice in str(caught.value)
 
     def test_a_triggerer_that_never_answers_is_a_timeout_without_a_retry(self, emulator):
         """A retry would pay again."""
@@ -266,6 +411,15 @@ class TestTheOneTaskForm:
 
         with pytest.raises(AirflowSensorTimeout, match="triggerer"):
             submit(**WAITING).resume_execution("__fail__", {"error": "Trigger timeout"}, {})
+
+    def test_the_alarm_of_a_worker_ends_it_like_the_trigger(self, emulator):
+        """Airflow's own: without a memory a retry would pay again."""
+        emulator.world.waiting_s = 3600.0
+        with airflow_timeout(1):
+            run = run_task(submit(**WAITING, deferrable=False, execution_timeout=timedelta(seconds=1)))
+        assert run.ended == "AirflowFailException"
+        assert "execution_timeout" in str(run.error)
+        assert next(iter(emulator.world.tasks)) in str(run.error)
 
     def test_stopping_it_says_that_the_job_goes_on(self, emulator, capsys):
         """There is no call that would cancel it."""

@@ -208,13 +208,19 @@ def test_the_last_look_is_at_the_deadline(
 
 
 @pytest.mark.parametrize(
-    ("looks", "last"), [("WWWW", "waiting"), ("WRRR", "running"), ("WRRx", "without"), ("xxxx", "without")]
+    ("looks", "last"),
+    [
+        ("WWWW", "last seen: waiting"),
+        ("WRRR", "last seen: running"),
+        ("WRRx", "no status could be had"),
+        ("xxxx", "no status could be had"),
+    ],
 )
 def test_a_timeout_says_what_was_last_seen(looks: str, last: str) -> None:
     """And which limit it was, and that the job goes on."""
     end = run(looks, timeout_s=30, tolerance_s=None)[-1]
     assert isinstance(end, End)
-    for part in (ID, "30 s, the timeout", f"last seen: {last}", "The job itself goes on"):
+    for part in (ID, "30 s, the timeout", f"({last})", "The job itself goes on"):
         assert part in end.message
 
 
@@ -550,7 +556,7 @@ def test_an_event_that_is_none_is_one_clear_error(rubbish: Any) -> None:
     """It never becomes a success; it leaves the retries, because the job goes on."""
     from airflow_provider_twinsync.triggers import read_event
 
-    with pytest.raises(StatusError, match=r"does not understand.*clear this task"):
+    with pytest.raises(StatusError, match="does not understand"):
         read_event(rubbish)
 
 
@@ -608,20 +614,3 @@ def test_a_trigger_holds_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     trigger = rebuilt(GOLDEN_PATH, GOLDEN_KWARGS)
     assert "Sesame" not in f"{trigger!r} {trigger.serialize()} {vars(trigger)}"
-
-
-@pytest.mark.parametrize(
-    ("policy", "backstop_s"),
-    [
-        ({}, None),
-        ({"timeout_s": 100.0}, 160.0),
-        ({"execution_timeout_s": 100.0}, 160.0),
-        ({"timeout_s": 200.0, "execution_timeout_s": 100.0}, 160.0),
-    ],
-)
-def test_airflows_own_deadline_is_behind_ours(policy: dict[str, Any], backstop_s: float | None) -> None:
-    """It is for a triggerer that does not run: ours names the job and the reason."""
-    from airflow_provider_twinsync.triggers import backstop
-
-    found = backstop(PollPolicy(**policy))
-    assert (found.total_seconds() if found else None) == backstop_s

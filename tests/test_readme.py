@@ -71,6 +71,22 @@ def test_the_connections_it_shows_are_connections(monkeypatch, definition):
     assert settings.verify is True
 
 
+def test_the_task_of_ones_own_is_a_task():
+    """It runs, against the connection it has: none, which is said as an operator says it."""
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    (code,) = re.findall(r"```python\n(from airflow.sdk import task.*?)```", README, flags=re.S)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    with pytest.raises(AirflowFailException, match="twinsync_default"):
+        names["submit_one"].function("Hello")
+
+
+def test_nothing_is_left_to_be_filled_in():
+    """A word in capitals alone in a cell or a line is a place that was forgotten."""
+    assert re.findall(r"(?m)^\|.*\| [A-Z-]{4,} \|$|^[A-Z-]{6,}$", README) == []
+
+
 def test_it_shows_both_ways_to_define_a_connection():
     """The test above has something to test."""
     assert len(re.findall(r"AIRFLOW_CONN_TWINSYNC_DEFAULT='([^']*)'", README)) == 2
@@ -79,11 +95,11 @@ def test_it_shows_both_ways_to_define_a_connection():
 
 def test_the_test_it_shows_passes(tmp_path):
     """With the plugin it names, in a folder of its own."""
-    (code,) = re.findall(r"```python\n(from airflow_provider_twinsync.emulator.*?)```", README, flags=re.S)
+    (code,) = re.findall(r"```python\n(import pytest.*?)```", README, flags=re.S)
     (tmp_path / "conftest.py").write_text(
         'pytest_plugins = ["airflow_provider_twinsync.emulator.pytest_plugin"]\n'
     )
-    (tmp_path / "test_it.py").write_text("import pytest\n" + code)
+    (tmp_path / "test_it.py").write_text(code)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert "1 passed" in ran.stdout, ran.stdout

@@ -392,7 +392,7 @@ def test_a_submit_to_a_server_that_is_not_trusted_is_not_sent(tls_server: Server
 def test_certificates_that_are_not_there_are_the_connections_fault(sender: Sender, tmp_path: Path) -> None:
     """Before anything is sent, and by name."""
     missing = str(tmp_path / "missing.pem")
-    with pytest.raises(UsageError, match="no such file on this machine") as caught:
+    with pytest.raises(UsageError, match="no certificates to be read") as caught:
         sender(settings_for("https://twinsync.invalid", verify=missing), STATUS)
     assert missing in str(caught.value)
     assert "'c'" in str(caught.value)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import timeout as airflow_timeout
 from drive import run_task
 
 from airflow_provider_twinsync.emulator.faults import FailJob, HttpError, NotJson, ResetBefore, ResultCode
@@ -105,7 +106,7 @@ FAILURES = {
         {"silent_fail": True, "timeout": 1},
         "finished",
         "AirflowSensorTimeout",
-        "without a status",
+        "no status could be had",
     ),
 }
 
@@ -134,6 +135,21 @@ def test_a_wait_ends_alike_in_both_modes(
     assert said in words
     # The link of a failed task leads to the job's status.
     assert run.xcoms == {"twinsync_link": f"{emulator.url}/phototalking?taskID={twinsync_task_id}"}
+
+
+@pytest.mark.parametrize(
+    ("soft_fail", "ended"), [(False, "AirflowTaskTimeout"), (True, "AirflowSkipException")]
+)
+def test_the_alarm_of_a_worker_ends_a_wait_like_the_trigger(job, soft_fail, ended):
+    """Airflow's own alarm rings before our look at the deadline; the message names the job all the same."""
+    limit = timedelta(seconds=1)
+    with airflow_timeout(1):
+        run = run_task(
+            sensor(twinsync_task_id=job, deferrable=False, soft_fail=soft_fail, execution_timeout=limit)
+        )
+    assert run.ended == ended
+    assert job in str(run.error)
+    assert "execution_timeout" in str(run.error)
 
 
 @IN_BOTH_MODES

@@ -1,0 +1,91 @@
+"""A wait as a worker carries it: what the sensor and the one-task operator share."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_twinsync.arguments import checked_task_id
+from airflow_provider_twinsync.polling import Again, End, PollPolicy, Wait
+from airflow_provider_twinsync.triggers import TwinSyncTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+#: Airflow's own deadline for a deferred task lies so far behind that of the trigger, which names the job and
+#: the reason: it is only for a triggerer that does not run.
+_BACKSTOP_S = 60.0
+
+
+class Watch:
+    """Looks for a video from a worker, and hands the wait over to the triggerer.
+
+    :param task: the operator, with the arguments of a wait: ``poke_interval`` and ``timeout`` in seconds,
+        ``max_wait`` and ``execution_timeout`` as ``timedelta`` or None, ``exponential_backoff``.
+    :param hook: what to ask with.
+    :param twinsync_task_id: the job.
+    :param silent_fail: bear with a status that cannot be had until the deadline.
+    :param has_deadline: whether this process counts the time; False where Airflow does.
+    :raises UsageError: the id or the connection is wrong.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        hook: TwinSyncHook,
+        twinsync_task_id: Any,
+        *,
+        silent_fail: bool = False,
+        has_deadline: bool = True,
+    ) -> None:
+        self._hook = hook
+        policy = PollPolicy(
+            poke_interval_s=task.poke_interval,
+            exponential_backoff=task.exponential_backoff,
+            max_wait_s=_seconds(task.max_wait),
+            tolerance_s=None if silent_fail else hook.settings().tolerance_s,
+            timeout_s=task.timeout if has_deadline else None,
+            execution_timeout_s=_seconds(task.execution_timeout) if has_deadline else None,
+        )
+        self.twinsync_task_id = checked_task_id(twinsync_task_id)
+        self._wait = Wait(self.twinsync_task_id, policy)
+        self._started_at = time.time()
+        self._began = time.monotonic()
+
+    @property
+    def status_url(self) -> str:
+        """The address that shows the job's status."""
+        return self._hook.settings().status_url(self.twinsync_task_id)
+
+    def look(self) -> Again | End:
+        """Ask for the status, and say what follows."""
+        return self._hook.look(self._wait, time.monotonic() - self._began)
+
+    def timed_out(self) -> End:
+        """Say that Airflow ended the task, at its ``execution_timeout``."""
+        return self._wait.timed_out(time.monotonic() - self._began)
+
+    def until_the_end(self) -> End:
+        """Look and sleep, look and sleep."""
+        while isinstance(step := self.look(), Again):
+            time.sleep(step.delay_s)
+        return step
+
+    def hand_over(self, task: Any) -> NoReturn:
+        """Defer the task: its ``execute_complete`` goes on with the trigger's event."""
+        policy = self._wait.policy
+        trigger = TwinSyncTrigger.of(
+            self.twinsync_task_id,
+            policy,
+            twinsync_conn_id=self._hook.twinsync_conn_id,
+            started_at=self._started_at,
+        )
+        deadline_s = policy.deadline_s
+        backstop = None if deadline_s is None else timedelta(seconds=deadline_s + _BACKSTOP_S)
+        task.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
+        raise AssertionError("defer() always raises")
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return duration.total_seconds() if duration else None
