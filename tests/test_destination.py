@@ -85,12 +85,19 @@ def server(serve: Callable[..., Server]) -> Server:
         ("a#b?c.mp4", "a#b?c.mp4"),
         ("file://{folder}/a#b.mp4", "a#b.mp4"),
         ("file://{folder}/a?b.mp4", "a?b.mp4"),
+        ("~/a.mp4", "a.mp4"),
     ],
 )
 def test_a_file_appears_where_it_was_asked_for(
-    hook: TwinSyncHook, server: Server, folder: Path, destination: Any, file: str
+    hook: TwinSyncHook,
+    server: Server,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    destination: Any,
+    file: str,
 ) -> None:
     """With the folders that were missing, and with nothing beside it."""
+    monkeypatch.setenv("HOME", str(folder))
     if isinstance(destination, str):
         destination = destination.format(folder=folder)
     got = hook.download(server.url, destination)
@@ -145,6 +152,7 @@ def test_another_file_system_of_this_machine_is_a_store_like_any_other(
         (".", "is a folder: give the name"),
         ("memory://videos/", "is a folder: give the name"),
         ("nosuchstore://videos/a.mp4", "cannot be written: "),
+        ("file://videos/a.mp4", "begins file:///"),
         ("file.txt/a.mp4", "cannot be written: "),
         ("file.txt/b/a.mp4", "cannot be written: "),
         ("n" * 300 + "/a.mp4", "cannot be written: "),

@@ -666,4 +666,9 @@ def test_an_address_that_cannot_be_asked_for_again_is_an_error(
     with pytest.raises(TwinSyncError) as caught:
         hook.download(f"{emulator.url}/example/old.mp4", destination, twinsync_task_id=twinsync_task_id)
     assert caught.value.retryable is (fault is not None)
+    # Without a status the message says both: what has expired, and what could not be had.
+    assert fault is None or "gives nothing (HTTP 404)" in str(caught.value)
+    assert fault is None or f"The status of TwinSync job {twinsync_task_id} could not be had" in str(
+        caught.value
+    )
     assert files_beside(destination) == []

@@ -398,6 +398,24 @@ def test_certificates_that_are_not_there_are_the_connections_fault(sender: Sende
     assert "'c'" in str(caught.value)
 
 
+@pytest.mark.parametrize("named_by", ["verify", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize("holds", ["nothing at all", None], ids=["no certificate", "no file"])
+def test_certificates_that_cannot_be_read_send_nothing(
+    sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named_by: str, holds: str | None
+) -> None:
+    """A worker and a triggerer may have other environments: neither calls it a job that may exist."""
+    file = tmp_path / "bundle.pem"
+    if holds:
+        file.write_text(holds)
+    verify: str | bool = True
+    if named_by == "verify":
+        verify = str(file)
+    else:
+        monkeypatch.setenv(named_by, str(file))
+    with pytest.raises(UsageError, match="no certificates to be read"):
+        sender(settings_for("https://twinsync.invalid", verify=verify), SUBMIT)
+
+
 def test_tls_to_a_plain_port_has_sent_nothing(sender: Sender, emulator: Emulator) -> None:
     """The schema of the connection is wrong: no request was made, and so no job."""
     settings = settings_for(emulator.url.replace("http:", "https:"))

@@ -193,6 +193,17 @@ def test_a_missing_connection_is_named(deferrable):
     assert "airflow connections add nowhere --conn-type twinsync" in str(run.error)
 
 
+@IN_BOTH_MODES
+@pytest.mark.parametrize("definition", ["twinsync://:a#b@host:1", '{"conn_type": "twinsync", "port": "abc"}'])
+def test_a_connection_that_airflow_cannot_read_is_not_called_absent(monkeypatch, definition, deferrable):
+    """Airflow only logs what is wrong with it; the message says where to look, and what it often is."""
+    monkeypatch.setenv("AIRFLOW_CONN_TWINSYNC_DEFAULT", definition)
+    run = run_task(sensor(twinsync_task_id="1", deferrable=deferrable))
+    assert run.ended == "AirflowFailException"
+    assert "further up in this log" in str(run.error)
+    assert "percent-encoded" in str(run.error)
+
+
 def test_never_fail_skips(emulator, hook):
     """It is the other name under which a sensor may skip."""
     emulator.world.faults.add("submit", FailJob())
