@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 import ssl
-import time
+import threading
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +38,10 @@ from airflow_provider_twinsync.protocol import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from urllib3.connectionpool import HTTPConnectionPool
+
     from airflow_provider_twinsync.connection import Settings
 
 _CHUNK_BYTES = 65_536
@@ -99,23 +105,59 @@ def request_options(settings: Settings, url: str) -> dict[str, Any]:
 
 def send(settings: Settings, request: Request) -> Answer:
     """Send a request from a worker."""
-    deadline = time.monotonic() + settings.request_timeout_s
     options = request_options(settings, settings.url)
-    try:
-        with (
-            open_session() as session,
-            session.request(
+    limit_s = settings.request_timeout_s
+    with open_session() as session, _cut_after(limit_s, session, settings) as cut:
+        try:
+            with session.request(
                 request.method, settings.url, params=request.params, data=request.form, **options
-            ) as response,
-        ):
-            body = bytearray()
-            while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, True)):
-                body += chunk
-                if time.monotonic() > deadline:
-                    raise requests.Timeout(f"no whole answer within {settings.request_timeout_s:g} s")
-            return _response(response.status_code, bytes(body), response.headers.get("Retry-After"))
-    except REQUESTS_ERRORS as error:
-        return NoAnswer(sent=not _never_connected(error), problem=problem_of(error))
+            ) as response:
+                body = bytearray()
+                while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, True)):
+                    body += chunk
+            if not cut.is_set():
+                return _response(response.status_code, bytes(body), response.headers.get("Retry-After"))
+        except (*REQUESTS_ERRORS, ValueError) as error:
+            if not cut.is_set():
+                return NoAnswer(sent=not _never_connected(error), problem=problem_of(error))
+        return NoAnswer(sent=True, problem=f"Timeout: no whole answer within {limit_s:g} s")
+
+
+@contextmanager
+def _cut_after(limit_s: float, session: requests.Session, settings: Settings) -> Iterator[threading.Event]:
+    """Cut the connections of a session when its time is up, and tell by the event that this was done.
+
+    The timeout of ``requests`` begins anew with every byte: an answer that drips would never end.
+    """
+    opened: list[socket.socket] = []
+    cut = threading.Event()
+
+    def tracked(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+        class Connection(pool.ConnectionCls):  # type: ignore[name-defined,misc]  # one class for each scheme
+            def connect(self) -> None:
+                super().connect()
+                opened.append(self.sock)
+
+        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+    def end() -> None:
+        if opened:  # else it is the connecting that takes so long, which `requests` ends itself
+            cut.set()
+        for one in opened:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    adapter: Any = session.get_adapter(settings.url)
+    proxy = _proxy(settings, settings.url)
+    manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
+    pools = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: tracked(pool) for scheme, pool in pools.items()}
+    timer = threading.Timer(limit_s, end)
+    timer.start()
+    try:
+        yield cut
+    finally:
+        timer.cancel()
 
 
 def _never_connected(error: BaseException) -> bool:
