@@ -1,5 +1,5 @@
 # The developer's commands. All of them work in .venv, which the first one makes; nothing is installed elsewhere.
-# How the demo works is in dev/demo.py.
+# How the demo works is in dev/demo.py. `.ci/run` is all that has to hold for a landing.
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,24 +18,26 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test check format bench install constraints clean
+.PHONY: help demo airflow test check format bench install constraints clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
 	@echo '                   TEXT="..." PHOTO=file-or-address VOICE=zh-CN-XiaohanNeural'
 	@echo 'make airflow       the same Airflow, left running with its web UI, until Ctrl-C'
-	@echo 'make test          everything that has to hold for a landing'
+	@echo 'make test          the tests, the demo among them'
 	@echo 'make check         ruff, mypy --strict, format'
+	@echo '.ci/run            both: everything that has to hold for a landing'
 	@echo 'make format        let ruff rewrite what it can'
 	@echo 'make bench         the benchmarks'
+	@echo 'make install       make .venv with all that these need, as the first of them does; PYTHON=python3.12 picks one'
 	@echo 'make constraints   bring constraints/ up to date with pyproject.toml; UPGRADE=1 takes newest versions'
 	@echo 'make clean         remove what these commands made, but not demo-output/'
 
 demo: $(INSTALLED)
-	@$(BIN)/python -m dev.demo
+	@$(BIN)/python -m dev
 
 airflow: $(INSTALLED)
-	@$(BIN)/python -m dev.demo --stay
+	@$(BIN)/python -m dev --stay
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest
@@ -62,7 +64,7 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
 		--editable '.[emulator]' --group dev
 	@touch $@
 
-$(VENV)/.uv: constraints/uv.txt
+$(VENV)/.uv: constraints/uv.txt | asked-python
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 		echo '$(PYTHON) is missing or older than Python 3.10: try `make PYTHON=python3.12 ...`' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -71,6 +73,13 @@ $(VENV)/.uv: constraints/uv.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --requirement constraints/uv.txt
 	@touch $@
+
+# A .venv stays of the Python that it was made with: one that was asked for and is another is not passed over.
+asked-python:
+ifneq ($(origin PYTHON),file)
+	@test ! -x $(BIN)/python || test "$$($(PYTHON) -V 2>&1)" = "$$($(BIN)/python -V)" || { \
+		echo "$(VENV) is of $$($(BIN)/python -V), PYTHON=$(PYTHON) is not: run make clean first" >&2; exit 1; }
+endif
 
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt

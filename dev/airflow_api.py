@@ -143,5 +143,7 @@ def _log_line(entry: dict[str, Any] | str) -> str:
     for error in entry.get("error_detail") or []:
         line += f"\n{'':17}{error.get('exc_type')}: {error.get('exc_value')}"
         for frame in (error.get("frames") or [])[-1:]:
+            if frame.get("name") == "airflow_errors":  # every error of the provider comes from there
+                continue
             line += f"\n{'':17}  at {frame.get('filename')}:{frame.get('lineno')} in {frame.get('name')}"
     return line

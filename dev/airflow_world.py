@@ -4,7 +4,7 @@
         airflow.start(env={"AIRFLOW_CONN_TWINSYNC_DEFAULT": "..."})
         run_id = airflow.api.trigger("twinsync_talking_photo", conf={...})
 
-Nothing outlives the `with`, nor this process if it is killed.
+Nothing outlives the `with`, also if the keeper is killed, nor this process if that is killed.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class AirflowWorld:
             time.sleep(0.1)
 
     def _claim(self) -> IO[str]:
-        """Lock the folder. All processes of the world hold the lock: it is free when the last one is gone."""
+        """Lock the folder. The keeper and all components hold the lock: it is free when the last is gone."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
         lock = self.home.with_suffix(".lock").open("a")
         deadline = time.monotonic() + LOCK_TIMEOUT_S

@@ -1,5 +1,7 @@
 """`make demo` and `make airflow`: the example DAG on a real Airflow, with the emulator as TwinSync.
 
+`python -m dev` runs it (`dev/__main__.py`).
+
 The text, the photo and the voice come as options or, from make, in the environment: a text may hold quotes,
 dollar signs and newlines, which no shell should see.
 """
@@ -10,7 +12,6 @@ import argparse
 import contextlib
 import hashlib
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -39,14 +40,8 @@ class DemoError(Exception):
     """The demo cannot go on; the message is for the user."""
 
 
-EXPECTED = (DemoError, PhotoError, AirflowApiError, AirflowWorldError, ProcessDiedError)
-
-
-class Stopped(BaseException):
-    """The user, or the system, wants an end."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
+# An OSError is mostly about a path that was given, and its message names it.
+EXPECTED = (DemoError, PhotoError, AirflowApiError, AirflowWorldError, ProcessDiedError, OSError)
 
 
 class Clock:
@@ -77,8 +72,14 @@ class Demo:
 
     def check(self) -> None:
         """Refuse what cannot work before anything is started."""
-        if self.photo_file and not self.photo_file.is_file():
-            raise DemoError(f"there is no photo {self.photo_file} (PHOTO is a file, or an http(s) address)")
+        try:
+            file = self.photo_file
+            if file and not file.is_file():
+                raise DemoError(f"there is no photo {file} (PHOTO is a file, or an http(s) address)")
+            if file:
+                file.open("rb").close()
+        except (OSError, RuntimeError) as e:  # RuntimeError: `~name` where nobody has that name
+            raise DemoError(f"{self.photo} cannot be read as a photo: {getattr(e, 'strerror', e)}") from None
 
     @contextlib.contextmanager
     def world(self, clock: Clock) -> Iterator[tuple[AirflowWorld, str]]:
@@ -203,7 +204,7 @@ def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
         return os.environ.get(f"DEMO_{name}", "")
 
     parser = argparse.ArgumentParser(
-        prog="python -m dev.demo", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m dev", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--stay", action="store_true", help="run nothing; leave Airflow running until Ctrl-C")
     parser.add_argument("--text", default=given("TEXT") or TEXT, help="what the photo says")
@@ -213,36 +214,21 @@ def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
     parser.add_argument("--home", type=Path, help="Airflow's folder; what is in it is removed")
     args = parser.parse_args(argv)
     home = args.home or CHECKOUT / ".airflow" / ("ui" if args.stay else "demo")
-    return args.stay, Demo(args.text, args.photo, args.voice, args.output.resolve(), home)
+    return args.stay, Demo(args.text, args.photo, args.voice, args.output.absolute(), home)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit status."""
-
-    def stop(number: int, frame: object) -> NoReturn:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)  # the first one counts; the end takes a few seconds
-        raise Stopped(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
     to_stay, demo = _arguments(argv)
     try:
         demo.check()
         if to_stay:
             stay(demo)
         run(demo)
-    except Stopped as e:
-        print("\nStopped; nothing is left running.", file=sys.stderr)
-        return 128 + e.number
-    except EXPECTED as e:
-        print(f"\nerror: {e}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # the reader has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except EXPECTED as e:
+        print(f"\nerror: {e}", file=sys.stderr)
+        return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -53,11 +53,15 @@ class EmulatedTwinSync:
     def upload(self, photo: Path) -> str:
         """Give the emulator a photo; gives the address to use in a job.
 
-        :raises PhotoError: if it is no image the emulator can read.
+        :raises PhotoError: if it is no image the emulator can read, or does not reach it.
         """
+        image = photo.read_bytes()
         session = requests.Session()
         session.trust_env = False
-        response = session.post(f"{self.url}/_emulator/photos", data=photo.read_bytes(), timeout=60)
+        try:
+            response = session.post(f"{self.url}/_emulator/photos", data=image, timeout=60)
+        except requests.RequestException as e:
+            raise PhotoError(f"{photo} did not reach the emulator: {e}") from e
         if response.ok:
             return str(response.json()["image_url"])
         try:

@@ -3,7 +3,8 @@
 The keeper leads a session of its own, so a Ctrl-C in the terminal reaches the command that the user started
 and nothing else. That command holds the other end of the keeper's standard input. When it closes it, or dies
 of anything (kill -9 as well), the keeper ends all processes of the session and then itself: one path for
-success, for failure, for Ctrl-C and for a crash.
+success, for failure, for Ctrl-C and for a crash. Should the keeper itself be killed, the command that started
+it ends the session (`end_session`).
 
 Each line on standard input is a JSON object and starts one process:
 
@@ -89,6 +90,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                close_fds=False,  # what was passed to the keeper to keep open, such as the world's lock
             ).pid
 
     def _fork(self) -> int:
@@ -119,21 +121,34 @@ class Keeper:
         for pid in self._names:
             _kill(pid, signal.SIGTERM)  # a component ends its own workers
         deadline = time.monotonic() + GRACE_S
-        while self._reap() or members():
+        session = os.getpid()
+        while self._reap() or members(session):
             if time.monotonic() > deadline:
-                for pid in members():
+                for pid in members(session):
                     _kill(pid, signal.SIGKILL)
             time.sleep(0.05)
 
 
-def members() -> list[int]:
-    """All living processes of this session, and children that left it, but not the keeper."""
-    me, session, found = os.getpid(), os.getsid(0), []
-    for pid, parent, state in _processes():
+def members(session: int) -> set[int]:
+    """All living processes of a session, and what they started that left it, but not the leader."""
+    processes = _processes()
+    found = {session}
+    for pid, _, _ in processes:
         with contextlib.suppress(OSError):
-            if pid != me and state != "Z" and (parent == me or os.getsid(pid) == session):
-                found.append(pid)
-    return found
+            if os.getsid(pid) == session:
+                found.add(pid)
+    while more := {pid for pid, parent, _ in processes if parent in found} - found:
+        found |= more
+    return {pid for pid, _, state in processes if pid in found and pid != session and state != "Z"}
+
+
+def end_session(session: int, timeout_s: float) -> None:
+    """End the processes of a keeper that could not do it, and wait until they are gone."""
+    deadline = time.monotonic() + timeout_s
+    while (left := members(session)) and time.monotonic() < deadline:
+        for pid in left:
+            _kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
 
 
 def _processes() -> list[tuple[int, int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dev.keeper import end_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,13 +104,18 @@ class Processes:
 
     def close(self) -> None:
         """End them all, and wait until they are gone."""
-        if self._keeper.stdin and not self._keeper.stdin.closed:
-            self._keeper.stdin.close()
+        if self._keeper.stdin:
+            with contextlib.suppress(BrokenPipeError):  # an order that a killed keeper did not take
+                self._keeper.stdin.close()
         try:
-            self._keeper.wait(STOP_TIMEOUT_S)
+            self._wait_for_all()
         finally:  # a signal may have come while waiting; the end is waited for all the same
-            self._keeper.wait(STOP_TIMEOUT_S)
-            self._listener.join(STOP_TIMEOUT_S)
+            self._wait_for_all()
+
+    def _wait_for_all(self) -> None:
+        if self._keeper.wait(STOP_TIMEOUT_S) != 0:  # it was killed, or failed: it has ended nothing
+            end_session(self._keeper.pid, STOP_TIMEOUT_S)
+        self._listener.join(STOP_TIMEOUT_S)
 
     def _order(self, name: str, **order: object) -> None:
         assert self._keeper.stdin is not None

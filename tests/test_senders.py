@@ -272,7 +272,7 @@ def test_an_endless_answer_is_not_read_on(sender: Sender, serve: Serve, packed: 
 @pytest.mark.parametrize("where", ["head", "body"])
 @pytest.mark.parametrize(
     ("sender", "over"),
-    # Not async over https: aiohttp leaves the TLS connection to the loop, and the loop of a test ends at once.
+    # Not async over https: aiohttp leaves the TLS connection to the loop, and a test's loop ends at once.
     [("sync", "http"), ("sync", "https"), ("sync", "proxy"), ("async", "http"), ("async", "proxy")],
     indirect=["sender"],
 )

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_twinsync.emulator import Emulator
 
 DESCRIPTION = """\
 An emulated TwinSync on this machine: no key, no account, no network. Point a TwinSync client at the
 printed address with the printed key. Jobs, faults and journal are in memory; GET / shows the endpoints."""
-
-
-def _port(value: str) -> int:
-    port = int(value)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 65535, got {value}")
-    return port
-
-
-def _seconds(value: str) -> float:
-    seconds = float(value)
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise argparse.ArgumentTypeError(f"must be a number of seconds, 0 or more, got {value}")
-    return seconds
-
-
-def _key(value: str) -> str:
-    if not value.strip():
-        raise argparse.ArgumentTypeError("must not be empty")
-    return value
-
-
-# argparse names a wrong value by its type's name.
-_port.__name__ = "port"
-_seconds.__name__ = "number of seconds"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,10 +25,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on")
-    add("--port", type=_port, default=17374, help="the port to listen on; 0 picks a free one")
-    add("--key", type=_key, default="emulator-key", help="the access key to accept")
-    add("--waiting", type=_seconds, default=2.0, metavar="SECONDS", help="how long a job waits (code 101)")
-    add("--duration", type=_seconds, default=5.0, metavar="SECONDS", help="how long it then runs (code 102)")
+    add("--port", type=int, default=17374, help="the port to listen on; 0 picks a free one")
+    add("--key", default="emulator-key", help="the access key to accept")
+    add("--waiting", type=float, default=2.0, metavar="SECONDS", help="how long a job waits (code 101)")
+    add("--duration", type=float, default=5.0, metavar="SECONDS", help="how long it then runs (code 102)")
     add(
         "--fetch-images",
         action="store_true",
@@ -59,33 +37,48 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _serve(args: argparse.Namespace) -> None:
+async def _serve(emulator: Emulator) -> None:
     from airflow_provider_twinsync.emulator.runner import base_url, serve
-    from airflow_provider_twinsync.emulator.world import World
 
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
 
     def started(port: int) -> None:
-        print(f"TwinSync emulator at {base_url(args.host, port)} with key {args.key}", flush=True)
+        print(f"TwinSync emulator at {base_url(emulator.host, port)} with key {emulator.key}", flush=True)
 
-    world = World(key=args.key, waiting_s=args.waiting, duration_s=args.duration)
     await serve(
-        world, host=args.host, port=args.port, fetch_images=args.fetch_images, stop=stop, started=started
+        emulator.world,
+        host=emulator.host,
+        port=emulator.port,
+        fetch_images=emulator.fetch_images,
+        stop=stop,
+        started=started,
     )
 
 
 def main() -> int:
     """Run the command; return its exit status."""
-    args = _parser().parse_args()
+    parser = _parser()
+    args = parser.parse_args()
     try:
-        from airflow_provider_twinsync.emulator import Emulator  # noqa: F401  # the one check of the extra
+        from airflow_provider_twinsync.emulator import Emulator  # the one check of the extra
     except ImportError as e:
         print(e, file=sys.stderr)
         return 1
     try:
-        asyncio.run(_serve(args))
+        emulator = Emulator(
+            key=args.key,
+            host=args.host,
+            port=args.port,
+            waiting_s=args.waiting,
+            duration_s=args.duration,
+            fetch_images=args.fetch_images,
+        )
+    except ValueError as e:
+        parser.error(str(e))
+    try:
+        asyncio.run(_serve(emulator))
     except OSError as e:
         print(f"cannot listen on {args.host}:{args.port}: {e.strerror or e}", file=sys.stderr)
         return 1

@@ -7,7 +7,8 @@ but a key tells whether the key is valid, and makes no job.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from airflow_provider_twinsync.emulator.faults import FailJob, Fault, ResultCode
 from airflow_provider_twinsync.emulator.words import words
@@ -81,11 +82,13 @@ def status(world: World, task_id: str | None, base_url: str, fault: Fault | None
 
 
 def is_http_url(url: str) -> bool:
-    """Whether an address is one that a photo can be fetched from."""
+    """Whether an address is one that a photo can be fetched from, in the eyes of the parser that fetches."""
+    if not url.replace(" ", "").isprintable():  # the parser drops control characters without a word
+        return False
     try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
+        parsed = URL(url)
+        return parsed.scheme in ("http", "https") and bool(parsed.host) and parsed.port != 0
+    except ValueError:  # a port, an IPv6 address or an international name that is none
         return False
 
 

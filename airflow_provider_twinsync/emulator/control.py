@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -99,10 +98,7 @@ class Control:
         data = await _json(request)
         if not isinstance(data, dict) or set(data) != {"advance_s"}:
             raise ValueError('the clock takes {"advance_s": SECONDS} and nothing else')
-        seconds = data["advance_s"]
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
-            raise ValueError(f"advance_s must be a number of seconds, got {seconds!r}")
-        self._world.advance(seconds)
+        self._world.advance(data["advance_s"])
         return web.json_response({"now_s": self._world.now_s()})
 
     async def _reset(self, request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ hits, ``None`` every one until the world is reset. Faults of one call are used i
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import threading
@@ -20,9 +21,26 @@ CALLS = ("submit", "status", "result")
 """The three things a client asks: post a job, ask for its status, fetch its video."""
 
 
+MAX_PENDING = 1000
+# Of one text or JSON value: a thousand waiting faults fit in memory. The journal keeps a code for longer.
+_MAX_CHARS, _MAX_CODE_CHARS = 32_000, 1_000
+_MAX_NUMBER = 10**9
+
+
 def _is_number(value: object) -> bool:
     # A bool is an int to Python, and no client means `true` by a number of seconds.
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def _length(value: object) -> int:
+    """How many characters a text has, or a JSON value when it is written.
+
+    :raises ValueError: if it is no JSON value.
+    """
+    try:
+        return len(value if isinstance(value, str) else json.dumps(value))
+    except (TypeError, RecursionError) as e:
+        raise ValueError(f"a fault cannot answer what is no JSON: {e}") from e
 
 
 # Keyed by a field's annotation, which is a string in this module.
@@ -41,7 +59,8 @@ class Fault:
     """What every fault has.
 
     :param times: how many requests it hits; ``None`` for every one until the world is reset.
-    :raises ValueError: if a field has the wrong type, or a number is negative or out of its range.
+    :raises ValueError: if a field has the wrong type, a number is negative or out of its range, or
+        a text or JSON value has too many characters.
     """
 
     calls: ClassVar[tuple[str, ...]] = CALLS
@@ -52,10 +71,15 @@ class Fault:
             value = getattr(self, f.name)
             if not _CHECKS[str(f.type)](value):
                 raise ValueError(f"{f.name} of fault {self.name!r} must be {f.type}, got {value!r}")
-            low, high = f.metadata.get("min", 0), f.metadata.get("max", math.inf)
+            low, high = f.metadata.get("min", 0), f.metadata.get("max", _MAX_NUMBER)
             if f.type != "Any" and isinstance(value, int | float) and not low <= value <= high:
                 raise ValueError(
                     f"{f.name} of fault {self.name!r} must be from {low} to {high}, got {value!r}"
+                )
+            max_chars = f.metadata.get("max_chars", _MAX_CHARS)
+            if (chars := _length(value)) > max_chars:
+                raise ValueError(
+                    f"{f.name} of fault {self.name!r} has {chars} characters, more than {max_chars}"
                 )
 
     @property
@@ -66,7 +90,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class HttpError(Fault):
-    """An HTTP error instead of an answer; the request is not processed."""
+    """An HTTP error instead of an answer; the request is not processed.
+
+    ``retry_after_s`` is sent as whole seconds, rounded up: the header knows no others (RFC 9110, 10.2.3).
+    """
 
     status: int = field(metadata={"min": 400, "max": 599})
     retry_after_s: float | None = None
@@ -95,7 +122,7 @@ class AcceptThenHang(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Slow(Fault):
-    """The request is processed and answered, but only after ``delay_s`` seconds."""
+    """The request is processed, a submitted job accepted; its answer begins ``delay_s`` seconds later."""
 
     delay_s: float
 
@@ -122,7 +149,7 @@ class ResultCode(Fault):
     """
 
     calls: ClassVar[tuple[str, ...]] = ("submit", "status")
-    code: Any
+    code: Any = field(metadata={"max_chars": _MAX_CODE_CHARS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +223,7 @@ class FaultQueue:
     def add(self, call: str, fault: Fault) -> None:
         """Let ``fault`` hit the next request of ``call`` that no earlier fault hits.
 
-        :raises ValueError: if the call is unknown, or the fault cannot happen to it.
+        :raises ValueError: if the call is unknown, or the fault cannot happen to it, or too many wait.
         """
         if call not in CALLS:
             raise ValueError(f"unknown call {call!r}; known: {', '.join(CALLS)}")
@@ -205,6 +232,8 @@ class FaultQueue:
                 f"fault {fault.name!r} cannot happen to {call!r}, only to: {', '.join(fault.calls)}"
             )
         with self._lock:
+            if sum(map(len, self._waiting.values())) >= MAX_PENDING:
+                raise ValueError(f"{MAX_PENDING} faults wait already; a reset clears them")
             self._waiting[call].append((fault, fault.times))
 
     def take(self, call: str) -> Fault | None:

@@ -1,11 +1,13 @@
 """The font of the pictures: Noto Sans CJK from a package, so that Chinese shows as Chinese on any machine.
 
 The package is manimgx-fonts-cjk: the file as Noto publishes it (SIL OFL) and nothing else, with the Chinese,
-Japanese and Korean faces in any weight.
+Japanese and Korean faces in any weight. Latin, Greek and Cyrillic show too; a character of any other script
+(Thai, Arabic, Hebrew, emoji and so on) shows as a middle dot.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from importlib.resources import files
 
@@ -31,3 +33,30 @@ def font(size: int, *, pronouncer: str = "", weight: int = 500) -> ImageFont.Fre
     found = ImageFont.truetype(_FONT_FILE, size, index=face, layout_engine=ImageFont.Layout.BASIC)
     found.set_variation_by_axes([weight])
     return found
+
+
+def showable(text: str) -> str:
+    """What of a text is drawn: a font draws a box for each character that it lacks, and for a tab or newline.
+
+    :return: the text with one space for each run of white space and control characters, a middle dot for a
+        character that the font lacks, and nothing for a mark or joiner that the font lacks.
+    """
+    drawn = "".join(map(_drawn, text))
+    while "  " in drawn:
+        drawn = drawn.replace("  ", " ")
+    return drawn
+
+
+@lru_cache(maxsize=4096)
+def _drawn(char: str) -> str:
+    category = unicodedata.category(char)
+    if char.isspace() or category == "Cc":
+        return " "
+    if _shape(char) != _shape("\U000fffff"):  # a character that nobody has: the font's box
+        return char
+    return "" if category[0] == "M" or category == "Cf" else "·"
+
+
+def _shape(char: str) -> tuple[tuple[int, int], bytes]:
+    mask = font(26).getmask(char)  # the faces have the same characters
+    return mask.size, bytes(mask)

@@ -8,7 +8,9 @@ from PIL import Image, ImageOps
 
 MAX_PHOTO_BYTES = 20 << 20
 _MAX_PIXELS = 50_000_000
-_MAX_SIDE = 1024
+_MAX_SIDE = 512  # as a video shows it, so that the photos of a thousand jobs fit in memory
+# What phones, cameras and the web write; Pillow knows many more, some of which start other programs.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 class PhotoError(ValueError):
@@ -18,12 +20,12 @@ class PhotoError(ValueError):
 def prepare_photo(data: bytes) -> bytes:
     """Make a photo fit to be kept in memory.
 
-    :param data: an image file of any format that Pillow reads.
-    :return: the same picture as JPEG, upright, at most 1024 pixels on its longer side.
-    :raises PhotoError: if it is no image, or one of more than 50 megapixels.
+    :param data: an image file: JPEG, PNG, WebP, GIF, BMP or TIFF.
+    :return: the same picture as JPEG, upright, at most 512 pixels on its longer side.
+    :raises PhotoError: if it is no such image, or one of more than 50 megapixels.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:  # before anything is decoded
                 raise PhotoError(f"an image of {image.width}x{image.height} pixels is too large")
             image.thumbnail((_MAX_SIDE, _MAX_SIDE))
@@ -36,8 +38,12 @@ def prepare_photo(data: bytes) -> bytes:
                 flat.paste(upright.convert("RGB"))
     except PhotoError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e:  # before we see its size
+        raise PhotoError(f"an image of more than {_MAX_PIXELS} pixels is too large") from e
     except Exception as e:  # a decoder raises anything on bytes that are no image
-        raise PhotoError("it is not an image") from e
+        raise PhotoError(
+            "it is not an image that the emulator can read (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+        ) from e
     jpeg = io.BytesIO()
-    flat.save(jpeg, "JPEG", quality=92)
+    flat.save(jpeg, "JPEG", quality=90)
     return jpeg.getvalue()

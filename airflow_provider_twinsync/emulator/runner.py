@@ -53,6 +53,7 @@ class Emulator:
     :param duration_s: how long it then runs (code 102), in seconds.
     :param fetch_images: whether photos are fetched from any address; else from loopback only.
     :param word_limit: how many words a text may have.
+    :raises ValueError: if one of them is of the wrong type or out of its range.
     :raises OSError: on entering, if it cannot listen on that host and port.
     """
 
@@ -67,11 +68,13 @@ class Emulator:
         fetch_images: bool = False,
         word_limit: int = 150,
     ) -> None:
+        if type(port) is not int or not 0 <= port <= 65535:
+            raise ValueError(f"port must be a whole number from 0 to 65535, got {port!r}")
         self.key = key
         self.host = host
         self.port = port
         self.world = World(key=key, waiting_s=waiting_s, duration_s=duration_s, word_limit=word_limit)
-        self._fetch_images = fetch_images
+        self.fetch_images = fetch_images
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,7 +118,7 @@ class Emulator:
             self.world,
             host=self.host,
             port=self.port,
-            fetch_images=self._fetch_images,
+            fetch_images=self.fetch_images,
             stop=self._stop,
             started=self._started,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -34,10 +35,11 @@ from airflow_provider_twinsync.emulator.ranges import RangeNotSatisfiableError, 
 from airflow_provider_twinsync.emulator.studio import Studio
 from airflow_provider_twinsync.emulator.world import JOURNAL_HEADERS, JournalEntry, Task, World
 
-MAX_FORM_BYTES = 256 << 10
+MAX_FORM_BYTES = 32 << 10  # ten times what 150 words, an address and a voice need
 # A test that ends must not wait for a client that holds its connection open.
 _SHUTDOWN_TIMEOUT_S = 0.2
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Process = Callable[[Fault | None], Awaitable[web.StreamResponse]]
 
 
@@ -57,7 +59,7 @@ class Server:
         self._studio = Studio()
         self._photos = PhotoDesk(world, fetch_images=fetch_images)
         self._closing = asyncio.Event()
-        app = web.Application(client_max_size=MAX_FORM_BYTES)
+        app = web.Application(client_max_size=MAX_FORM_BYTES, middlewares=[self._note_unknown])
         app.router.add_post("/phototalking", self._submit)
         app.router.add_get("/phototalking", self._status, allow_head=False)
         app.router.add_get("/example/{name}", self._result)
@@ -90,7 +92,11 @@ class Server:
         await self._studio.close()
 
     async def _submit(self, request: web.Request) -> web.StreamResponse:
-        form = await _form(request)
+        try:
+            form = await _form(request)
+        except web.HTTPRequestEntityTooLarge as e:
+            self._note("submit", request, e.status)
+            raise
         entry = self._entry("submit", request, sent_key=form.get("key"))
         entry.key = entry.key or "missing"
         entry.form = {name: value for name, value in form.items() if name != "key"}
@@ -180,8 +186,6 @@ class Server:
             return _reset(request)
         if isinstance(fault, Hang):
             return await self._hang(request)
-        if isinstance(fault, Slow):
-            await self._pause(fault.delay_s)
         if (instead := _instead(fault)) is not None:
             return instead
         response = await process(fault)
@@ -189,6 +193,8 @@ class Server:
             return _reset(request)
         if isinstance(fault, AcceptThenHang):
             return await self._hang(request)
+        if isinstance(fault, Slow):
+            await self._pause(fault.delay_s)
         return response
 
     async def _pause(self, seconds: float) -> None:
@@ -200,6 +206,20 @@ class Server:
     async def _hang(self, request: web.Request) -> _NoAnswer:
         await self._closing.wait()
         return _reset(request)
+
+    @web.middleware
+    async def _note_unknown(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Leave a trace of a request that no route takes: a client's author looks for it in the journal."""
+        error = request.match_info.http_exception
+        if error is not None and not request.path.startswith("/_emulator/"):
+            self._note("unknown", request, error.status)
+        return await handler(request)
+
+    def _note(self, call: str, request: web.Request, status: int) -> None:
+        """Write a request into the journal that is answered with an error and else ignored."""
+        entry = self._entry(call, request, sent_key=request.query.get("key"))
+        entry.status = status
+        self.world.record(entry)
 
     def _entry(self, call: str, request: web.Request, *, sent_key: str | None) -> JournalEntry:
         entry = JournalEntry(
@@ -217,7 +237,7 @@ class Server:
 def _instead(fault: Fault | None) -> web.Response | None:
     """The answer that a fault gives in place of the service's."""
     if isinstance(fault, HttpError):
-        headers = {} if fault.retry_after_s is None else {"Retry-After": f"{fault.retry_after_s:g}"}
+        headers = {} if fault.retry_after_s is None else {"Retry-After": str(math.ceil(fault.retry_after_s))}
         is_json = fault.body.lstrip()[:1] in ("{", "[")
         content_type = "application/json" if is_json else "text/html"
         return web.Response(status=fault.status, headers=headers, text=fault.body, content_type=content_type)

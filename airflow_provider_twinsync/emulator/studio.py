@@ -57,7 +57,7 @@ class Studio:
         # Kept here and not by the one who asked, who may have left: then the next one finds it.
         with self._lock:
             self._cache[key] = video
-            while len(self._cache) > 1 and sum(len(v.data) for v in self._cache.values()) > MAX_CACHE_BYTES:
+            while len(self._cache) > 1 and sum(map(_size, self._cache.items())) > MAX_CACHE_BYTES:
                 self._cache.popitem(last=False)
         return video
 
@@ -71,3 +71,8 @@ class Studio:
         """Give up what is being rendered."""
         self._closing.set()
         await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
+
+
+def _size(cached: tuple[_Key, Video]) -> int:
+    (text, _, photo), video = cached
+    return len(text) + len(photo or b"") + len(video.data)

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from airflow_provider_twinsync.emulator import portrait, speech
 from airflow_provider_twinsync.emulator.caption import Line, lay_out
-from airflow_provider_twinsync.emulator.fonts import font
+from airflow_provider_twinsync.emulator.fonts import font, showable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -112,7 +112,7 @@ class _Pictures:
         self._spoken = spoken
         self._photo = photo
         self._font = font(26, pronouncer=pronouncer)
-        lines = lay_out(text, self._font.getlength, WIDTH - 2 * _MARGIN)
+        lines = lay_out(text, lambda piece: self._font.getlength(showable(piece)), WIDTH - 2 * _MARGIN)
         page_count = math.ceil(len(lines) / _LINES_PER_PAGE)
         per_page = math.ceil(len(lines) / max(1, page_count))  # no page with one line left over
         self._pages = [lines[i : i + per_page] for i in range(0, len(lines), per_page)] if lines else []
@@ -151,7 +151,7 @@ class _Pictures:
                 (now_start, now_end, _NOW),
                 (now_end, len(self._text), _TO_COME),
             ):
-                piece = self._text[max(start, line.start) : min(end, line.end)].replace("\n", " ")
+                piece = showable(self._text[max(start, line.start) : min(end, line.end)])
                 if piece:
                     pen.text((x, y), piece, fill=colour, font=self._font)
                     x += self._font.getlength(piece)
@@ -159,7 +159,7 @@ class _Pictures:
     def _draw_footer(self, pronouncer: str) -> None:
         pen = ImageDraw.Draw(self._canvas)
         small = font(14, weight=400)
-        pen.text((_MARGIN + 34, _FOOTER_Y), pronouncer[:32], fill=_QUIET, anchor="lm", font=small)
+        pen.text((_MARGIN + 34, _FOOTER_Y), showable(pronouncer[:32]), fill=_QUIET, anchor="lm", font=small)
         pen.text((WIDTH - _MARGIN, _FOOTER_Y), MARKER, fill=_QUIET, anchor="rm", font=small)
 
     def _draw_bars(self, openness: float) -> None:

@@ -17,6 +17,9 @@ from airflow_provider_twinsync.emulator.faults import FaultQueue
 MAX_TASKS = 1000
 MAX_JOURNAL = 10_000
 MAX_PHOTOS = 100
+MAX_JOURNAL_CHARS = 2000  # of each text that the journal keeps
+MAX_JOURNAL_FIELDS = 8  # of a form; the service knows four
+MAX_SECONDS = 250_000_000_000  # from now that is before the year 10000, which no datetime can tell
 
 
 @dataclass(slots=True)
@@ -42,12 +45,13 @@ class Task:
 @dataclass(slots=True)
 class JournalEntry:
     """One request to the service. The form's key is left out; all else is as the client sent it, so that a
-    test can look for a key where none should be.
+    test can look for a key where none should be. Long texts end in an ellipsis (:data:`MAX_JOURNAL_CHARS`).
 
-    :param call: ``submit``, ``status`` or ``result``.
+    :param call: ``submit``, ``status`` or ``result``; ``unknown`` for a path or method that the service lacks.
     :param status: the HTTP status of the answer; ``None`` as long as there is none.
-    :param form: the form fields of a submission, except the key.
-    :param key: ``accepted``, ``rejected`` or ``missing`` for a submission; else ``None`` unless one was sent.
+    :param form: the form fields of a submission, except the key; ``None`` if the form was too large to read.
+    :param key: ``accepted``, ``rejected`` or ``missing`` for a submission whose form was read; else ``None``
+        unless one was sent.
     :param taskID: the job asked for, or that a submission made.
     :param result_code: the ``result_code`` of the service's answer, also of one that a fault kept back.
     :param headers: the request headers that matter to a client's author (:data:`JOURNAL_HEADERS`).
@@ -78,6 +82,7 @@ class World:
     :param waiting_s: how long a job waits (code 101), in seconds.
     :param duration_s: how long it then runs (code 102), in seconds.
     :param word_limit: how many words a text may have.
+    :raises ValueError: if one of them, here or set later, is of the wrong type or out of its range.
     """
 
     def __init__(
@@ -100,6 +105,16 @@ class World:
         self._numbers = itertools.count(10_000)
         self._lock = threading.RLock()
 
+    def __setattr__(self, name: str, value: object) -> None:
+        # The settings are plain attributes that a test changes; a wrong one is told where it is set.
+        if name in ("waiting_s", "duration_s"):
+            _check_seconds(name, value)
+        elif name == "key" and not (isinstance(value, str) and value.strip()):
+            raise ValueError("key must be a text and not empty")
+        elif name == "word_limit" and not (type(value) is int and value >= 0):
+            raise ValueError(f"word_limit must be a whole number, 0 or more, got {value!r}")
+        super().__setattr__(name, value)
+
     def now_s(self) -> float:
         """The world's time, in seconds since the epoch."""
         return time.time() + self._offset_s
@@ -107,11 +122,11 @@ class World:
     def advance(self, seconds: float) -> None:
         """Move the world's clock forward.
 
-        :raises ValueError: if ``seconds`` is negative.
+        :raises ValueError: if ``seconds`` is negative or no number, or leads beyond the year 9999.
         """
-        if seconds < 0:
-            raise ValueError(f"the clock moves forward only, got {seconds!r} seconds")
+        _check_seconds("advance_s", seconds)
         with self._lock:
+            _check_seconds("advance_s in all", self._offset_s + seconds)
             self._offset_s += seconds
 
     def reset(self) -> None:
@@ -153,6 +168,12 @@ class World:
 
     def record(self, entry: JournalEntry) -> None:
         """Write a request into the journal; the oldest is forgotten when there are too many."""
+        entry.path = _clipped(entry.path)
+        entry.taskID = entry.taskID and _clipped(entry.taskID)
+        entry.headers = {name: _clipped(value) for name, value in entry.headers.items()}
+        if entry.form is not None:
+            kept = itertools.islice(entry.form.items(), MAX_JOURNAL_FIELDS)
+            entry.form = {_clipped(name): _clipped(value) for name, value in kept}
         with self._lock:
             self.journal.append(entry)
             del self.journal[:-MAX_JOURNAL]
@@ -168,3 +189,13 @@ class World:
             self.photos[name] = jpeg
             while len(self.photos) > MAX_PHOTOS:
                 del self.photos[next(iter(self.photos))]
+
+
+def _check_seconds(name: str, value: object) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and 0 <= value <= MAX_SECONDS):  # false for nan
+        raise ValueError(f"{name} must be a number of seconds from 0 to {MAX_SECONDS}, got {value!r}")
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= MAX_JOURNAL_CHARS else text[: MAX_JOURNAL_CHARS - 1] + "…"
