@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_twinsync.arguments import checked_task_id, shown_text
+from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
     StatusError,
@@ -28,7 +29,6 @@ from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
 from airflow_provider_twinsync.memory import STORE_KEY, Memory
 from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, goes_on
 from airflow_provider_twinsync.protocol import TaskState, fingerprint
-from airflow_provider_twinsync.triggers import check_triggerer, read_event
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
 from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, EndReason, goes_on
-from airflow_provider_twinsync.triggers import check_triggerer, read_event
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.polling import Again, End, PollPolicy, Wait
-from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync.hooks import TwinSyncHook
@@ -74,6 +73,9 @@ class Watch:
 
     def hand_over(self, task: Any) -> NoReturn:
         """Defer the task: its ``execute_complete`` goes on with the trigger's event."""
+        # Not at the top: see events.py.
+        from airflow_provider_twinsync.triggers import TwinSyncTrigger
+
         policy = self._wait.policy
         trigger = TwinSyncTrigger.of(
             self.twinsync_task_id,

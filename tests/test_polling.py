@@ -494,7 +494,7 @@ GOLDEN_KWARGS = {
 @pytest.mark.parametrize("reason", EndReason)
 def test_an_event_brings_the_end_of_a_wait_across_the_database(reason: EndReason) -> None:
     """As plain JSON, whatever the reason is."""
-    from airflow_provider_twinsync.triggers import make_event, read_event
+    from airflow_provider_twinsync.events import make_event, read_event
 
     event = make_event(end_of(reason))
     assert read_event(json.loads(json.dumps(event))) == end_of(reason)
@@ -502,7 +502,7 @@ def test_an_event_brings_the_end_of_a_wait_across_the_database(reason: EndReason
 
 def test_an_event_of_the_first_release_is_read() -> None:
     """A task may be deferred over an upgrade; a later release may say more."""
-    from airflow_provider_twinsync.triggers import make_event, read_event
+    from airflow_provider_twinsync.events import make_event, read_event
 
     assert make_event(end_of(EndReason.SUCCEEDED)) == GOLDEN_EVENT
     assert read_event(GOLDEN_EVENT) == end_of(EndReason.SUCCEEDED)
@@ -554,7 +554,7 @@ def event(**changes: Any) -> dict[str, Any]:
 )
 def test_an_event_that_is_none_is_one_clear_error(rubbish: Any) -> None:
     """It never becomes a success; it leaves the retries, because the job goes on."""
-    from airflow_provider_twinsync.triggers import read_event
+    from airflow_provider_twinsync.events import read_event
 
     with pytest.raises(StatusError, match="does not understand"):
         read_event(rubbish)
@@ -562,7 +562,7 @@ def test_an_event_that_is_none_is_one_clear_error(rubbish: Any) -> None:
 
 def test_the_error_about_an_event_is_of_bounded_length() -> None:
     """Whatever the event holds."""
-    from airflow_provider_twinsync.triggers import read_event
+    from airflow_provider_twinsync.events import read_event
 
     with pytest.raises(StatusError) as caught:
         read_event({"rubbish": "x" * 100_000})
