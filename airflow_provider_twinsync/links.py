@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
@@ -9,12 +10,17 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
 
+log = logging.getLogger(__name__)
+
 _XCOM_KEY = "twinsync_link"
 
 
 def push_link(context: Context, url: str) -> None:
     """Set where the link leads: to the job's status first, and then to the video."""
-    context["ti"].xcom_push(key=_XCOM_KEY, value=url)
+    try:
+        context["ti"].xcom_push(key=_XCOM_KEY, value=url)
+    except Exception as error:  # a job may just have been paid for: no link is worth a second one
+        log.warning("The link to %s could not be stored: %s", url, error)
 
 
 class TwinSyncVideoLink(BaseOperatorLink):

@@ -139,9 +139,9 @@ class TwinSyncSubmitOperator(BaseOperator):
             push_link(context, hook.settings().status_url(twinsync_task_id))
         if not self.wait_for_completion:
             return twinsync_task_id
-        # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
-        context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
         with self._paid_for(context):
+            # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
+            context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
             watch = Watch(self, hook, twinsync_task_id)
             if self.deferrable:
                 step = watch.look()
@@ -242,16 +242,18 @@ class TwinSyncSubmitOperator(BaseOperator):
             yield
         except JobFailedError as error:
             raise AirflowException(f"{error} A retry of this task does that.") from None
-        except (TwinSyncError, AirflowException, AirflowTaskTimeout):
+        except (Exception, AirflowTaskTimeout):
             try:
                 with airflow_errors(advice=self._advice):
                     raise
             except (AirflowFailException, AirflowSensorTimeout):
                 raise
-            except (AirflowException, AirflowTaskTimeout) as error:
+            except (Exception, AirflowTaskTimeout) as error:
                 if remembered:
                     raise
-                raise AirflowFailException(str(error)) from None
+                named = not self._job or self._job in str(error)
+                which = "" if named else f" (TwinSync job {self._job}, which is paid for)"
+                raise AirflowFailException(f"{error}{which}") from error
 
     def on_kill(self) -> None:
         """Tell a person who stops the task what becomes of the job."""

@@ -412,6 +412,20 @@ class TestTheOneTaskForm:
         with pytest.raises(AirflowSensorTimeout, match="triggerer"):
             submit(**WAITING).resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
+    @pytest.mark.parametrize("remembered", [True, False], ids=["remembered", ""])
+    def test_an_xcom_that_cannot_be_stored_does_not_pay_again(self, emulator, monkeypatch, remembered):
+        """The link is not worth a task, and the id is in the error."""
+
+        def away(*_: Any, **__: Any) -> None:
+            raise RuntimeError("the API server is away")
+
+        monkeypatch.setattr(Run, "xcom_push", away)
+        store = Store() if remembered else None
+        assert run_task(submit()).ended == "success"
+        run = run_task(submit(**WAITING), store=store)
+        assert run.ended == ("RuntimeError" if remembered else "AirflowFailException")
+        assert remembered or list(emulator.world.tasks)[-1] in str(run.error)
+
     def test_the_alarm_of_a_worker_ends_it_like_the_trigger(self, emulator):
         """Airflow's own: without a memory a retry would pay again."""
         emulator.world.waiting_s = 3600.0
