@@ -203,9 +203,7 @@ def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
     def given(name: str) -> str:
         return os.environ.get(f"DEMO_{name}", "")
 
-    parser = argparse.ArgumentParser(
-        prog="python -m dev", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m dev", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--stay", action="store_true", help="run nothing; leave Airflow running until Ctrl-C")
     parser.add_argument("--text", default=given("TEXT") or TEXT, help="what the photo says")
     parser.add_argument("--photo", default=given("PHOTO") or str(PHOTO), help="an image file, or an address")
@@ -214,7 +212,7 @@ def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
     parser.add_argument("--home", type=Path, help="Airflow's folder; what is in it is removed")
     args = parser.parse_args(argv)
     home = args.home or CHECKOUT / ".airflow" / ("ui" if args.stay else "demo")
-    return args.stay, Demo(args.text, args.photo, args.voice, args.output.absolute(), home)
+    return args.stay, Demo(args.text, args.photo, args.voice, args.output.resolve(), home)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

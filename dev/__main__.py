@@ -1,0 +1,42 @@
+"""Where `make demo` and `make airflow` enter: they end without a traceback, from the first moment on.
+
+The imports of the rest take a while. A Ctrl-C in that time has to find the handlers in place.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(BaseException):
+    """The user, or the system, wants an end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def stop(number: int, frame: object) -> None:
+    """Handle a signal: unwind, and so end what was started."""
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # the first one counts; the end takes a few seconds
+    raise Stopped(number)
+
+
+def main() -> int:
+    """Run the command; gives its exit status."""
+    try:
+        for each in SIGNALS:
+            signal.signal(each, stop)
+        from dev import demo
+
+        return demo.main()
+    except Stopped as e:
+        print("\nStopped; nothing is left running.", file=sys.stderr)
+        return 128 + e.number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
