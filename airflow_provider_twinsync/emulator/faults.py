@@ -7,7 +7,6 @@ hits, ``None`` every one until the world is reset. Faults of one call are used i
 from __future__ import annotations
 
 import json
-import math
 import re
 import threading
 from collections import deque
@@ -29,7 +28,7 @@ _MAX_NUMBER = 10**9
 
 def _is_number(value: object) -> bool:
     # A bool is an int to Python, and no client means `true` by a number of seconds.
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _length(value: object) -> int:

@@ -1,6 +1,7 @@
 """Draws a friendly person's head and shoulders, for a job whose photo the emulator does not fetch.
 
-The photo of the example DAG, example_dags/portrait.jpg, was drawn by this code with other colours and long hair.
+The photo of the example DAG, example_dags/portrait.jpg, was drawn by this code, with long hair and other
+colours.
 """
 
 from __future__ import annotations

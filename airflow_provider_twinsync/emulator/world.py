@@ -47,7 +47,7 @@ class JournalEntry:
     """One request to the service. The form's key is left out; all else is as the client sent it, so that a
     test can look for a key where none should be. Long texts end in an ellipsis (:data:`MAX_JOURNAL_CHARS`).
 
-    :param call: ``submit``, ``status`` or ``result``; ``unknown`` for a path or method that the service lacks.
+    :param call: ``submit``, ``status`` or ``result``; ``unknown`` for a path or method that it lacks.
     :param status: the HTTP status of the answer; ``None`` as long as there is none.
     :param form: the form fields of a submission, except the key; ``None`` if the form was too large to read.
     :param key: ``accepted``, ``rejected`` or ``missing`` for a submission whose form was read; else ``None``
@@ -192,8 +192,7 @@ class World:
 
 
 def _check_seconds(name: str, value: object) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and 0 <= value <= MAX_SECONDS):  # false for nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
         raise ValueError(f"{name} must be a number of seconds from 0 to {MAX_SECONDS}, got {value!r}")
 
 

@@ -85,6 +85,9 @@ def test_a_wrong_fault_is_answered_with_what_is_wrong_and_what_is_known(client, 
         ("POST", "clock", '{"advance_s": "60"}'),
         ("POST", "clock", '{"advance_s": true}'),
         ("POST", "clock", '{"advance_s": Infinity}'),
+        ("POST", "clock", '{"advance_s": NaN}'),
+        ("POST", "clock", '{"advance_s": 1e12}'),
+        ("POST", "clock", '{"advance_s": 1%s}' % ("0" * 400)),
         ("POST", "clock", '{"advance_s": 1, "by": 2}'),
         ("POST", "clock", "{}"),
         ("POST", "clock", "\udcff".encode("utf-8", "surrogateescape")),
@@ -123,9 +126,34 @@ def test_health_and_help(client, emulator):
     assert [name for name in FAULTS if name not in text] == []
 
 
-def test_a_form_of_any_size_is_refused(client):
-    """Memory is bounded."""
-    assert client.post(text="字" * 200_000).status_code == 413
+def test_a_form_that_is_too_large_is_refused(client, emulator):
+    """Memory is bounded; the journal tells of it."""
+    assert client.post(text="x" * 33_000).status_code == 413
+    (entry,) = emulator.world.journal
+    assert (entry.call, entry.status, entry.form, entry.key) == ("submit", 413, None, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/fototalking", 404), ("GET", "/phototalking/", 404), ("PUT", "/phototalking", 405)],
+)
+def test_a_request_that_nothing_here_takes_is_in_the_journal(emulator, method, path, status):
+    """The author of a client finds the wrong path there."""
+    params = {"key": emulator.key}
+    assert requests.request(method, emulator.url + path, params=params, timeout=10).status_code == status
+    (entry,) = emulator.world.journal
+    assert (entry.call, entry.method, entry.path, entry.status) == ("unknown", method, path, status)
+    assert entry.key == "accepted"
+
+
+def test_the_journal_keeps_the_beginning_of_what_is_long(client, emulator):
+    """Of each text, and not of any number of fields."""
+    client.post(text="字" * 3000, **{f"field{i}": "" for i in range(20)})
+    requests.get(f"{emulator.url}/{'x' * 5000}", headers={"User-Agent": "x" * 5000}, timeout=10)
+    submit, unknown = emulator.world.journal
+    assert len(submit.form) == world.MAX_JOURNAL_FIELDS
+    for text in (submit.form["text"], unknown.path, unknown.headers["User-Agent"]):
+        assert (len(text), text[-1]) == (world.MAX_JOURNAL_CHARS, "…")
 
 
 def test_the_world_is_bounded():
@@ -139,6 +167,45 @@ def test_the_world_is_bounded():
     for i in range(world.MAX_PHOTOS + 2):
         small.keep_photo(str(i), b"")
     assert (len(small.photos), next(iter(small.photos))) == (world.MAX_PHOTOS, "2")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"key": ""},
+        {"key": " "},
+        {"key": None},
+        {"waiting_s": -1},
+        {"waiting_s": float("nan")},
+        {"duration_s": float("inf")},
+        {"duration_s": "5"},
+        {"duration_s": True},
+        {"word_limit": -1},
+        {"word_limit": 1.5},
+        {"port": -1},
+        {"port": 65536},
+        {"port": "80"},
+    ],
+)
+def test_a_setting_that_cannot_be_is_an_error(setting):
+    """At once, with its name; also where a test changes it in a world."""
+    (name, value), emulator = *setting.items(), Emulator()
+    with pytest.raises(ValueError, match=name):
+        Emulator(**setting)
+    if name != "port":
+        with pytest.raises(ValueError, match=name):
+            setattr(emulator.world, name, value)
+
+
+def test_the_clock_ends_before_the_year_10000():
+    """No job could have a date there; what was refused has not moved it."""
+    far = World()
+    far.advance(world.MAX_SECONDS - 60)
+    assert far.accept(text="a", image_url="b", pronouncer="c").id.startswith("99")
+    for seconds in (61, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="advance_s"):
+            far.advance(seconds)
+    far.advance(60)
 
 
 def test_two_emulators_do_not_know_of_each_other(emulator):

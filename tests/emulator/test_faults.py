@@ -24,6 +24,7 @@ from airflow_provider_twinsync.emulator import (
     Truncated,
     WrongVideo,
 )
+from airflow_provider_twinsync.emulator.faults import MAX_PENDING
 
 from .conftest import EXAMPLE, Client
 
@@ -55,6 +56,24 @@ def test_no_answer(emulator, fault, jobs):
     (entry,) = emulator.world.journal
     assert (entry.fault, entry.status, entry.form) == (fault.name, None, EXAMPLE)
     assert (entry.taskID is not None) == bool(jobs)
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "header"), [(0, "0"), (0.5, "1"), (1.0, "1"), (1_000_000, "1000000")]
+)
+def test_retry_after_is_a_whole_number_of_seconds(client, emulator, retry_after_s, header):
+    """Rounded up: the header knows no others."""
+    emulator.world.faults.add("status", HttpError(503, retry_after_s=retry_after_s))
+    assert client.get("x").headers["Retry-After"] == header
+
+
+def test_slow_has_made_its_job_when_the_client_gives_up(client, emulator):
+    """It is processed at once, only the answer is late."""
+    emulator.world.faults.add("submit", Slow(delay_s=30))
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{emulator.url}/phototalking", data={**EXAMPLE, "key": emulator.key}, timeout=0.2)
+    (entry,) = emulator.world.journal
+    assert list(emulator.world.tasks) == [entry.taskID]
 
 
 def test_slow_is_late_and_else_as_always(client, emulator):
@@ -174,12 +193,28 @@ def test_a_fault_that_cannot_happen_to_a_call_is_an_error(emulator, call, fault)
         lambda: Truncated(True),
         lambda: Hang(times=0),
         lambda: NotJson(None),
+        lambda: NotJson("x" * 32_001),
+        lambda: Body(["x" * 32_000]),
+        lambda: Body(object()),
+        lambda: ResultCode("1" * 1_001),
+        lambda: Slow(10**400),
+        lambda: Slow(float("nan")),
     ],
 )
 def test_a_fault_with_a_wrong_value_is_an_error(make):
     """Out of range, or of another type."""
     with pytest.raises(ValueError, match="fault"):
         make()
+
+
+def test_the_faults_that_wait_are_bounded(client, emulator):
+    """And the one that is too many is refused."""
+    for call in ("submit", "status") * (MAX_PENDING // 2):
+        emulator.world.faults.add(call, Hang())
+    with pytest.raises(ValueError, match="1000 faults wait"):
+        emulator.world.faults.add("result", Hang())
+    response = client.control("POST", "faults", json={"call": "result", "fault": "hang"})
+    assert (response.status_code, len(emulator.world.faults.pending())) == (400, MAX_PENDING)
 
 
 def test_an_emulator_can_be_stopped_and_started_again():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import random
+import struct
 import threading
+import zlib
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -142,7 +145,7 @@ def test_any_kind_of_image_is_kept_small_and_upright(mode):
     image = Image.new(mode, (3000, 1000))
     image.save(file, "TIFF" if mode in ("CMYK", "1") else "PNG", exif=exif)
     with Image.open(io.BytesIO(prepare_photo(file.getvalue()))) as kept:
-        assert (kept.format, kept.mode, kept.size) == ("JPEG", "RGB", (341, 1024))
+        assert (kept.format, kept.mode, kept.size) == ("JPEG", "RGB", (171, 512))
 
 
 def test_an_image_of_too_many_pixels_is_refused():
@@ -150,4 +153,30 @@ def test_an_image_of_too_many_pixels_is_refused():
     file = io.BytesIO()
     Image.new("1", (10_000, 6_000)).save(file, "PNG")
     with pytest.raises(PhotoError, match="10000x6000"):
+        prepare_photo(file.getvalue())
+
+
+def test_a_photo_of_the_worst_kind_takes_little_memory():
+    """Noise, which no JPEG makes small: a thousand jobs have one each."""
+    file = io.BytesIO()
+    Image.frombytes("RGB", (1500, 1500), random.Random(1).randbytes(3 * 1500 * 1500)).save(file, "BMP")
+    assert len(prepare_photo(file.getvalue())) < 300_000
+
+
+def test_an_image_that_is_a_bomb_is_too_large():
+    """Pillow itself refuses it, which does not make it something else than an image."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
+    with pytest.raises(PhotoError, match="too large"):
+        prepare_photo(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+
+
+def test_an_image_of_another_format_is_none():
+    """Pillow knows many, and starts another program for some; the message says which are read."""
+    file = io.BytesIO()
+    Image.new("RGB", (60, 40)).save(file, "PPM")
+    with pytest.raises(PhotoError, match=r"not an image .*JPEG, PNG, WebP"):
         prepare_photo(file.getvalue())

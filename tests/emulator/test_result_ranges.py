@@ -38,7 +38,7 @@ def test_parts(client):
         assert response.headers["Content-Length"] == str(part.stop - part.start)
     behind = client.video(task_id, headers={"Range": f"bytes={size}-"})
     assert (behind.status_code, behind.headers["Content-Range"]) == (416, f"bytes */{size}")
-    for header in ("bytes=0-1,5-6", "bytes=9-2", "bytes=-", "lines=1-2", "nonsense"):
+    for header in ("bytes=0-1,5-6", "bytes=9-2", "bytes=-", "lines=1-2", "nonsense", f"bytes={'9' * 5000}-"):
         assert client.video(task_id, headers={"Range": header}).status_code == 200
 
 
@@ -52,6 +52,12 @@ def test_if_range(client, validator, status):
     validator = client.video(task_id, method="HEAD").headers.get(validator, validator)
     response = client.video(task_id, headers={"Range": "bytes=10-", "If-Range": validator})
     assert response.status_code == status
+
+
+@pytest.mark.parametrize("header", ["bytes=٣-٤", f"bytes=0-{'9' * 5000}", f"bytes=-{'9' * 19}"])
+def test_a_number_that_is_none_is_no_range(header):
+    """Digits are 0 to 9, and no file has more bytes than 18 of them tell."""
+    assert parse_range(header, 1000) is None
 
 
 @given(st.from_regex(r"bytes ?= ?\d{0,4} ?-\d{0,4},?", fullmatch=True))

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageChops, ImageStat
 
-from airflow_provider_twinsync.emulator import portrait, speech
+from airflow_provider_twinsync.emulator import speech
 from airflow_provider_twinsync.emulator.caption import lay_out
-from airflow_provider_twinsync.emulator.fonts import font
+from airflow_provider_twinsync.emulator.fonts import font, showable
 from airflow_provider_twinsync.emulator.video import HEIGHT, WIDTH, RenderingStopped, render
 from airflow_provider_twinsync.emulator.words import words
 
@@ -57,14 +57,34 @@ def test_the_index_is_in_front():
 
 
 def test_chinese_shows_as_chinese():
-    """Two texts of one length look different, and not like the boxes of a font that lacks them."""
-    one, other, boxes = (
+    """Two texts of one length look different, and not like characters that the font lacks."""
+    one, other, lacking = (
         caption_of(pictures(rendered(text))[0]) for text in ("你好", "再见", "\U000fffff" * 2)
     )
     assert difference(one, other) > 1
-    assert difference(one, boxes) > 1
+    assert difference(one, lacking) > 1
     masks = {bytes(font(26).getmask(char)) for char in "你好再见說こ한ABcé"}
     assert len(masks) == 11
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("a\tb\r\nc\x00\x85d\u2028e", "a b c d e"),
+        ("你好, Ünïcode. Привет αβγ e\u0301 한こ", "你好, Ünïcode. Привет αβγ e\u0301 한こ"),
+        ("สวัสดี سلام שלום", "···· ···· ····"),
+        ("🎉 👩\u200d👩\u200d👧 ❤\ufe0f \U000fffff", "· ··· · ·"),
+    ],
+)
+def test_no_character_is_drawn_as_a_box(text, drawn):
+    """A space for a control character, a dot for what the font lacks, nothing for a mark that it lacks."""
+    assert showable(text) == drawn
+
+
+def test_the_caption_and_the_footer_draw_what_can_be_drawn():
+    """The same picture as with the dots and spaces written out."""
+    written = pictures(rendered("字\t字ก", "x\tก"))[0]
+    assert difference(written, pictures(rendered("字 字·", "x ·"))[0]) < 0.1
 
 
 def test_the_caption_follows_the_voice_and_turns_its_pages():
@@ -79,12 +99,6 @@ def test_the_placeholder_speaks():
     """Its mouth is open in the middle of a syllable."""
     seen = [picture.crop((200, 290, 312, 340)) for picture in pictures(rendered("啊啊啊"))]
     assert max(difference(seen[0], other) for other in seen) > 5
-
-
-def test_the_portraits_are_different_people():
-    """One of them says that it is a placeholder."""
-    assert portrait.PLACEHOLDER.label == "placeholder"
-    assert difference(portrait.draw(), portrait.draw(portrait.SAMPLE)) > 30
 
 
 @pytest.mark.parametrize(
