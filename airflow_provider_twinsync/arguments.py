@@ -6,7 +6,7 @@ Pure, as :mod:`~airflow_provider_twinsync.protocol` is, which uses them.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from airflow_provider_twinsync.exceptions import UsageError
@@ -43,7 +43,7 @@ def checked_url(argument: str, value: Any, wanted: str) -> str:
     return url
 
 
-def is_http_url(value: Any) -> bool:
+def is_http_url(value: Any) -> TypeGuard[str]:
     """Whether the value is a text that names a host by http or https, and holds no white space."""
     # A backslash is part of the host to some and its end to others: what is checked must be what is asked.
     if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f\\]", value) or not is_encodable(value):

@@ -218,7 +218,6 @@ def _verify(value: Any) -> bool | str:
 def _proxy(value: Any) -> str:
     if not is_http_url(value) or urlsplit(value).scheme != "http":
         raise ValueError
-    assert isinstance(value, str)  # noqa: S101  # for the type checker
     return value
 
 

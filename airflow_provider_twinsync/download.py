@@ -9,7 +9,6 @@ import hashlib
 import re
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
@@ -20,8 +19,13 @@ from airflow_provider_twinsync.exceptions import (
     DownloadRefusedError,
     StatusError,
 )
-from airflow_provider_twinsync.protocol import read_retry_after
-from airflow_provider_twinsync.senders import REQUESTS_ERRORS, open_session, problem_of, request_options
+from airflow_provider_twinsync.senders import (
+    REQUESTS_ERRORS,
+    open_session,
+    problem_of,
+    request_options,
+    retry_after_s,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,9 +200,8 @@ class _Transfer:
             self._restart()
             raise DownloadInterruptedError(f"The server would not go on with the video at {url}.")
         if status in (408, 425, 429) or status >= 500:
-            retry_after_s = read_retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc))
             raise DownloadInterruptedError(
-                f"The server answers HTTP {status}: {url}.", retry_after_s=retry_after_s
+                f"The server answers HTTP {status}: {url}.", retry_after_s=retry_after_s(response.headers)
             )
         if status != 200:
             raise DownloadRefusedError(f"The server answers HTTP {status}, and not with a video: {url}.")

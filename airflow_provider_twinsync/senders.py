@@ -38,7 +38,7 @@ from airflow_provider_twinsync.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from urllib3.connectionpool import HTTPConnectionPool
 
@@ -107,7 +107,7 @@ def send(settings: Settings, request: Request) -> Answer:
     """Send a request from a worker."""
     options = request_options(settings, settings.url)
     limit_s = settings.request_timeout_s
-    with open_session() as session, _cut_after(limit_s, session, settings) as cut:
+    with open_session() as session, _cut_after(limit_s, session, settings.url, options["proxies"]) as cut:
         try:
             with session.request(
                 request.method, settings.url, params=request.params, data=request.form, **options
@@ -116,7 +116,7 @@ def send(settings: Settings, request: Request) -> Answer:
                 while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, True)):
                     body += chunk
             if not cut.is_set():
-                return _response(response.status_code, bytes(body), response.headers.get("Retry-After"))
+                return Response(response.status_code, bytes(body), retry_after_s(response.headers))
         except (*REQUESTS_ERRORS, ValueError) as error:
             if not cut.is_set():
                 return NoAnswer(sent=not _never_connected(error), problem=problem_of(error))
@@ -124,7 +124,9 @@ def send(settings: Settings, request: Request) -> Answer:
 
 
 @contextmanager
-def _cut_after(limit_s: float, session: requests.Session, settings: Settings) -> Iterator[threading.Event]:
+def _cut_after(
+    limit_s: float, session: requests.Session, url: str, proxies: dict[str, str] | None
+) -> Iterator[threading.Event]:
     """Cut the connections of a session when its time is up, and tell by the event that this was done.
 
     The timeout of ``requests`` begins anew with every byte: an answer that drips would never end.
@@ -147,8 +149,8 @@ def _cut_after(limit_s: float, session: requests.Session, settings: Settings) ->
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
-    adapter: Any = session.get_adapter(settings.url)
-    proxy = _proxy(settings, settings.url)
+    adapter: Any = session.get_adapter(url)
+    proxy = requests.utils.select_proxy(url, proxies)
     manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
     pools = manager.pool_classes_by_scheme
     manager.pool_classes_by_scheme = {scheme: tracked(pool) for scheme, pool in pools.items()}
@@ -193,7 +195,7 @@ async def asend(settings: Settings, request: Request) -> Answer:
             body = bytearray()
             while len(body) < MAX_ANSWER_BYTES and (chunk := await response.content.read(_CHUNK_BYTES)):
                 body += chunk
-            return _response(response.status, bytes(body), response.headers.get("Retry-After"))
+            return Response(response.status, bytes(body), retry_after_s(response.headers))
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
         not_connected = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
         return NoAnswer(sent=not isinstance(error, not_connected), problem=problem_of(error))
@@ -242,8 +244,9 @@ def _tls_context(path: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=path)
 
 
-def _response(status: int, body: bytes, retry_after: str | None) -> Response:
-    return Response(status, body, read_retry_after(retry_after, datetime.now(timezone.utc)))
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Give what an answer's ``Retry-After`` means now, in seconds."""
+    return read_retry_after(headers.get("Retry-After"), datetime.now(timezone.utc))
 
 
 def problem_of(error: BaseException) -> str:
