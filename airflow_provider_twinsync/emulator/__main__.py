@@ -8,12 +8,15 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from airflow_provider_twinsync.emulator.ledger import StateFileError, kept
+
 if TYPE_CHECKING:
     from airflow_provider_twinsync.emulator import Emulator
 
 DESCRIPTION = """\
 An emulated TwinSync on this machine: no key, no account, no network. Point a TwinSync client at the
-printed address with the printed key. Jobs, faults and journal are in memory; GET / shows the endpoints."""
+printed address with the printed key. GET / shows the endpoints. All that it knows is in memory; --state keeps
+the jobs, and of a job's photo the address."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,6 +36,12 @@ def _parser() -> argparse.ArgumentParser:
         "--fetch-images",
         action="store_true",
         help="fetch photos from any address, not from this machine only (others get a placeholder portrait)",
+    )
+    add(
+        "--state",
+        metavar="FILE",
+        help="keep the jobs and the clock in this file: an emulator that is started with it goes on with "
+        "them, also if the one before was killed; faults, journal and uploaded photos are not kept",
     )
     return parser
 
@@ -74,11 +83,16 @@ def main() -> int:
             waiting_s=args.waiting,
             duration_s=args.duration,
             fetch_images=args.fetch_images,
+            state=args.state,
         )
     except ValueError as e:
         parser.error(str(e))
     try:
-        asyncio.run(_serve(emulator))
+        with kept(emulator.world, emulator.state):
+            asyncio.run(_serve(emulator))
+    except StateFileError as e:
+        print(e, file=sys.stderr)
+        return 1
     except OSError as e:
         print(f"cannot listen on {args.host}:{args.port}: {e.strerror or e}", file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 10.0
 _MAX_REDIRECTS = 5
 _MAX_AT_ONCE = 4
+_UNUSABLE = (PhotoError, aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
 
 
 class PhotoDesk:
@@ -32,6 +33,7 @@ class PhotoDesk:
         self._world = world
         self._fetch_images = fetch_images
         self._at_once = asyncio.Semaphore(_MAX_AT_ONCE)
+        self._looking = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
 
     def order(self, task: Task, *, own_host: str) -> None:
@@ -42,13 +44,29 @@ class PhotoDesk:
         url = URL(task.image_url)
         if task.image_url.startswith(f"http://{own_host}{PHOTOS_PATH}"):
             task.photo = self._world.photos.get(url.name)
-            if task.photo is None and task.failure is None:
-                task.failure = "the photo is not in the emulator: never uploaded, or forgotten since"
+            if task.photo is None:
+                self._world.fail(task, "the photo is not in the emulator: never uploaded, or forgotten since")
         elif self._may_fetch(url):
             task.photo_pending = True
             errand = asyncio.create_task(self._fetch_for(task, url))
             self._errands.add(errand)
             errand.add_done_callback(self._errands.discard)
+
+    async def look_again(self, task: Task) -> None:
+        """Get the photo of a job from before a restart from its address. Where it is no longer to be had the
+        job has the placeholder portrait: it may have been done before, and what is done does not fail.
+        """
+        async with self._looking:  # two parts of one video are asked for at once: they must show one photo
+            if not task.photo_lost:  # another request has looked meanwhile
+                return
+            try:
+                url = URL(task.image_url)
+                if self._may_fetch(url):
+                    task.photo = await asyncio.to_thread(prepare_photo, await self._fetch(url))
+            except _UNUSABLE:
+                pass
+            finally:
+                task.photo_lost = False
 
     async def close(self) -> None:
         """Drop the errands that are still under way."""
@@ -64,8 +82,8 @@ class PhotoDesk:
             async with self._at_once:
                 data = await self._fetch(url)
                 task.photo = await asyncio.to_thread(prepare_photo, data)
-        except (PhotoError, aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as e:
-            task.failure = task.failure or f"the photo could not be used: {str(e) or type(e).__name__}"
+        except _UNUSABLE as e:
+            self._world.fail(task, f"the photo could not be used: {str(e) or type(e).__name__}")
         finally:
             task.photo_pending = False
 

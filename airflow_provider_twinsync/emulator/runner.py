@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_twinsync.emulator.ledger import kept
 from airflow_provider_twinsync.emulator.server import Server
 from airflow_provider_twinsync.emulator.world import World
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from typing_extensions import Self
@@ -53,7 +56,11 @@ class Emulator:
     :param duration_s: how long it then runs (code 102), in seconds.
     :param fetch_images: whether photos are fetched from any address; else from loopback only.
     :param word_limit: how many words a text may have.
-    :raises ValueError: if one of them is of the wrong type or out of its range.
+    :param state: a file that keeps the jobs and the clock, made if there is none: an emulator that is started
+        with it knows the jobs of the one before, however that ended. Faults, journal and photos are not kept;
+        a kept job's photo is got again from its address, or is the placeholder. ``None`` keeps nothing.
+    :raises ValueError: if one of them is of the wrong type or out of its range; on entering, if the state
+        file cannot be opened, read or written, or is in use by another emulator.
     :raises OSError: on entering, if it cannot listen on that host and port.
     """
 
@@ -67,6 +74,7 @@ class Emulator:
         duration_s: float = 0.0,
         fetch_images: bool = False,
         word_limit: int = 150,
+        state: str | os.PathLike[str] | None = None,
     ) -> None:
         if type(port) is not int or not 0 <= port <= 65535:
             raise ValueError(f"port must be a whole number from 0 to 65535, got {port!r}")
@@ -75,6 +83,7 @@ class Emulator:
         self.port = port
         self.world = World(key=key, waiting_s=waiting_s, duration_s=duration_s, word_limit=word_limit)
         self.fetch_images = fetch_images
+        self.state = None if state is None else Path(state)
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,7 +115,8 @@ class Emulator:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with kept(self.world, self.state):
+                asyncio.run(self._serve())
         except BaseException as e:  # handed to the thread that waits in __enter__
             self._error = e
         finally:

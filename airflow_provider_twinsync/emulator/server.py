@@ -141,6 +141,8 @@ class Server:
         return await self._answer(request, entry, process)
 
     async def _video(self, request: web.Request, task: Task, fault: Fault | None) -> web.StreamResponse:
+        if task.photo_lost:
+            await self._photos.look_again(task)
         video = await self._studio.video(task)
         last_modified = formatdate(
             task.created_at_s + self.world.waiting_s + self.world.duration_s, usegmt=True

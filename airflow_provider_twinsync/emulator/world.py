@@ -1,6 +1,7 @@
 """The emulated service's state and nothing else: jobs, faults, journal, photos, clock. No socket, no file.
 
 A test may change it from its own thread while the server's loop runs. All of it is in memory and bounded.
+What becomes of the jobs and the clock is told to ``World.keep``: with a state file, that is the ledger's.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync.emulator.faults import FaultQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_TASKS = 1000
 MAX_JOURNAL = 10_000
@@ -30,6 +34,8 @@ class Task:
     :param failure: why it ends with code 104, or ``None`` if it ends well.
     :param photo_pending: the photo is still being fetched: the job runs until it is there.
     :param photo: the fetched photo as JPEG; ``None`` for the placeholder portrait.
+    :param photo_lost: the job is from before a restart, which no photo outlives: the photo is looked for
+        again when the video is asked for.
     """
 
     id: str
@@ -40,6 +46,7 @@ class Task:
     failure: str | None = None
     photo_pending: bool = False
     photo: bytes | None = None
+    photo_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -101,8 +108,11 @@ class World:
         self.faults = FaultQueue()
         self.journal: list[JournalEntry] = []
         self.photos: dict[str, bytes] = {}
-        self._offset_s = 0.0
-        self._numbers = itertools.count(10_000)
+        self.offset_s = 0.0
+        self.next_number = 10_000
+        # Told of each change of jobs and clock before it is answered: ("job", task), ("advance_s", seconds)
+        # or ("reset", next_number). If it raises, no job is accepted, and the clock and the jobs stay.
+        self.keep: Callable[[str, Task | float], None] = keep_nothing
         self._lock = threading.RLock()
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -117,7 +127,7 @@ class World:
 
     def now_s(self) -> float:
         """The world's time, in seconds since the epoch."""
-        return time.time() + self._offset_s
+        return time.time() + self.offset_s
 
     def advance(self, seconds: float) -> None:
         """Move the world's clock forward.
@@ -126,17 +136,19 @@ class World:
         """
         _check_seconds("advance_s", seconds)
         with self._lock:
-            _check_seconds("advance_s in all", self._offset_s + seconds)
-            self._offset_s += seconds
+            _check_seconds("advance_s in all", self.offset_s + seconds)
+            self.keep("advance_s", seconds)
+            self.offset_s += seconds
 
     def reset(self) -> None:
         """Forget all jobs, faults, photos and requests, and set the clock to now. Ids are not used again."""
         with self._lock:
+            self.keep("reset", self.next_number)
             self.tasks.clear()
             self.faults.clear()
             self.journal.clear()
             self.photos.clear()
-            self._offset_s = 0.0
+            self.offset_s = 0.0
 
     def accept(self, *, text: str, image_url: str, pronouncer: str, failure: str | None = None) -> Task:
         """Take a job into the queue; the oldest is forgotten when there are too many."""
@@ -145,17 +157,32 @@ class World:
             when = datetime.fromtimestamp(now_s, timezone.utc)
             task = Task(
                 # As in the document: 20230423_11_23_05_10279
-                id=f"{when:%Y%m%d_%H_%M_%S}_{next(self._numbers)}",
+                id=f"{when:%Y%m%d_%H_%M_%S}_{self.next_number}",
                 text=text,
                 image_url=image_url,
                 pronouncer=pronouncer,
                 created_at_s=now_s,
                 failure=failure,
             )
+            self.keep("job", task)
+            self.put(task)
+            return task
+
+    def put(self, task: Task) -> None:
+        """Have a job, in place of one with its id if there is one; its number is not given again."""
+        with self._lock:
             self.tasks[task.id] = task
+            self.next_number = max(self.next_number, int(task.id.rpartition("_")[2]) + 1)
             while len(self.tasks) > MAX_TASKS:
                 del self.tasks[next(iter(self.tasks))]
-            return task
+
+    def fail(self, task: Task, reason: str) -> None:
+        """Let a job end with code 104; a reason that it has already stays."""
+        with self._lock:
+            if task.failure is None:
+                task.failure = reason  # first: it must not end well for want of space in a file
+                if task.id in self.tasks:
+                    self.keep("job", task)
 
     def code_of(self, task: Task) -> int:
         """The documented code of a job's state now: 101 waiting, 102 running, 104 failed, 100 done."""
@@ -189,6 +216,10 @@ class World:
             self.photos[name] = jpeg
             while len(self.photos) > MAX_PHOTOS:
                 del self.photos[next(iter(self.photos))]
+
+
+def keep_nothing(kind: str, value: Task | float) -> None:
+    """Let a change pass: what a world does whose jobs need not outlive it."""
 
 
 def _check_seconds(name: str, value: object) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +16,8 @@ from airflow_provider_twinsync.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MODULE = "airflow_provider_twinsync.emulator"
 
 # The document's own example.
 EXAMPLE = {
@@ -51,6 +56,23 @@ class Client:
 
     def control(self, method: str, name: str, **kwargs: Any) -> requests.Response:
         return requests.request(method, f"{self.emulator.url}/_emulator/{name}", timeout=10, **kwargs)
+
+
+@contextmanager
+def running(*args):
+    """The command as a process, and its first line."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", MODULE, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+def run(*args):
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, timeout=30, check=False)
 
 
 @pytest.fixture

@@ -5,35 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 import requests
 
 from airflow_provider_twinsync.emulator import Hang
 
-MODULE = "airflow_provider_twinsync.emulator"
-
-
-@contextmanager
-def running(*args):
-    """The command as a process, and its first line."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", MODULE, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with process:
-        try:
-            yield process, process.stdout.readline()
-        finally:
-            process.kill()
-
-
-def run(*args):
-    return subprocess.run([sys.executable, *args], capture_output=True, text=True, timeout=30, check=False)
+from .conftest import MODULE, run, running
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -83,6 +63,7 @@ def test_help():
         "--waiting",
         "--duration",
         "--fetch-images",
+        "--state",
         "17374",
         "emulator-key",
     ):

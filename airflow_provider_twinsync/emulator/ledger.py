@@ -1,0 +1,186 @@
+"""The file in which an emulator's jobs and clock outlive it. Each line is one JSON object::
+
+    {"reset": 10002}     all before is forgotten; the next job's number is this or a higher one
+    {"advance_s": 60}    the clock was moved
+    {"job": {...}}       a job was accepted, or, with an id that was there before, has failed
+
+A line is with the operating system before what it tells is answered: it outlives a process that is killed,
+though not a machine that loses its power. A file comes into its place by a rename, with its first line whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from airflow_provider_twinsync.emulator.world import MAX_TASKS, Task, World, keep_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import FileIO
+    from pathlib import Path
+
+MAX_LINES = 2 * MAX_TASKS  # then what no longer matters is left out
+_KEPT_FIELDS = ("id", "text", "image_url", "pronouncer", "created_at_s", "failure")
+_ID = re.compile(r".*_[0-9]+")
+
+
+class StateFileError(ValueError):
+    """The state file cannot be used; the message is for the person who named it."""
+
+
+@contextmanager
+def kept(world: World, path: Path | None) -> Iterator[None]:
+    """Give a world the jobs and the clock of a state file, and keep what becomes of them there.
+
+    :param path: the file, made if there is none; ``None`` keeps nothing.
+    :raises StateFileError: on entering, if another emulator uses the file, it cannot be opened, read or
+        written, or it has a line that is none of an emulator.
+    """
+    if path is None:
+        yield
+        return
+    if path.exists() and not path.is_file():
+        raise StateFileError(f"cannot use the state file {path}: not a regular file")
+    try:
+        ledger = _Ledger(world, path.resolve())  # a symbolic link stays one when its file is replaced
+    except OSError as e:
+        raise StateFileError(f"cannot use the state file {path}: {e.strerror or e}") from e
+    world.keep = ledger.append
+    try:
+        yield
+    finally:
+        world.keep = keep_nothing
+        ledger.close()
+
+
+class _Ledger:
+    def __init__(self, world: World, path: Path) -> None:
+        self._world = world
+        self._path = path
+        self._file = _locked(path)
+        try:
+            past = _past(path, self._file.readall())
+            world.tasks, world.offset_s = past.tasks, past.offset_s
+            world.next_number = max(past.next_number, world.next_number)
+            self._rewrite()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, kind: str, value: Task | float) -> None:
+        """Write a line; the world calls it under its lock, before it changes.
+
+        :raises OSError: if it cannot be written whole; then nothing of it is in the file.
+        """
+        if self._lines >= MAX_LINES:
+            self._rewrite()
+        line = _line(kind, value)
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        except OSError:
+            self._file.truncate(end)
+            raise
+        self._lines += 1
+
+    def close(self) -> None:
+        """Leave the file to another."""
+        self._file.close()
+
+    def _rewrite(self) -> None:
+        """Write the file anew, with what still matters. Killed on the way, it leaves the old one whole."""
+        world = self._world
+        lines = [_line("reset", world.next_number), _line("advance_s", world.offset_s)]
+        lines += [_line("job", task) for task in world.tasks.values()]
+        new_path = self._path.with_name(f"{self._path.name}.new")
+        new_path.write_bytes(b"".join(lines))
+        shutil.copymode(self._path, new_path)
+        new = new_path.open("r+b", buffering=0)
+        try:
+            fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)  # before anyone can find it under its name
+            new_path.replace(self._path)
+        except BaseException:
+            new.close()
+            raise
+        self._file.close()
+        self._file, self._lines = new, len(lines)
+
+
+def _locked(path: Path) -> FileIO:
+    file = path.open("a+b", buffering=0)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # replaced since it was opened
+            raise BlockingIOError
+        file.seek(0)
+    except BlockingIOError:
+        file.close()
+        raise StateFileError(f"another emulator uses the state file {path}: end it first") from None
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _past(path: Path, data: bytes) -> World:
+    """The world that a file's lines lead to."""
+    past = World()
+    *lines, torn = data.split(b"\n")
+    if torn and not lines:
+        # No first line of an emulator is torn: this is a file of someone else, and must not be cut off.
+        lines = [torn]
+    for number, line in enumerate(lines, 1):
+        try:
+            _replay(past, json.loads(line))
+        except (ValueError, RecursionError) as e:
+            raise StateFileError(
+                f"line {number} of the state file {path} cannot be read: {e}; "
+                "mend or remove the line, or use another file"
+            ) from e
+    return past
+
+
+def _replay(world: World, record: object) -> None:
+    match record:
+        case {"job": dict(job), **rest} if not rest:
+            world.put(_task(job))
+        case {"advance_s": seconds, **rest} if not rest:
+            world.advance(seconds)
+        case {"reset": int(next_number), **rest} if not rest and next_number >= 0:
+            world.reset()
+            world.next_number = max(world.next_number, next_number)
+        case _:
+            raise ValueError('it is no {"job": ...}, {"advance_s": ...} or {"reset": ...}')
+
+
+def _line(kind: str, value: Task | float) -> bytes:
+    kept = {name: getattr(value, name) for name in _KEPT_FIELDS} if isinstance(value, Task) else value
+    return json.dumps({kind: kept}).encode() + b"\n"
+
+
+def _task(job: dict[str, object]) -> Task:
+    match job:
+        case {
+            "id": str(task_id),
+            "text": str(text),
+            "image_url": str(image_url),
+            "pronouncer": str(pronouncer),
+            "created_at_s": float(created_at_s),
+            "failure": (str() | None) as failure,
+            **rest,
+        } if not rest and _ID.fullmatch(task_id):
+            try:
+                datetime.fromtimestamp(created_at_s, timezone.utc)
+            except (OverflowError, OSError) as e:
+                raise ValueError(f"created_at_s is no time: {created_at_s}") from e
+            return Task(task_id, text, image_url, pronouncer, created_at_s, failure, photo_lost=True)
+    raise ValueError(f"a job has the fields {', '.join(_KEPT_FIELDS)} and no others, each of its type")
