@@ -93,6 +93,16 @@ def test_the_mapped_example_makes_a_video_for_each_text(emulator, tmp_path):
     run = load("many_photos").test(run_conf={"texts": texts, "folder": str(tmp_path)})
     assert run.state == "success"
     assert sorted(task.text for task in emulator.world.tasks.values()) == sorted(texts)
-    fetched = xcoms(run, "fetch")
+    fetched = xcoms(run, "video.fetch")
     assert len(fetched) == len({one["sha256"] for one in fetched}) == len(list(tmp_path.iterdir())) == 4
     assert all(map(is_whole, fetched))
+
+
+def test_one_text_of_many_that_fails_holds_up_no_other(emulator, tmp_path):
+    """Each text goes its own way, to the end."""
+    emulator.world.faults.add("submit", FailJob())
+    run = load("many_photos").test(run_conf={"texts": ["One.", "Two.", "Three."], "folder": str(tmp_path)})
+    assert run.state == "failed"
+    states = sorted(ti.state for ti in run.get_task_instances() if ti.task_id == "video.fetch")
+    assert states == ["success", "success", "upstream_failed"]
+    assert len(list(tmp_path.iterdir())) == 2
