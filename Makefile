@@ -18,12 +18,14 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow test check format bench install constraints clean asked-python
+.PHONY: help demo airflow chaos test check format bench install constraints clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
 	@echo '                   TEXT="..." PHOTO=file-or-address VOICE=zh-CN-XiaohanNeural'
 	@echo 'make airflow       the same Airflow, left running with its web UI, until Ctrl-C'
+	@echo 'make chaos         hundreds of videos while workers, triggerers, the service and the database are killed'
+	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'
 	@echo 'make test          the tests, the demo among them'
 	@echo 'make check         ruff, mypy --strict, format'
 	@echo '.ci/run            both: everything that has to hold for a landing'
@@ -38,6 +40,10 @@ demo: $(INSTALLED)
 
 airflow: $(INSTALLED)
 	@$(BIN)/python -m dev --stay
+
+# SEEDS="1 2 3" VIDEOS=200; longer than the tests, and not one of them.
+chaos: $(INSTALLED)
+	@$(BIN)/python -m dev chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIDEOS),--videos $(VIDEOS))
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest

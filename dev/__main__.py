@@ -1,4 +1,4 @@
-"""Where `make demo` and `make airflow` enter: they end without a traceback, from the first moment on.
+"""Where `make demo`, `make airflow` and `make chaos` enter, and end without a traceback, whenever that is.
 
 The imports of the rest take a while. A Ctrl-C in that time has to find the handlers in place.
 """
@@ -30,6 +30,10 @@ def main() -> int:
     try:
         for each in SIGNALS:
             signal.signal(each, stop)
+        if sys.argv[1:2] == ["chaos"]:
+            from dev import chaos
+
+            return chaos.main(sys.argv[2:])
         from dev import demo
 
         return demo.main()

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import requests
 
 TIMEOUT_S = 30.0
+_PAGE = 100  # more than that Airflow does not give at once
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
 
@@ -24,11 +25,17 @@ class TaskInstance:
     map_index: int
     try_number: int
     state: str | None  # None before the scheduler has looked at it
+    triggerer: str | None = None  # the name of the host whose triggerer waits for it
 
     @property
     def name(self) -> str:
         """The task's id, with the index if it is mapped."""
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+    @property
+    def group(self) -> str:
+        """The task group that it is in, if it is in one."""
+        return self.task_id.rpartition(".")[0]
 
 
 class AirflowApi:
@@ -88,13 +95,30 @@ class AirflowApi:
         """Where a run is: queued, running, success or failed."""
         return str(self._call("GET", self._address("dags", dag_id, "dagRuns", run_id))["state"])
 
-    def task_states(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """The run's tasks as they are now."""
-        found = self._call("GET", self._address("dags", dag_id, "dagRuns", run_id, "taskInstances"))
+    def task_states(self, dag_id: str, run_id: str = "~") -> list[TaskInstance]:
+        """The tasks of a run, or of all runs, as they are now."""
+        path = self._address("dags", dag_id, "dagRuns", run_id, "taskInstances")
+        rows: list[dict[str, Any]] = []
+        while True:
+            params = {"limit": _PAGE, "offset": len(rows), "order_by": "id"}
+            page = self._call("GET", path, params=params)["task_instances"]
+            rows += page
+            if len(page) < _PAGE:
+                break
         return [
-            TaskInstance(row["task_id"], row["map_index"], row["try_number"], row["state"])
-            for row in found["task_instances"]
+            TaskInstance(
+                row["task_id"],
+                row["map_index"],
+                row["try_number"],
+                row["state"],
+                (row["triggerer_job"] or {}).get("hostname"),
+            )
+            for row in rows
         ]
+
+    def add_connection(self, fields: dict[str, Any]) -> None:
+        """Make a connection."""
+        self._call("POST", "/api/v2/connections", json=fields)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """A value that a task has left."""

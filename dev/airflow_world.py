@@ -40,8 +40,9 @@ COMPONENTS = {
     "api-server": ("api-server",),
     "dag-processor": ("dag-processor",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
-    "triggerer": ("triggerer", "--skip-serve-logs"),
 }
+TRIGGERER = ("triggerer", "--skip-serve-logs")
+HOST_NAME = "TWINSYNC_DEV_HOST_NAME"
 
 
 class AirflowWorldError(Exception):
@@ -60,6 +61,9 @@ class AirflowWorld:
     dags_folder: Path
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
     parallelism: int = 4  # each is a process of the LocalExecutor
+    database: str = ""  # the address of one that is there, for SQLAlchemy; SQLite in the home if empty
+    triggerers: int = 1
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # beside those of `_settings`
 
     def __enter__(self) -> Self:
         self.home = self.home.resolve()
@@ -71,13 +75,16 @@ class AirflowWorld:
             port, worker_log_port, trigger_log_port = free_ports(3)
             self.url = f"http://127.0.0.1:{port}"
             self._write_password()
-            env = clean_environment() | self._settings(port, worker_log_port, trigger_log_port)
+            settings = _as_environment(self._settings(port, worker_log_port, trigger_log_port))
+            env = clean_environment() | {"AIRFLOW_HOME": str(self.home)} | settings
+            env |= _as_environment(self.settings)
             self.processes = Processes(self.home / "logs", env, keep_open=[self._lock.fileno()])
         except BaseException:
             self._lock.close()
             raise
         self.api = AirflowApi(self.url, user=USER, password=self.password)
         self._prepared = False
+        self._env: dict[str, str] = {}
         return self
 
     def __exit__(
@@ -104,14 +111,16 @@ class AirflowWorld:
         :raises AirflowWorldError: if they are not healthy in time.
         """
         deadline = time.monotonic() + timeout_s
+        self._env = dict(env or {})
         self.prepare()
         self.processes.wait_for_end("database", timeout_s)
-        for name, arguments in COMPONENTS.items():
-            self.processes.start_airflow(name, *arguments, env=env)
+        for name in self.components:
+            self.start_component(name)
         while unhealthy := self.api.unhealthy():
             self.processes.check()
             if time.monotonic() > deadline:
                 suspect = unhealthy[-1].replace("_", "-") if len(unhealthy) < 4 else "api-server"
+                suspect = suspect if suspect in self.components else self.components[-1]
                 raise AirflowWorldError(
                     f"Airflow is not healthy after {timeout_s:.0f} s ({', '.join(unhealthy)}).\n"
                     f"The last lines of {self.processes.log(suspect)}:\n{self.processes.log_tail(suspect)}"
@@ -119,6 +128,20 @@ class AirflowWorld:
             time.sleep(0.1)
         self.api.log_in()
         self.api.warm_up()
+
+    @property
+    def components(self) -> list[str]:
+        """The names of the processes that make up this Airflow."""
+        triggerers = [f"triggerer-{number}" for number in range(1, self.triggerers + 1)]
+        return [*COMPONENTS, *(triggerers if self.triggerers > 1 else ["triggerer"])]
+
+    def start_component(self, name: str) -> None:
+        """Start one of them, for the first time or again."""
+        env = self._env
+        if name.startswith("triggerer"):
+            # Airflow tells two triggerers apart by their hosts' names.
+            env = env | {"AIRFLOW__CORE__HOSTNAME_CALLABLE": "dev.airflow_world.host_name", HOST_NAME: name}
+        self.processes.start_airflow(name, *COMPONENTS.get(name, TRIGGERER), env=env)
 
     def wait_for_dag(self, dag_id: str, timeout_s: float = DAG_TIMEOUT_S) -> None:
         """Wait until a DAG can be triggered.
@@ -157,8 +180,10 @@ class AirflowWorld:
         path.touch(mode=0o600)
         path.write_text(json.dumps({USER: self.password}))
 
-    def _settings(self, port: int, worker_log_port: int, trigger_log_port: int) -> dict[str, str]:
-        settings: dict[str, dict[str, object]] = {
+    def _settings(
+        self, port: int, worker_log_port: int, trigger_log_port: int
+    ) -> dict[str, dict[str, object]]:
+        return {
             "core": {
                 "dags_folder": self.dags_folder.resolve(),
                 "plugins_folder": self.home / "plugins",
@@ -180,7 +205,7 @@ class AirflowWorld:
                 "secret_key": secrets.token_hex(16),
             },
             "api_auth": {"jwt_secret": secrets.token_hex(32)},
-            "database": {"sql_alchemy_conn": f"sqlite:///{self.home}/airflow.db"},
+            "database": {"sql_alchemy_conn": self.database or f"sqlite:///{self.home}/airflow.db"},
             # Nobody listens there: see COMPONENTS. The defaults could belong to another Airflow.
             "logging": {
                 "worker_log_server_port": worker_log_port,
@@ -193,12 +218,19 @@ class AirflowWorld:
             # A task's supervisor may notice its end only at its next heartbeat.
             "workers": {"min_heartbeat_interval": 1},
         }
-        env = {
-            f"AIRFLOW__{section.upper()}__{key.upper()}": str(value)
-            for section, values in settings.items()
-            for key, value in values.items()
-        }
-        return env | {"AIRFLOW_HOME": str(self.home)}
+
+
+def _as_environment(settings: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    return {
+        f"AIRFLOW__{section.upper()}__{key.upper()}": str(value)
+        for section, values in settings.items()
+        for key, value in values.items()
+    }
+
+
+def host_name() -> str:
+    """The name that a component goes by (Airflow's `[core] hostname_callable`)."""
+    return os.environ[HOST_NAME]
 
 
 def clean_environment() -> dict[str, str]:

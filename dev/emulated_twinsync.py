@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import secrets
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -50,16 +51,52 @@ class EmulatedTwinSync:
         }
         return {"AIRFLOW_CONN_TWINSYNC_DEFAULT": json.dumps(fields)}
 
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that still wait."""
+        return list(self._control("GET", "faults"))
+
+    def add_fault(self, fault: dict[str, Any]) -> None:
+        """Let something go wrong."""
+        self._control("POST", "faults", json=fault)
+
+    def wait(self) -> None:
+        """Wait until it answers, after it was ordered again."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                self._control("GET", "health")
+            except requests.ConnectionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def video(self, twinsync_task_id: str) -> bytes:
+        """The video of a job, whatever faults still wait."""
+        while True:
+            with contextlib.suppress(requests.RequestException):
+                response = self._send("GET", f"/example/{twinsync_task_id}.mp4")
+                if response.status_code == 200:
+                    return response.content
+
+    def _control(self, method: str, name: str, **options: Any) -> Any:
+        response = self._send(method, f"/_emulator/{name}", **options)
+        response.raise_for_status()
+        return response.json()
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, self.url + path, timeout=60, **options)
+
     def upload(self, photo: Path) -> str:
         """Give the emulator a photo; gives the address to use in a job.
 
         :raises PhotoError: if it is no image the emulator can read, or does not reach it.
         """
-        image = photo.read_bytes()
-        session = requests.Session()
-        session.trust_env = False
         try:
-            response = session.post(f"{self.url}/_emulator/photos", data=image, timeout=60)
+            response = self._send("POST", "/_emulator/photos", data=photo.read_bytes())
         except requests.RequestException as e:
             raise PhotoError(f"{photo} did not reach the emulator: {e}") from e
         if response.ok:
@@ -71,12 +108,24 @@ class EmulatedTwinSync:
         raise PhotoError(f"{photo} cannot be used as a photo: {reason}")
 
 
-def order_emulator(processes: Processes, *, waiting_s: float, duration_s: float, fetch_images: bool) -> None:
-    """Have an emulator started on a free port, with a new key.
+def order_emulator(
+    processes: Processes,
+    *,
+    waiting_s: float,
+    duration_s: float,
+    fetch_images: bool = False,
+    port: int = 0,
+    key: str = "",
+    state: Path | None = None,
+) -> None:
+    """Have an emulator started.
 
     :param waiting_s: how long a job waits before it runs.
     :param duration_s: how long it runs.
     :param fetch_images: whether it may fetch photos from addresses beyond this machine.
+    :param port: 0 picks a free one.
+    :param key: a new one is made if it is empty.
+    :param state: the file where it keeps its jobs.
     """
     command = [
         sys.executable,
@@ -85,11 +134,13 @@ def order_emulator(processes: Processes, *, waiting_s: float, duration_s: float,
         "--host",
         "127.0.0.1",
         "--port",
-        "0",
+        str(port),
     ]
-    command += ["--key", f"demo-{secrets.token_hex(8)}"]
+    command += ["--key", key or f"demo-{secrets.token_hex(8)}"]
     command += ["--waiting", str(waiting_s), "--duration", str(duration_s)]
-    processes.start("emulator", [*command, "--fetch-images"] if fetch_images else command)
+    command += ["--fetch-images"] if fetch_images else []
+    command += ["--state", str(state)] if state else []
+    processes.start("emulator", command)
 
 
 def wait_for_emulator(processes: Processes) -> EmulatedTwinSync:

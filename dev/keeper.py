@@ -137,9 +137,20 @@ def members(session: int) -> set[int]:
         with contextlib.suppress(OSError):
             if os.getsid(pid) == session:
                 found.add(pid)
+    found = _with_children(found, processes)
+    return {pid for pid, _, state in processes if pid in found and pid != session and state != "Z"}
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes that a process has started, and they, and so on."""
+    return _with_children({pid}, _processes()) - {pid}
+
+
+def _with_children(pids: set[int], processes: list[tuple[int, int, str]]) -> set[int]:
+    found = set(pids)
     while more := {pid for pid, parent, _ in processes if parent in found} - found:
         found |= more
-    return {pid for pid, _, state in processes if pid in found and pid != session and state != "Z"}
+    return found
 
 
 def end_session(session: int, timeout_s: float) -> None:

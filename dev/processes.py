@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dev.keeper import end_session
+from dev.keeper import descendants, end_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,6 +103,25 @@ class Processes:
             time.sleep(0.05)
         self.check(may_end=name)
         del self.ended[name]
+
+    def kill(self, name: str, number: int = signal.SIGKILL, *, children: bool = False) -> list[int]:
+        """Send a signal to a process that is to end by it, and wait until it has.
+
+        :param children: send it to the processes that it started too.
+        :return: the numbers of those that it was sent to.
+        :raises ProcessDiedError: if it does not end.
+        """
+        pids = [self.pids[name], *(descendants(self.pids[name]) if children else [])]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while name not in self.ended:
+            if time.monotonic() > deadline:
+                raise ProcessDiedError(f"{name} did not end by signal {number}:\n{self.log_tail(name)}")
+            time.sleep(0.02)
+        del self.ended[name]
+        return pids
 
     def close(self) -> None:
         """End them all, and wait until they are gone."""

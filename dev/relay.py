@@ -1,0 +1,174 @@
+"""A relay on loopback before a real server: it sees every exchange, and can keep an answer back.
+
+Chaos uses one before TwinSync and one before Airflow's API, to end a worker exactly between two steps of what
+it does. Neither side can tell the relay from the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+import psutil
+from aiohttp import web
+from yarl import URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
+_MAX_BODY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request, and what the server has answered.
+
+    :param client_port: the port that the client sent it from.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: bytes
+    status: int
+    answer: bytes
+    client_port: int
+
+    def client(self) -> int | None:
+        """The process that waits for the answer, or None if it is gone."""
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr.port == self.client_port and connection.pid is not None:
+                return int(connection.pid)
+        return None
+
+
+class Relay:
+    """A relay for the length of a `with` block, in a thread of its own.
+
+    :param upstream: where the real server is.
+    :param seen: told every exchange before its answer goes back; True keeps the answer back.
+    """
+
+    def __init__(self, upstream: str, seen: Callable[[Exchange], bool]) -> None:
+        self._upstream = upstream
+        self._seen = seen
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._wait_for(self._start())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._wait_for(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def open(self) -> None:
+        """Listen, again on the same port."""
+        self._wait_for(self._open())
+
+    def shut(self) -> None:
+        """Listen no more, as a server that is down: a client is refused the connection."""
+        self._wait_for(self._site.stop())
+
+    def _wait_for(self, what: object) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)  # type: ignore[arg-type]
+
+    async def _start(self) -> None:
+        connector = aiohttp.TCPConnector(force_close=True, limit=0)
+        self._session = aiohttp.ClientSession(
+            connector=connector, auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None)
+        )
+        app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._pass)
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        self.port = 0
+        await self._open()
+
+    async def _open(self) -> None:
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await self._site.start()
+        self.port = int(self._runner.addresses[0][1])
+
+    async def _close(self) -> None:
+        await self._session.close()
+        await self._runner.cleanup()
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
+        answer = bytearray()
+        is_whole = True
+        try:
+            async with self._session.request(
+                request.method,
+                URL(self._upstream + request.raw_path, encoded=True),
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            ) as upstream:
+                try:
+                    async for chunk in upstream.content.iter_any():
+                        answer += chunk
+                except aiohttp.ClientPayloadError:
+                    is_whole = False
+        except (aiohttp.ClientError, OSError):
+            return _reset(request)
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        exchange = Exchange(
+            request.method,
+            request.path,
+            dict(request.query),
+            body,
+            upstream.status,
+            bytes(answer),
+            peer[1] if peer else 0,
+        )
+        if await asyncio.to_thread(self._seen, exchange):
+            return _reset(request)
+        response = web.StreamResponse(status=upstream.status)
+        for name, value in upstream.headers.items():
+            if name.lower() not in _HOP_BY_HOP:
+                response.headers.add(name, value)
+        if "Content-Length" not in upstream.headers and upstream.status not in (204, 304):
+            response.content_length = len(answer)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            await response.write(bytes(answer))
+            if not is_whole and request.transport:
+                request.transport.close()
+        return response
+
+
+def _reset(request: web.Request) -> web.Response:
+    """End the connection with a TCP RST, which is what a process that dies, or a hop that fails, leaves."""
+    if request.transport:
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+    return web.Response()
