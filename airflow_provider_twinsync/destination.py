@@ -1,35 +1,140 @@
 """Where a video goes: a local path or an object store, a whole file or none.
 
-The video is first written to a place of its own, beside a local destination or in a temporary folder, and
-moved to where it was asked for when it is whole.
+The video is first written to a fragment, beside a local destination or in the temporary folder, and moved to
+where it was asked for when it is whole.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
-import uuid
-from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
 
 from airflow_provider_twinsync.arguments import shown_text
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
+from airflow_provider_twinsync.fragment import open_fragment, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from airflow_provider_twinsync.fragment import Fragment
+
+_READ_BYTES = 4_194_304
 
 
-@contextmanager
-def open_destination(destination: Any) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
-    """Open a file to write to, and give it with what moves it to the destination and says where that is.
+@dataclass(frozen=True)
+class LocalPlace:
+    """A file on this machine.
 
-    However the block is left, nothing but what was published stays.
+    :param address: the file's absolute path.
+    """
+
+    address: str
+
+    def stage(self, source: str) -> Fragment:
+        """Open the file to write a video to, in the folder of the destination, which is made if need be.
+
+        :param source: what names the video.
+        :raises UsageError: it cannot be written.
+        """
+        path = Path(self.address)
+        try:
+            if path.is_dir():
+                raise UsageError(
+                    f"destination {shown_text(self.address)} is a folder: give the name of the file too."
+                )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return open_fragment(path.with_name(f".twinsync-{_digest(self.address, source)}.part"), 0o666)
+        except (OSError, ValueError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise _unwritable(self.address, error) from None
+
+    def publish(self, fragment: Fragment) -> None:
+        """Move a video to the destination, in one step."""
+        with writing():
+            fragment.file.flush()
+            os.fsync(fragment.file.fileno())
+            fragment.path.replace(self.address)
+
+    def open(self) -> IO[bytes]:
+        """Open what is at the destination."""
+        return Path(self.address).open("rb")
+
+
+@dataclass(frozen=True)
+class StorePlace:
+    """An object in a store that ``ObjectStoragePath`` understands.
+
+    :param address: the address as it was given.
+    """
+
+    address: str
+    _store: Any
+    _path: str
+
+    def stage(self, source: str) -> Fragment:
+        """Open the file to write a video to, in the temporary folder of this machine.
+
+        :param source: what names the video.
+        :raises UsageError: it cannot be written.
+        """
+        # The store takes the type of the object from this name.
+        name = f"twinsync-{os.geteuid()}-{_digest(self.address, source)}.mp4"
+        try:
+            return open_fragment(Path(tempfile.gettempdir()) / name, 0o600)
+        except OSError as error:
+            raise _unwritable("the temporary folder", error) from None
+
+    def publish(self, fragment: Fragment) -> None:
+        """Put a video into the store, which shows an object when it has the whole of it."""
+        with writing():
+            fragment.file.flush()
+        try:
+            self._put(fragment)
+        except Exception as error:  # the store may be anything, and so may what it raises
+            problem = f"{type(error).__name__}: {error}"
+            raise DownloadInterruptedError(
+                f"The video was fetched, and {self.address!r} could not be written: {problem}"
+            ) from error
+
+    def _put(self, fragment: Fragment) -> None:
+        """Upload a file, and leave no parts of it in S3, where they are paid for and seen by nobody.
+
+        ``s3fs`` sees to that itself when an upload fails, and not when it is broken off: by an
+        ``execution_timeout`` it goes on in a thread, until the process ends in the midst of it.
+        """
+        try:
+            self._store.put_file(str(fragment.path), self._path)
+        except BaseException:
+            if call_s3 := getattr(self._store, "call_s3", None):
+                # It may not be allowed to ask, and what went wrong before is what is to be said.
+                with suppress(Exception):
+                    bucket, key, _ = self._store.split_path(self._path)
+                    begun = call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key).get("Uploads", [])
+                    for ours in (one for one in begun if one["Key"] == key):
+                        call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=ours["UploadId"])
+            raise
+
+    def open(self) -> IO[bytes]:
+        """Open what is at the destination."""
+        file: IO[bytes] = self._store.open(self._path, "rb", block_size=_READ_BYTES)
+        return file
+
+
+Place: TypeAlias = LocalPlace | StorePlace
+
+
+def find_place(destination: Any) -> Place:
+    """Say where a destination is; nothing is written yet.
 
     :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
-    :raises UsageError: it is empty, a folder, or cannot be written.
+    :raises UsageError: it is empty, a folder, or cannot be understood.
     """
     known = isinstance(destination, (str, os.PathLike, ObjectStoragePath))
     target = str(destination).strip() if known else ""
@@ -41,45 +146,18 @@ def open_destination(destination: Any) -> Iterator[tuple[IO[bytes], Callable[[],
         raise UsageError(f"destination {shown_text(target)} cannot be the name of a file.")
     if target.endswith("/"):
         raise UsageError(f"destination {target!r} is a folder: give the name of the file too.")
-    scheme, colon, _ = target.partition("://")
-    is_local = not colon or scheme == "file"
-    with _local_stage(target) if is_local else _remote_stage(target, destination) as stage:
-        yield stage
-
-
-@contextmanager
-def _local_stage(target: str) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
-    if target.startswith("file://") and not target.startswith("file:///"):
+    scheme, colon, rest = target.partition("://")
+    if colon and scheme != "file":
+        return _find_in_store(target, destination)
+    if colon and not rest.startswith("/"):
         raise UsageError(f"destination {shown_text(target)} names a host: a file's address begins file:///.")
-    path = Path(target.removeprefix("file://")).expanduser().absolute()
-    part = path.with_name(f".twinsync-{uuid.uuid4().hex[:12]}.part")
     try:
-        if path.is_dir():
-            raise UsageError(f"destination {shown_text(target)} is a folder: give the name of the file too.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = part.open("xb")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"destination {shown_text(target)} cannot be written: {reason}.") from None
-
-    def publish() -> str:
-        with writing():
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(path)
-        return str(path)
-
-    try:
-        with file:
-            yield file, publish
-    finally:
-        part.unlink(missing_ok=True)
+        return LocalPlace(str(Path(rest if colon else target).expanduser().absolute()))
+    except (OSError, RuntimeError) as error:  # no such user's home; no working folder
+        raise _unwritable(target, error) from None
 
 
-@contextmanager
-def _remote_stage(target: str, destination: Any) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
+def _find_in_store(target: str, destination: Any) -> StorePlace:
     try:
         path = destination if isinstance(destination, ObjectStoragePath) else ObjectStoragePath(target)
         store = path.fs
@@ -91,29 +169,23 @@ def _remote_stage(target: str, destination: Any) -> Iterator[tuple[IO[bytes], Ca
         raise UsageError(f"destination {target!r} cannot be written: {error}.") from None
     if not path.name:
         raise UsageError(f"destination {target!r} is a folder: give the name of the file too.")
-    with (
-        tempfile.TemporaryDirectory(prefix="twinsync-") as folder,
-        (Path(folder) / "video.mp4").open("xb") as file,
-    ):
-
-        def publish() -> str:
-            file.flush()
-            try:
-                store.put_file(file.name, path.path)
-            except Exception as error:  # the store may be anything, and so may what it raises
-                problem = f"{type(error).__name__}: {error}"
-                raise DownloadInterruptedError(
-                    f"The video was fetched, and {target!r} could not be written: {problem}"
-                ) from error
-            return target
-
-        yield file, publish
+    return StorePlace(target, store, path.path)
 
 
-@contextmanager
-def writing() -> Iterator[None]:
-    """Tell trouble with the disk from trouble with the network."""
-    try:
-        yield
-    except OSError as error:
-        raise DownloadInterruptedError(f"The video could not be written: {error.strerror}.") from error
+def holds(place: Place, size: int, sha256: str) -> bool:
+    """Whether there is a file at the destination with that size and checksum; it is read through."""
+    found = hashlib.sha256()
+    with place.open() as file:
+        while size >= 0 and (chunk := file.read(_READ_BYTES)):
+            found.update(chunk)
+            size -= len(chunk)
+    return size == 0 and found.hexdigest() == sha256
+
+
+def _digest(address: str, source: str) -> str:
+    return hashlib.sha256(json.dumps([address, source]).encode()).hexdigest()[:20]
+
+
+def _unwritable(target: str, error: Exception) -> UsageError:
+    reason = getattr(error, "strerror", None) or error
+    return UsageError(f"destination {shown_text(target)} cannot be written: {reason}.")

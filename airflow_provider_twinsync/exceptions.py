@@ -4,8 +4,9 @@
 
     TwinSyncError
     ├── UsageError               our fault, nothing was sent: mend the argument or connection it names
+    │   └── NoConnectionError        Airflow knows no such connection, or could not read it
     ├── RejectedError            the service said no: the same request gets the same answer
-    ├── UnavailableError         the service accepted nothing: later may work
+    ├── UnavailableError         nothing was accepted, if it was sent at all: later may work
     ├── UncertainSubmitError     a submit got no usable answer: a paid job may exist, look before another
     ├── StatusError              the status could not be had: the job goes on, ask again
     ├── JobFailedError           the job ended without a video: the same id fails again
@@ -56,6 +57,10 @@ class UsageError(TwinSyncError, ValueError):
     """An argument or a connection is wrong; nothing was sent."""
 
 
+class NoConnectionError(UsageError):
+    """Airflow finds no such connection, or could not read it; on Airflow 3 also if its database is away."""
+
+
 class RejectedError(TwinSyncError):
     """The service refused the request and made no job.
 
@@ -69,7 +74,7 @@ class RejectedError(TwinSyncError):
 
 
 class UnavailableError(_LaterError):
-    """The service accepted nothing: it was busy, failing, or could not be reached."""
+    """Nothing was accepted: the service was busy, failing, or could not be reached; or nothing was sent."""
 
 
 class UncertainSubmitError(TwinSyncError):
@@ -117,7 +122,7 @@ class DownloadRefusedError(TwinSyncError):
 
 
 class DownloadInterruptedError(_LaterError):
-    """The video did not arrive whole; nothing was stored."""
+    """The video did not arrive whole; the destination is as it was."""
 
 
 @contextmanager

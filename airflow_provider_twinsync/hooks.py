@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
+from airflow_provider_twinsync.arguments import one_line
 from airflow_provider_twinsync.connection import Settings, parse_connection
-from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError, UsageError
+from airflow_provider_twinsync.exceptions import (
+    NoConnectionError,
+    StatusError,
+    TwinSyncError,
+    UnavailableError,
+)
 from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
 from airflow_provider_twinsync.protocol import (
     TwinSyncTask,
@@ -27,6 +37,7 @@ from airflow_provider_twinsync.protocol import (
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     from airflow.providers.common.compat.sdk import Connection
 
@@ -83,27 +94,21 @@ class TwinSyncHook(BaseHook):
         """Read the connection, once.
 
         :raises UsageError: it is missing or wrong.
+        :raises UnavailableError: Airflow could not look it up.
         """
         if self._settings is None:
-            try:
+            with _look_up(self.twinsync_conn_id):
                 connection = self.get_connection(self.twinsync_conn_id)
-            except AirflowNotFoundException:
-                raise _no_connection(self.twinsync_conn_id) from None
             self._settings = _read(connection, self.twinsync_conn_id)
         return self._settings
 
     async def asettings(self) -> Settings:
-        """Read the connection, once, without blocking the event loop.
-
-        :raises UsageError: it is missing or wrong.
-        """
+        """Read the connection, once, without blocking the event loop; as :meth:`settings`."""
         from airflow.providers.common.compat.connection import get_async_connection
 
         if self._settings is None:
-            try:
+            with _look_up(self.twinsync_conn_id):
                 connection = await get_async_connection(self.twinsync_conn_id)
-            except AirflowNotFoundException:
-                raise _no_connection(self.twinsync_conn_id) from None
             self._settings = _read(connection, self.twinsync_conn_id)
         return self._settings
 
@@ -139,33 +144,40 @@ class TwinSyncHook(BaseHook):
         """
         from airflow_provider_twinsync.senders import send
 
-        settings = self.settings()
-        request = build_submit(
-            text=text,
-            image_url=image_url,
-            pronouncer=pronouncer,
-            key=settings.key,
-            text_limit_words=settings.text_limit_words,
-        )
-        if settings.sends_key_in_clear:
-            _warn_of_clear_key(urlsplit(settings.url).hostname or "")
+        # The alarm of an execution_timeout may ring at any line; only here it is known what that means.
+        sent_at: datetime | None = None  # of a submit whose answer is not read yet
         attempts = 0
-        while True:
-            attempts += 1
-            try:
-                answer = send(settings, request)
-            except AirflowTaskTimeout:
-                raise uncertain(
-                    request, "the task's execution_timeout passed before the answer came"
+        try:
+            settings = self.settings()
+            request = build_submit(
+                text=text,
+                image_url=image_url,
+                pronouncer=pronouncer,
+                key=settings.key,
+                text_limit_words=settings.text_limit_words,
+            )
+            if settings.sends_key_in_clear:
+                _warn_of_clear_key(urlsplit(settings.url).hostname or "")
+            while True:
+                attempts += 1
+                sent_at = datetime.now(timezone.utc)
+                try:
+                    return parse_submit(request, send(settings, request), sent_at=sent_at)
+                except UnavailableError as error:
+                    sent_at = None
+                    delay_s = submit_delay_s(attempts, error.retry_after_s)
+                    if delay_s is None:
+                        raise _given_up(error, attempts) from None
+                    self.log.warning("%s It is sent again in %.0f s.", error, delay_s)
+                    time.sleep(delay_s)
+        except AirflowTaskTimeout:
+            if sent_at is None:
+                raise UnavailableError(
+                    "The task's execution_timeout passed before TwinSync accepted the submit, which was sent "
+                    f"{_times(attempts)}. No job was made."
                 ) from None
-            try:
-                return parse_submit(request, answer)
-            except UnavailableError as error:
-                delay_s = submit_delay_s(attempts, error.retry_after_s)
-                if delay_s is None:
-                    raise _given_up(error, attempts) from None
-                self.log.warning("%s It is sent again in %.0f s.", error, delay_s)
-                time.sleep(delay_s)
+            problem = "the task's execution_timeout passed before the answer was read"
+            raise uncertain(request, sent_at, problem) from None
 
     def get_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once.
@@ -180,10 +192,10 @@ class TwinSyncHook(BaseHook):
 
     async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`."""
-        from airflow_provider_twinsync.senders import asend
-
+        # What it imports takes half a second, once a process, which is not the event loop's.
+        senders = await asyncio.to_thread(import_module, "airflow_provider_twinsync.senders")
         request = build_status(twinsync_task_id)
-        return parse_task(request.params["taskID"], await asend(await self.asettings(), request))
+        return parse_task(request.params["taskID"], await senders.asend(await self.asettings(), request))
 
     def look(self, wait: Wait, elapsed_s: float) -> Again | End:
         """Take one step of a wait: ask for the status, and log what changed.
@@ -199,24 +211,43 @@ class TwinSyncHook(BaseHook):
         return self._noted(wait.next(seen, elapsed_s))
 
     async def alook(self, wait: Wait, elapsed_s: float) -> Again | End:
-        """Take one step of a wait without blocking the event loop; as :meth:`look`."""
+        """Take one step of a wait without blocking the event loop; as :meth:`look`.
+
+        A worker has read the connection before. If it cannot be looked up now, that is trouble like any
+        other: Airflow 3 says of a database that is away, too, that there is no such connection.
+        """
         try:
+            wait.tolerate((await self.asettings()).tolerance_s)
             seen: TwinSyncTask | StatusError = await self.aget_task(wait.twinsync_task_id)
         except StatusError as error:
             seen = error
+        except (NoConnectionError, UnavailableError) as error:
+            seen = StatusError(str(error), problem=str(error).rstrip("."))
         return self._noted(wait.next(seen, elapsed_s))
 
     def download(
-        self, result_url: str, destination: str | os.PathLike[str], *, twinsync_task_id: str | None = None
+        self,
+        result_url: str,
+        destination: str | os.PathLike[str],
+        *,
+        twinsync_task_id: str | None = None,
+        keep_part: bool = False,
     ) -> Download:
         """Fetch a video; the file appears at the destination when it is whole, or not at all.
+
+        What an earlier call left of it with ``keep_part`` is gone on with, if it is unchanged since and the
+        server still has the same video.
 
         :param result_url: the address of the video.
         :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
         :param twinsync_task_id: the job, to ask for a new address if this one has expired.
+        :param keep_part: after an interruption, leave what has arrived for a call with the same destination
+            and job (or address, if no job is given), beside a local destination or in the temporary folder;
+            else nothing is left.
         :return: where it lies, its size in bytes, its SHA-256 and its content type.
         :raises UsageError: an argument or the connection is wrong, or the destination cannot be written.
-        :raises DownloadRefusedError: the address is not allowed, or gives something that is not wanted.
+        :raises DownloadRefusedError: the address is not allowed, leads into an inner network where the
+            service is not, or gives something that is not wanted.
         :raises DownloadInterruptedError: the video did not arrive whole, even after some tries, or a new
             address could not be had.
         """
@@ -225,7 +256,15 @@ class TwinSyncHook(BaseHook):
         def new_address() -> str | None:
             return self.get_task(twinsync_task_id).result_url if twinsync_task_id else None
 
-        return fetch(self.settings(), result_url, destination, new_address=new_address, log=self.log)
+        return fetch(
+            self.settings(),
+            result_url,
+            destination,
+            twinsync_task_id=twinsync_task_id,
+            new_address=new_address,
+            keep_part=keep_part,
+            log=self.log,
+        )
 
     def _noted(self, step: Again | End) -> Again | End:
         if isinstance(step, End):
@@ -252,17 +291,37 @@ def _given_up(error: UnavailableError, attempts: int) -> UnavailableError:
         if asked_s
         else ""
     )
-    times = "once" if attempts == 1 else f"{attempts} times"
-    return UnavailableError(f"{error} It was sent {times}{said}.", retry_after_s=asked_s)
+    return UnavailableError(f"{error} It was sent {_times(attempts)}{said}.", retry_after_s=asked_s)
 
 
-def _no_connection(conn_id: str) -> UsageError:
-    return UsageError(
-        f"There is no usable connection {conn_id!r}. If you did define it, look further up in this log for "
-        "what Airflow could not read: in a URI, the characters # / : @ of a key must be percent-encoded; in "
-        "JSON they need not. Else make one in the web UI (Admin, Connections; type TwinSync), or "
-        f"with: airflow connections add {conn_id} --conn-type twinsync --conn-password <access key>"
-    )
+def _times(attempts: int) -> str:
+    return "once" if attempts == 1 else f"{attempts} times"
+
+
+@contextmanager
+def _look_up(conn_id: str) -> Iterator[None]:
+    """Let nothing of Airflow, or of the secrets backend that it asks, come out of a look-up.
+
+    :raises NoConnectionError: there is no such connection.
+    :raises UnavailableError: it could not be looked up.
+    """
+    try:
+        yield
+    except AirflowNotFoundException:
+        raise NoConnectionError(
+            f"There is no usable connection {conn_id!r}. If you did define it, look further up in this log "
+            "for what Airflow could not read: in a URI, the characters # / : @ of a key must be "
+            "percent-encoded; in JSON they need not. Else make one in the web UI (Admin, Connections; type "
+            f"TwinSync), or with: airflow connections add {conn_id} --conn-type twinsync --conn-password "
+            "<access key>"
+        ) from None
+    except Exception as error:
+        # A ValueError may quote what could not be read, and that may be the key.
+        words = "" if isinstance(error, ValueError) else one_line(str(error))
+        said = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        raise UnavailableError(
+            f"Airflow could not look up the connection {conn_id!r} ({said}). Nothing was sent."
+        ) from None
 
 
 def _read(connection: Connection, conn_id: str) -> Settings:

@@ -21,11 +21,13 @@ class Memory:
 
     :param store: the task's state store; None where there is none, or none is wanted.
     :param inputs: a fingerprint of what this try would submit.
+    :param shown: the same for a person.
     """
 
-    def __init__(self, store: Any, inputs: str) -> None:
+    def __init__(self, store: Any, inputs: str, shown: str) -> None:
         self._store = store
         self._inputs = inputs
+        self._shown = shown
         found = store.get(STORE_KEY) if store is not None else None
         self._found: dict[str, Any] = found if isinstance(found, dict) else {}
 
@@ -43,6 +45,11 @@ class Memory:
     def unresolved_since(self) -> str | None:
         """When an earlier try began a submit of which it did not learn the end, as an ISO 8601 text."""
         return None if self.twinsync_task_id else self._found.get("marked_at")
+
+    @property
+    def unresolved_job(self) -> str:
+        """What that try submitted, for a person: this try's inputs may be others."""
+        return self._found.get("shown") or "inputs that are not known any more"
 
     def mark(self) -> None:
         """Note that a submit begins. A store that fails here fails the task, before anything is paid."""
@@ -74,6 +81,7 @@ class Memory:
     def _entry(self, twinsync_task_id: str | None) -> dict[str, Any]:
         return {
             "inputs": self._inputs,
+            "shown": self._shown,
             "marked_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "twinsync_task_id": twinsync_task_id,
         }

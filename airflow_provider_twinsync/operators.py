@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_twinsync.arguments import checked_task_id, shown_text
+from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
@@ -28,7 +28,8 @@ from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
 from airflow_provider_twinsync.memory import STORE_KEY, Memory
 from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, goes_on
-from airflow_provider_twinsync.protocol import TaskState, fingerprint
+from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job
+from airflow_provider_twinsync.receipt import Receipt
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
@@ -134,25 +135,25 @@ class TwinSyncSubmitOperator(BaseOperator):
             inputs = fingerprint(
                 hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer)
             )
-            memory = Memory(store, inputs)
-            self._job = twinsync_task_id = self._take_over(hook, memory) or self._submit(hook, memory)
-            push_link(context, hook.settings().status_url(twinsync_task_id))
-        if not self.wait_for_completion:
-            return twinsync_task_id
+            memory = Memory(store, inputs, shown_job(self.text, self.image_url))
+            taken_over = self._take_over(hook, memory)
+            self._job = twinsync_task_id = taken_over or self._submit(hook, memory)
         with self._paid_for(context):
+            if not taken_over:
+                self.log.info("TwinSync job %s is submitted.", twinsync_task_id)
+                memory.remember(twinsync_task_id)
+            push_link(context, hook.settings().status_url(twinsync_task_id))
+            if not self.wait_for_completion:
+                return twinsync_task_id
             # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
             context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
             watch = Watch(self, hook, twinsync_task_id)
             if self.deferrable:
                 step = watch.look()
                 if isinstance(step, Again):
-                    watch.hand_over(self)
+                    watch.hand_over(self, step)
                 return self._finish(context, step)
-            try:
-                end = watch.until_the_end()
-            except AirflowTaskTimeout:
-                end = watch.timed_out()
-            return self._finish(context, end)
+            return self._finish(context, watch.until_the_end())
 
     def _store(self, context: Context) -> Any:
         return context.get("task_state_store") if self.durable else None
@@ -170,8 +171,8 @@ class TwinSyncSubmitOperator(BaseOperator):
             memory.restore()
             raise UncertainSubmitError(
                 f"{began} before the answer came. A job may exist and may have been paid. Look at your "
-                f"account for a job with the text {shown_text(self.text)} and the photo "
-                f"{shown_text(self.image_url)}. If there is none, clear this task to submit it."
+                f"account for a job of that time with {memory.unresolved_job}. If there is none, clear this "
+                "task to submit it."
             )
         twinsync_task_id = memory.twinsync_task_id
         if twinsync_task_id is None:
@@ -183,27 +184,29 @@ class TwinSyncSubmitOperator(BaseOperator):
                 twinsync_task_id,
             )
             return None
+        trouble = None
         try:
             if hook.get_task(twinsync_task_id).state is TaskState.FAILED:
                 self.log.info("TwinSync job %s of an earlier try failed: submitting anew.", twinsync_task_id)
                 return None
         except StatusError as error:
-            self.log.warning("%s", error)
+            trouble = error
+        # The first line of a task that somebody has cleared, to see it run again.
         self.log.info(
             "TwinSync job %s, submitted by an earlier try of this task, is taken over and not paid again. To "
             "force a new job, set durable=False, or delete the entry %s of this task's state store.",
             twinsync_task_id,
             STORE_KEY,
         )
+        if trouble:
+            self.log.warning("%s", trouble)
         return twinsync_task_id
 
     def _submit(self, hook: TwinSyncHook, memory: Memory) -> str:
         memory.mark()
         self._is_submitting = True
         try:
-            twinsync_task_id = hook.submit(
-                text=self.text, image_url=self.image_url, pronouncer=self.pronouncer
-            )
+            return hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
         except TwinSyncError as error:
             # The mark speaks for a try that could not say how its submit ended; this one can.
             memory.restore()
@@ -212,9 +215,6 @@ class TwinSyncSubmitOperator(BaseOperator):
             raise
         finally:
             self._is_submitting = False
-        self.log.info("TwinSync job %s is submitted.", twinsync_task_id)
-        memory.remember(twinsync_task_id)
-        return twinsync_task_id
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Take up the task again when the trigger has fired; called by :meth:`resume_execution`."""
@@ -269,12 +269,22 @@ class TwinSyncDownloadOperator(BaseOperator):
     """Fetch a video; the XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type"}``.
 
     The file appears at the destination when it is whole, or not at all; one that was there before is replaced
-    then. After a cut the download goes on where it was, if the server can do that.
+    then. After a cut the download goes on where it was, if the server can do that; so does a retry of the
+    task on the same machine (or with a local destination that the machines share), after an interruption or
+    an ``execution_timeout``. What it goes on with is a hidden file beside a local destination, or one in the
+    temporary folder; it is removed when the video is there or no retry follows.
+
+    On Airflow 3.3 and later the task remembers what it fetched across tries, clears included (as long as
+    Airflow keeps its task state): if the file at the destination is still that one, by its size and SHA-256,
+    a rerun for the same job fetches nothing. Below 3.3 every run fetches.
 
     :param result_url: the address of the video, as ``TwinSyncSensor`` gave it: ``wait.output`` (templated).
     :param destination: a local path, whose folders are made if need be, or any address that
         ``ObjectStoragePath`` understands, such as ``s3://aws_default@videos/{{ ds }}.mp4`` (templated).
-    :param twinsync_task_id: the job, to ask for a new address if this one has expired (templated).
+    :param twinsync_task_id: the job, to ask for a new address if this one has expired, and to know the video
+        again whatever its address is by then (templated).
+    :param overwrite: fetch the video even if the file that an earlier run made is still there. (A file that
+        is not that one is replaced in any case.)
     :param twinsync_conn_id: the connection, which says what hosts a video may come from (templated).
     """
 
@@ -288,6 +298,7 @@ class TwinSyncDownloadOperator(BaseOperator):
         result_url: str | XComArg,
         destination: str | os.PathLike[str] | XComArg,
         twinsync_task_id: str | XComArg | None = None,
+        overwrite: bool = False,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -295,18 +306,42 @@ class TwinSyncDownloadOperator(BaseOperator):
         self.result_url: Any = result_url
         self.destination: Any = destination
         self.twinsync_task_id: Any = twinsync_task_id
+        self.overwrite = overwrite
         self.twinsync_conn_id = twinsync_conn_id
 
     def execute(self, context: Context) -> Download:
-        """Fetch the video."""
+        """Fetch the video, unless the one that an earlier run fetched is there."""
         with airflow_errors():
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
-            fetched = TwinSyncHook(self.twinsync_conn_id).download(
-                self.result_url, self.destination, twinsync_task_id=twinsync_task_id
+            receipt = Receipt(
+                context.get("task_state_store"), twinsync_task_id or str(self.result_url).strip()
             )
+            fetched = None if self.overwrite else receipt.recall(self.destination)
+            if fetched is None:
+                fetched = TwinSyncHook(self.twinsync_conn_id).download(
+                    self.result_url,
+                    self.destination,
+                    twinsync_task_id=twinsync_task_id,
+                    keep_part=self._is_retried(context),
+                )
+                receipt.remember(fetched)
+                self.log.info("The video lies at %s (%d bytes).", fetched["path"], fetched["bytes"])
+            else:
+                self.log.info(
+                    "The video that an earlier run of this task fetched is still at %s, with the same size "
+                    "and SHA-256: nothing is fetched. To fetch it anyway, give overwrite=True.",
+                    fetched["path"],
+                )
         push_link(context, self.result_url)
-        self.log.info("The video lies at %s (%d bytes).", fetched["path"], fetched["bytes"])
         return fetched
+
+    def _is_retried(self, context: Context) -> bool:
+        """Whether another try follows if this one fails, by Airflow's own rule.
+
+        Executed by hand, in somebody's test, a task has no tries, and none follows.
+        """
+        ti = context.get("ti")
+        return bool(self.retries) and getattr(ti, "try_number", 1) <= getattr(ti, "max_tries", 0)
 
 
 def _seconds(argument: str, value: timedelta | float) -> float:

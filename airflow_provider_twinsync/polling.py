@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from airflow_provider_twinsync.exceptions import (
@@ -176,16 +176,36 @@ class Wait:
         self._last_state = seen.state
         return self._again(elapsed_s, note=note)
 
-    def go_on(self, elapsed_s: float) -> Again:
+    @property
+    def trouble_since_s(self) -> float | None:
+        """When the status began to be unavailable, in seconds from the start of the wait, or None."""
+        return self._trouble_since_s if self._troubles else None
+
+    def tolerate(self, tolerance_s: float) -> None:
+        """Take the connection's tolerance, once it is known; who bears with everything goes on to."""
+        if self.policy.tolerance_s is not None:
+            self.policy = replace(self.policy, tolerance_s=tolerance_s)
+
+    def go_on(
+        self, elapsed_s: float, *, next_look_s: float = 0.0, trouble_since_s: float | None = None
+    ) -> Again:
         """Take over a wait that another process began: look again after the usual pause, and once at least.
 
         The pause matters for a wait that was just deferred: a trigger that fires at once, because the job
         finished in between, can have its task failed by an executor event that came late (Airflow 3.3.2).
 
         :param elapsed_s: seconds since the start of the wait.
+        :param next_look_s: when the other process meant to look again, in seconds from the start of the wait.
+        :param trouble_since_s: its :attr:`trouble_since_s`.
         """
         self._looks += 1
         delay_s = self.policy.delay_s(self._looks, self.twinsync_task_id)
+        # Before that time nobody can have looked in between. After it, a triggerer may have, and a status
+        # that could not be had then says nothing of now.
+        if elapsed_s < next_look_s:
+            delay_s = next_look_s - elapsed_s
+            if trouble_since_s is not None:
+                self._troubles, self._trouble_since_s = 1, trouble_since_s
         return Again(max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S))
 
     def _until_deadline_s(self, elapsed_s: float, delay_s: float) -> float:
@@ -202,7 +222,7 @@ class Wait:
         if tolerance_s is not None and outage_s >= tolerance_s and self._troubles >= _MIN_TROUBLES:
             return self._end(
                 EndReason.STATUS_LOST,
-                f"could not be followed for {outage_s:.0f} s, over {self._troubles} requests. The last one: "
+                f"could not be followed for {outage_s:.0f} s, over {self._troubles} attempts. The last one: "
                 f"{trouble.problem}. If the id is right, the job may still finish.",
             )
         note = None

@@ -14,9 +14,10 @@ import html
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from airflow_provider_twinsync.arguments import (
@@ -35,9 +36,6 @@ from airflow_provider_twinsync.exceptions import (
     UnavailableError,
     UncertainSubmitError,
 )
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 DEFAULT_SCHEME = "http"
 DEFAULT_HOST = "api2.sam-sara.cn"
@@ -160,6 +158,7 @@ def build_submit(
         "text": checked_text(text, text_limit_words),
         "image_url": checked_url("image_url", image_url, "the http or https address of a photo"),
         "pronouncer": checked_pronouncer(pronouncer),
+        # Last: the service takes nothing from a form that was cut on its way, as that has no whole key.
         "key": key,
     }
     return Request("POST", form=form)
@@ -196,10 +195,11 @@ _BUSY = 203
 _UNCERTAIN_CLIENT_ERRORS = (408, 409, 425)
 
 
-def parse_submit(request: Request, answer: Answer) -> str:
+def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
     """Read the answer to a submit.
 
     :param request: what was sent: its key is hidden where the answer repeats it.
+    :param sent_at: when it was sent, with its time zone: a person may have to look for a job of that time.
     :return: the TwinSync task id of the new job.
     :raises RejectedError: refused, no job was made.
     :raises UnavailableError: nothing was accepted, sending it again is safe.
@@ -207,26 +207,29 @@ def parse_submit(request: Request, answer: Answer) -> str:
     """
     if isinstance(answer, NoAnswer):
         if answer.sent:
-            raise uncertain(request, f"it was sent and no answer came: {one_line(answer.problem)}")
+            raise uncertain(request, sent_at, f"it was sent and no answer came: {one_line(answer.problem)}")
         raise UnavailableError(f"TwinSync could not be reached: {one_line(answer.problem)}. No job was made.")
     shown = describe(answer, hide=(request.form or {}).get("key"))
     try:
         payload = _read_json(answer.body)
         code = _read_code(payload)
     except ValueError:
-        raise _submit_error_without_code(request, answer, shown) from None
+        raise _submit_error_without_code(request, sent_at, answer, shown) from None
     if code == 100:
         task_id = payload.get("task_id")
         if isinstance(task_id, int) and not isinstance(task_id, bool):
             task_id = str(task_id)
         if isinstance(task_id, str) and task_id.strip():
             return task_id.strip()
-        raise uncertain(request, f"the service accepted it but gave no task id: {shown}")
+        raise uncertain(request, sent_at, f"the service accepted it but gave no task id: {shown}")
     if code in _REJECTED:
         raise RejectedError(f"TwinSync refused the job: {_REJECTED[code]}. It answered {shown}", code=code)
     if code == _BUSY or answer.status in (429, 503):
         raise _unavailable(answer, shown)
-    raise uncertain(request, f"the service gave an answer that is in no table: {shown}")
+    raise uncertain(request, sent_at, f"the service gave an answer that is in no table: {shown}")
+
+
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
@@ -235,7 +238,8 @@ def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
     :return: whether the service was reached and accepts the key, and a sentence for a person.
     """
     try:
-        parse_submit(request, answer)
+        # When it was sent is of no interest: without a text there can be no job to look for.
+        parse_submit(request, answer, sent_at=_NEVER)
     except RejectedError as error:
         if error.code == 200:
             return True, "The service is reached and does not object to the access key (no job was made)."
@@ -245,7 +249,7 @@ def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
     except UnavailableError as error:
         return False, str(error)
     except UncertainSubmitError:
-        # Not in that error's words: without a text there can be no job that was paid.
+        # Not in that error's words, which are of a job that may have been paid.
         said = (
             answer.problem
             if isinstance(answer, NoAnswer)
@@ -261,19 +265,25 @@ def _unavailable(response: Response, shown: str) -> UnavailableError:
     )
 
 
-def uncertain(request: Request, problem: str) -> UncertainSubmitError:
+def uncertain(request: Request, sent_at: datetime, problem: str) -> UncertainSubmitError:
     """Say of a submit that a job may exist, and what to look for."""
     form = request.form or {}
+    when = sent_at.astimezone(timezone.utc).isoformat(timespec="seconds")
     return UncertainSubmitError(
-        f"Whether TwinSync made a job from this submit is unknown: {problem}. It may have been paid, and it "
-        "was not sent again for that reason. Look at your account for a job "
-        f"with the text {shown_text(form.get('text'))} and the photo {shown_text(form.get('image_url'))}. "
-        "If there is none, clear this task to submit it."
+        f"Whether TwinSync made a job from the submit of {when} is unknown: {problem}. It may have been "
+        "paid, and it was not sent again for that reason. Look at your account for a job of that time with "
+        f"{shown_job(form.get('text'), form.get('image_url'))}. If there is none, clear this task to submit "
+        "it."
     )
 
 
+def shown_job(text: Any, image_url: Any) -> str:
+    """Say what a job is made of, for a person who has to find it."""
+    return f"the text {shown_text(text)} and the photo {shown_text(image_url)}"
+
+
 def _submit_error_without_code(
-    request: Request, response: Response, shown: str
+    request: Request, sent_at: datetime, response: Response, shown: str
 ) -> RejectedError | UnavailableError | UncertainSubmitError:
     """Judge an answer without a ``result_code`` by its HTTP status (our reading)."""
     status = response.status
@@ -288,7 +298,7 @@ def _submit_error_without_code(
         return RejectedError(
             f"The server refused the request: {shown} Check host, port, path and proxy of the connection."
         )
-    return uncertain(request, f"the answer cannot be understood: {shown}")
+    return uncertain(request, sent_at, f"the answer cannot be understood: {shown}")
 
 
 def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:

@@ -11,10 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import ssl
-import threading
-from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -36,11 +33,10 @@ from airflow_provider_twinsync.protocol import (
     Response,
     read_retry_after,
 )
+from airflow_provider_twinsync.sockets import TimeLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from urllib3.connectionpool import HTTPConnectionPool
+    from collections.abc import Mapping
 
     from airflow_provider_twinsync.connection import Settings
 
@@ -48,27 +44,6 @@ _CHUNK_BYTES = 65_536
 
 #: What reading a body can raise: `requests` wraps some of what lies below it, and not all.
 REQUESTS_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-
-
-_BEFORE_A_CONNECTION = (
-    requests.ConnectTimeout,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidProxyURL,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.LocationValueError,
-    urllib3.exceptions.NewConnectionError,
-    ssl.SSLCertVerificationError,
-)
-#: OpenSSL's names for a TLS handshake that failed: no request was sent yet.
-_HANDSHAKE_FAILURES = (
-    "HTTP_REQUEST",
-    "NO_PROTOCOLS_AVAILABLE",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE",
-    "TLSV1_ALERT_PROTOCOL_VERSION",
-    "UNSUPPORTED_PROTOCOL",
-    "WRONG_VERSION_NUMBER",
-)
 
 
 class _SessionHook(HttpHook):
@@ -107,7 +82,7 @@ def send(settings: Settings, request: Request) -> Answer:
     """Send a request from a worker."""
     options = request_options(settings, settings.url)
     limit_s = settings.request_timeout_s
-    with open_session() as session, _cut_after(limit_s, session, settings.url, options["proxies"]) as cut:
+    with open_session() as session, TimeLimit(limit_s, session, settings.url, options["proxies"]) as limit:
         try:
             with session.request(
                 request.method, settings.url, params=request.params, data=request.form, **options
@@ -115,64 +90,12 @@ def send(settings: Settings, request: Request) -> Answer:
                 body = bytearray()
                 while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, True)):
                     body += chunk
-            if not cut.is_set():
+            if not limit.is_over:
                 return Response(response.status_code, bytes(body), retry_after_s(response.headers))
         except (*REQUESTS_ERRORS, ValueError) as error:
-            if not cut.is_set():
-                return NoAnswer(sent=not _never_connected(error), problem=problem_of(error))
-        return NoAnswer(sent=True, problem=f"Timeout: no whole answer within {limit_s:g} s")
-
-
-@contextmanager
-def _cut_after(
-    limit_s: float, session: requests.Session, url: str, proxies: dict[str, str] | None
-) -> Iterator[threading.Event]:
-    """Cut the connections of a session when its time is up, and tell by the event that this was done.
-
-    The timeout of ``requests`` begins anew with every byte: an answer that drips would never end.
-    """
-    opened: list[socket.socket] = []
-    cut = threading.Event()
-
-    def tracked(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-        class Connection(pool.ConnectionCls):  # type: ignore[name-defined,misc]  # one class for each scheme
-            def connect(self) -> None:
-                super().connect()
-                opened.append(self.sock)
-
-        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
-
-    def end() -> None:
-        if opened:  # else it is the connecting that takes so long, which `requests` ends itself
-            cut.set()
-        for one in opened:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    adapter: Any = session.get_adapter(url)
-    proxy = requests.utils.select_proxy(url, proxies)
-    manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
-    pools = manager.pool_classes_by_scheme
-    manager.pool_classes_by_scheme = {scheme: tracked(pool) for scheme, pool in pools.items()}
-    timer = threading.Timer(limit_s, end)
-    timer.start()
-    try:
-        yield cut
-    finally:
-        timer.cancel()
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Whether no connection was made, so that the service cannot have received anything."""
-    if isinstance(error, _BEFORE_A_CONNECTION):
-        return True
-    if isinstance(error, ssl.SSLError) and error.reason in _HANDSHAKE_FAILURES:
-        return True
-    # The proxy was asked for a tunnel, in the words of `http.client`, and for nothing else.
-    if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed"):
-        return True
-    inner = [getattr(error, "reason", None), *error.args]
-    return any(_never_connected(one) for one in inner if isinstance(one, BaseException))
+            if not limit.is_over:
+                return NoAnswer(sent=limit.was_sent, problem=problem_of(error))
+        return NoAnswer(sent=limit.was_sent, problem=f"Timeout: no whole answer within {limit_s:g} s")
 
 
 async def asend(settings: Settings, request: Request) -> Answer:

@@ -69,7 +69,7 @@ class TwinSyncSensor(BaseSensorOperator):
             if self.deferrable:
                 step = watch.look()
                 if isinstance(step, Again):
-                    watch.hand_over(self)
+                    watch.hand_over(self, step)
                 result_url = step.result()
             else:
                 try:

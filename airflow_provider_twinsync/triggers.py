@@ -14,6 +14,8 @@ from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.polling import (
     DEFAULT_POKE_INTERVAL_S,
+    DEFAULT_TOLERANCE_S,
+    Again,
     End,
     EndReason,
     PollPolicy,
@@ -42,6 +44,8 @@ class TwinSyncTrigger(BaseTrigger):
     :param started_at: when the wait began, in seconds since 1970; the default is now.
     :param timeout_s: the wait's ``timeout``, in seconds from then; None for none.
     :param execution_timeout_s: the task's ``execution_timeout``, likewise.
+    :param next_look_s: when the worker that began the wait meant to look again, likewise.
+    :param trouble_since_s: since when it could not have the status, likewise; None if it could.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class TwinSyncTrigger(BaseTrigger):
         started_at: float | None = None,
         timeout_s: float | None = None,
         execution_timeout_s: float | None = None,
+        next_look_s: float = 0.0,
+        trouble_since_s: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.twinsync_task_id = twinsync_task_id
@@ -67,14 +73,17 @@ class TwinSyncTrigger(BaseTrigger):
         self.started_at = time.time() if started_at is None else started_at
         self.timeout_s = timeout_s
         self.execution_timeout_s = execution_timeout_s
+        self.next_look_s = next_look_s
+        self.trouble_since_s = trouble_since_s
 
     @classmethod
     def of(
-        cls, twinsync_task_id: str, policy: PollPolicy, *, twinsync_conn_id: str, started_at: float
+        cls, wait: Wait, *, twinsync_conn_id: str, started_at: float, next_look_s: float
     ) -> TwinSyncTrigger:
         """Make the trigger that goes on with a wait which a worker began."""
+        policy = wait.policy
         return cls(
-            twinsync_task_id=twinsync_task_id,
+            twinsync_task_id=wait.twinsync_task_id,
             twinsync_conn_id=twinsync_conn_id,
             poke_interval_s=policy.poke_interval_s,
             exponential_backoff=policy.exponential_backoff,
@@ -83,6 +92,8 @@ class TwinSyncTrigger(BaseTrigger):
             started_at=started_at,
             timeout_s=policy.timeout_s,
             execution_timeout_s=policy.execution_timeout_s,
+            next_look_s=next_look_s,
+            trouble_since_s=wait.trouble_since_s,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -97,6 +108,8 @@ class TwinSyncTrigger(BaseTrigger):
             "started_at": self.started_at,
             "timeout_s": self.timeout_s,
             "execution_timeout_s": self.execution_timeout_s,
+            "next_look_s": self.next_look_s,
+            "trouble_since_s": self.trouble_since_s,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -109,12 +122,12 @@ class TwinSyncTrigger(BaseTrigger):
 
     async def _wait(self) -> End:
         hook = TwinSyncHook(self.twinsync_conn_id)
-        settings = await hook.asettings()
         policy = PollPolicy(
             poke_interval_s=self.poke_interval_s,
             exponential_backoff=self.exponential_backoff,
             max_wait_s=self.max_wait_s,
-            tolerance_s=None if self.silent_fail else settings.tolerance_s,
+            # The connection may say another, once it is looked up.
+            tolerance_s=None if self.silent_fail else DEFAULT_TOLERANCE_S,
             timeout_s=self.timeout_s,
             execution_timeout_s=self.execution_timeout_s,
         )
@@ -122,7 +135,9 @@ class TwinSyncTrigger(BaseTrigger):
         # Between processes only the wall clock is shared; inside this one it may jump, so it is read once.
         before_s = max(0.0, time.time() - self.started_at)
         began = time.monotonic()
-        step: Any = wait.go_on(before_s)
+        step: Again | End = wait.go_on(
+            before_s, next_look_s=self.next_look_s, trouble_since_s=self.trouble_since_s
+        )
         while not isinstance(step, End):
             await asyncio.sleep(step.delay_s)
             step = await hook.alook(wait, before_s + time.monotonic() - began)

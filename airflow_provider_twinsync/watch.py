@@ -6,6 +6,8 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
 from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.polling import Again, End, PollPolicy, Wait
 
@@ -59,7 +61,10 @@ class Watch:
 
     def look(self) -> Again | End:
         """Ask for the status, and say what follows."""
-        return self._hook.look(self._wait, time.monotonic() - self._began)
+        try:
+            return self._hook.look(self._wait, time.monotonic() - self._began)
+        except AirflowTaskTimeout:
+            return self.timed_out()
 
     def timed_out(self) -> End:
         """Say that Airflow ended the task, at its ``execution_timeout``."""
@@ -67,23 +72,29 @@ class Watch:
 
     def until_the_end(self) -> End:
         """Look and sleep, look and sleep."""
-        while isinstance(step := self.look(), Again):
-            time.sleep(step.delay_s)
+        try:
+            while isinstance(step := self.look(), Again):
+                time.sleep(step.delay_s)
+        except AirflowTaskTimeout:
+            return self.timed_out()
         return step
 
-    def hand_over(self, task: Any) -> NoReturn:
-        """Defer the task: its ``execute_complete`` goes on with the trigger's event."""
+    def hand_over(self, task: Any, step: Again) -> NoReturn:
+        """Defer the task: its ``execute_complete`` goes on with the trigger's event.
+
+        :param task: the operator.
+        :param step: what the last look brought.
+        """
         # Not at the top: see events.py.
         from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
-        policy = self._wait.policy
         trigger = TwinSyncTrigger.of(
-            self.twinsync_task_id,
-            policy,
+            self._wait,
             twinsync_conn_id=self._hook.twinsync_conn_id,
             started_at=self._started_at,
+            next_look_s=time.monotonic() - self._began + step.delay_s,
         )
-        deadline_s = policy.deadline_s
+        deadline_s = self._wait.policy.deadline_s
         backstop = None if deadline_s is None else timedelta(seconds=deadline_s + _BACKSTOP_S)
         task.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
         raise AssertionError("defer() always raises")

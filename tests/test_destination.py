@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ try:
 except ImportError:  # Airflow 2
     from airflow.io.store import attach  # type: ignore[no-redef,import-not-found,unused-ignore]
 
-from airflow_provider_twinsync.destination import open_destination
+from airflow_provider_twinsync.destination import find_place
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
 
 if TYPE_CHECKING:
@@ -214,8 +216,8 @@ def test_whatever_ends_a_download_leaves_nothing(
 ) -> None:
     """Airflow's own time limits are no ordinary exceptions."""
     (folder / "new").mkdir()
-    with pytest.raises(error), open_destination(destination) as (file, _):  # noqa: PT012
-        file.write(VIDEO)
+    with pytest.raises(error), find_place(destination).stage("1") as fragment:  # noqa: PT012
+        fragment.add(VIDEO)
         raise error
     assert left(folder) == ["work/new"]
     assert MemoryFileSystem.store == {}
@@ -224,9 +226,9 @@ def test_whatever_ends_a_download_leaves_nothing(
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
 def test_what_is_not_published_does_not_appear(folder: Path, destination: str) -> None:
     """Not even where nothing went wrong; and before it is published, nothing is there."""
-    with open_destination(destination) as (file, _):
-        file.write(VIDEO)
-        file.flush()
+    with find_place(destination).stage("1") as fragment:
+        fragment.add(VIDEO)
+        fragment.file.flush()
         assert not (folder / "a.mp4").exists()
     assert left(folder) == []
     assert MemoryFileSystem.store == {}
@@ -234,31 +236,88 @@ def test_what_is_not_published_does_not_appear(folder: Path, destination: str) -
 
 def test_a_folder_that_goes_away_meanwhile_is_an_interruption(folder: Path) -> None:
     """The video cannot be moved to where it was asked for."""
-    with open_destination("new/a.mp4") as (file, publish):
-        file.write(VIDEO)
+    place = find_place("new/a.mp4")
+    with place.stage("1") as fragment:
+        fragment.add(VIDEO)
         shutil.rmtree("new")
         with pytest.raises(DownloadInterruptedError, match="could not be written: No such file"):
-            publish()
+            place.publish(fragment)
     assert left(folder) == []
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
 def test_a_short_file_is_whole_too(destination: str) -> None:
     """What is still in a buffer belongs to it."""
-    with open_destination(destination) as (file, publish):
-        file.write(b"short")
-        path = publish()
-        content = ObjectStoragePath(path).read_bytes()
-    assert content == b"short"
+    place = find_place(destination)
+    with place.stage("1") as fragment:
+        fragment.add(b"short")
+        place.publish(fragment)
+    assert ObjectStoragePath(place.address).read_bytes() == b"short"
 
 
-def test_two_at_once_do_not_meet(folder: Path) -> None:
-    """The last one to be whole is the file that stays."""
-    with open_destination("a.mp4") as (one, publish_one), open_destination("a.mp4") as (two, publish_two):
-        one.write(b"one")
-        two.write(b"two")
-        publish_two()
-        assert (folder / "a.mp4").read_bytes() == b"two"
-        publish_one()
-        assert (folder / "a.mp4").read_bytes() == b"one"
-    assert left(folder) == ["work/a.mp4"]
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_two_at_once_do_not_meet(folder: Path, destination: str) -> None:
+    """The last one to be whole is the file that stays; the files that they write are two."""
+    place = find_place(destination)
+    with place.stage("1") as one, place.stage("1") as two:
+        one.add(b"one")
+        two.add(b"two")
+        assert one.path != two.path
+        place.publish(two)
+        assert ObjectStoragePath(place.address).read_bytes() == b"two"
+        place.publish(one)
+        assert ObjectStoragePath(place.address).read_bytes() == b"one"
+    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_one_that_begins_when_another_has_published_keeps_its_file(folder: Path, destination: str) -> None:
+    """The name is free then; leaving the older one must not remove what the newer writes."""
+    place = find_place(destination)
+    older = ExitStack()
+    one = older.enter_context(place.stage("1"))
+    one.add(b"one")
+    place.publish(one)
+    with place.stage("1") as two:
+        older.close()
+        two.add(b"two")
+        place.publish(two)
+    assert ObjectStoragePath(place.address).read_bytes() == b"two"
+    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+
+
+@pytest.mark.parametrize("there", ["symlink", "hard link", "folder", "pipe", "unreadable"])
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_what_lies_where_a_fragment_would_is_left_alone(folder: Path, destination: str, there: str) -> None:
+    """In a folder that everybody may write, anybody may have put it there."""
+    place = find_place(destination)
+    with place.stage("1") as fragment:
+        name = fragment.path
+    precious = folder / "precious"
+    precious.write_text("text")
+    if there == "symlink":
+        name.symlink_to(precious)
+    elif there == "hard link":
+        name.hardlink_to(precious)
+    elif there == "pipe":
+        os.mkfifo(name)
+    elif there == "folder":
+        name.mkdir()
+    else:
+        name.write_bytes(b"")
+        os.chown(name, 12345, 12345) if os.geteuid() == 0 else name.chmod(0)
+    with place.stage("1") as fragment:
+        assert fragment.path != name
+        fragment.take_up()
+        fragment.add(VIDEO)
+        place.publish(fragment)
+    assert ObjectStoragePath(place.address).read_bytes() == VIDEO
+    assert precious.read_text() == "text"
+    assert os.path.lexists(name)
+
+
+def test_a_fragment_in_the_temporary_folder_is_nobody_elses_to_read(folder: Path) -> None:
+    """That folder is everybody's."""
+    with find_place("memory://videos/a.mp4").stage("1") as fragment:
+        assert fragment.path.parent == folder.parent / "temporary"
+        assert fragment.path.stat().st_mode & 0o777 == 0o600

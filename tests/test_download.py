@@ -8,11 +8,15 @@ import itertools
 import random
 import resource
 import socket
+import ssl
 import tempfile
 import threading
+import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+import test_senders
 from conftest import KEY, Received, answer
 
 from airflow_provider_twinsync.emulator import FailJob, HttpError, Truncated, WrongVideo
@@ -45,6 +49,9 @@ JOB = {"text": "Hello", "image_url": "https://host.invalid/a.jpg", "pronouncer":
 VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(700_000 - 12)
 OTHER_VIDEO = b"\0\0\0\x18ftypisom" + random.Random(2).randbytes(650_000 - 12)
 CUT = 300_000
+
+
+certificate = test_senders.certificate
 
 
 @pytest.fixture(autouse=True)
@@ -278,15 +285,65 @@ def test_a_server_may_give_smaller_parts_than_asked_for(
     assert asked(server) == [None, "bytes=300000-", "bytes=550000-"]
 
 
+LONG_AGO = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("said", "asked_with"),
+    [
+        ({"Date": "Wed, 21 Oct 2015 07:28:01 GMT"}, LONG_AGO),
+        # It may have changed again in that second, or nobody knows when it was sent.
+        ({"Date": LONG_AGO}, None),
+        ({}, None),
+        ({"Date": "rubbish"}, None),
+        ({"Date": "Wed, 21 Oct 2015 07:28:01 GMT", "ETag": 'W/"v1"'}, LONG_AGO),
+    ],
+)
 def test_a_date_names_a_version_where_no_etag_does(
-    hook: TwinSyncHook, serve: Serve, destination: Path
+    hook: TwinSyncHook, serve: Serve, destination: Path, said: dict[str, str], asked_with: str | None
 ) -> None:
-    """`Last-Modified`, as RFC 9110 allows in `If-Range`."""
-    date = "Wed, 21 Oct 2015 07:28:00 GMT"
-    start = answer(200, VIDEO[:CUT], Content_Length=len(VIDEO), Last_Modified=date)
+    """`Last-Modified`, where RFC 9110 allows it in `If-Range` (8.8.2.2, 13.1.5)."""
+    start = answer(200, VIDEO[:CUT], Content_Length=len(VIDEO), Last_Modified=LONG_AGO, **said)
     server = serve(in_turn(start, whole()))
     hook.download(server.url, destination)
-    assert [request.headers.get("if-range") for request in server.requests] == [None, date]
+    assert [request.headers.get("if-range") for request in server.requests] == [None, asked_with]
+    assert destination.read_bytes() == VIDEO
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"ETag": '"v2"', "total": 700_000},
+        {"ETag": 'W/"v1"', "total": 700_000},
+        {"ETag": '"v1"', "total": 650_000},
+    ],
+    ids=str,
+)
+def test_a_part_of_another_video_is_not_appended(
+    hook: TwinSyncHook, serve: Serve, destination: Path, said: dict[str, Any]
+) -> None:
+    """Its ETag, or the size of the whole, tells it."""
+    total = said["total"]
+    part = (OTHER_VIDEO * 2)[CUT:total]
+    other = head(206, part, ETag=said["ETag"], Content_Range=f"bytes {CUT}-{total - 1}/{total}") + part
+    server = serve(in_turn(cut(), other, whole()))
+    hook.download(server.url, destination)
+    assert destination.read_bytes() == VIDEO
+    assert asked(server) == [None, "bytes=300000-", None]
+
+
+def test_what_a_video_begins_with_is_checked_across_a_cut(
+    hook: TwinSyncHook, serve: Serve, destination: Path
+) -> None:
+    """Four bytes of something else, and the rest of it: not an MP4, though no single answer shows it."""
+    data = b"GIF89a--" + VIDEO[8:]
+
+    def more(request: Received) -> list[bytes]:
+        return [head(206, data[4:], Content_Range=f"bytes 4-{len(data) - 1}/{len(data)}") + data[4:]]
+
+    with pytest.raises(DownloadRefusedError, match="not an MP4 video"):
+        hook.download(serve(in_turn(head() + data[:4], more)).url, destination)
+    assert files_beside(destination) == []
 
 
 @pytest.mark.parametrize(
@@ -465,6 +522,165 @@ def test_a_video_may_be_as_large_as_the_connection_says(
     connect(max_video_mb=0.7)
     TwinSyncHook().download(serve(lambda _: [whole()]).url, destination)
     assert destination.stat().st_size == 700_000
+
+
+def slowly(start: bytes, pieces: Iterable[bytes], every_s: float) -> Callable[[Received], Iterator[bytes]]:
+    """Send the start at once, and then a piece every now and then, until the client has left."""
+
+    def respond(_: Received) -> Iterator[bytes]:
+        yield start
+        for piece in pieces:
+            threading.Event().wait(every_s)
+            yield piece
+
+    return respond
+
+
+@pytest.mark.parametrize("over", ["http", "https", "proxy"])
+@pytest.mark.parametrize(
+    ("start", "pieces"),
+    [
+        (head()[:-2], [b"X"]),
+        (head() + VIDEO[:12], [b"\0"]),
+        # The end of the connection is the end of such a video; that we cut it must not pass for it.
+        (answer(200), [b"\0\0\0\x18ftyp"]),
+        (answer(200, Transfer_Encoding="chunked") + b"c\r\n" + VIDEO[:12] + b"\r\n", [b"1\r\n0\r\n"]),
+        (answer(200, Transfer_Encoding="chunked"), [b"0"]),
+        (answer(200, Transfer_Encoding="chunked") + b"c\r\n" + VIDEO[:12] + b"\r\n0\r\n", [b"X"]),
+    ],
+    ids=["head", "body", "body of unknown length", "chunks", "length of a chunk", "trailer"],
+)
+def test_an_answer_that_drips_is_cut(
+    connect: Callable[..., None],
+    serve: Serve,
+    destination: Path,
+    certificate: Path,
+    sleeps: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    start: bytes,
+    pieces: list[bytes],
+    over: str,
+) -> None:
+    """A byte now and then keeps a timeout between two bytes from ever passing."""
+    monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 2)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    server = serve(slowly(start, pieces * 200, 0.05), tls if over == "https" else None)
+    proxy = {"proxy": server.url} if over == "proxy" else {}
+    connect(request_timeout_s=0.4, verify=str(certificate), **proxy)
+    began = time.monotonic()
+    with pytest.raises(
+        DownloadInterruptedError, match=r"too slowly, with less than 4 kB in 0\.4 s"
+    ) as caught:
+        TwinSyncHook().download(f"{server.url}/a.mp4", destination)
+    assert time.monotonic() - began < 4
+    assert f"{server.url}/a.mp4" in str(caught.value)
+    assert len(server.requests) == 2
+    assert sleeps == [1]
+    assert files_beside(destination) == []
+
+
+def test_a_slow_video_may_take_many_times_the_timeout(
+    connect: Callable[..., None], serve: Serve, destination: Path
+) -> None:
+    """As long as it comes at some rate."""
+    connect(request_timeout_s=0.4)
+    pieces = [VIDEO[at : at + 50_000] for at in range(0, len(VIDEO), 50_000)]
+    server = serve(slowly(head(), pieces, 0.1))
+    began = time.monotonic()
+    TwinSyncHook().download(server.url, destination)
+    assert time.monotonic() - began > 1.2
+    assert destination.read_bytes() == VIDEO
+    assert len(server.requests) == 1
+
+
+def test_the_head_of_an_answer_has_a_time_of_its_own(
+    connect: Callable[..., None], serve: Serve, destination: Path
+) -> None:
+    """A server may think for a while: that is not taken from the time of the body."""
+    connect(request_timeout_s=0.4)
+    server = serve(slowly(b"", [head(), VIDEO[:5000], VIDEO[5000:]], 0.25))
+    TwinSyncHook().download(server.url, destination)
+    assert destination.read_bytes() == VIDEO
+    assert len(server.requests) == 1
+
+
+@pytest.fixture
+def blackhole(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Let a name have two addresses, of which the first takes no connection and refuses none."""
+    sockets: list[socket.socket] = []
+
+    def blackhole(port: int) -> None:
+        silent = socket.create_server(("127.0.0.2", port), backlog=0)
+        sockets.append(silent)
+        for _ in range(3):  # what fills the queue in front of it
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.2", port))
+            sockets.append(one)
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+    yield blackhole
+    for one in sockets:
+        one.close()
+
+
+@pytest.mark.parametrize("drips", [False, True], ids=["", "drips"])
+def test_the_time_for_an_answer_begins_with_the_connection(
+    connect: Callable[..., None],
+    serve: Serve,
+    destination: Path,
+    blackhole: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    drips: bool,
+) -> None:
+    """Looking for an address that answers takes as long as an answer may; it is neither cut nor counted."""
+    monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 1)
+    connect(request_timeout_s=0.4, allowed_result_hosts="cdn.invalid")
+    server = serve(
+        slowly(answer(200), [b"\0\0\0\x18ftyp"] * 200, 0.05) if drips else lambda _: [answer(200), VIDEO]
+    )
+    blackhole(server.port)
+    began = time.monotonic()
+    if drips:
+        with pytest.raises(DownloadInterruptedError, match="too slowly"):
+            TwinSyncHook().download(f"http://cdn.invalid:{server.port}/a.mp4", destination)
+    else:
+        TwinSyncHook().download(f"http://cdn.invalid:{server.port}/a.mp4", destination)
+        assert destination.read_bytes() == VIDEO
+    assert 0.4 < time.monotonic() - began < 4
+
+
+def test_a_video_that_was_too_slow_goes_on_where_it_was(
+    connect: Callable[..., None], serve: Serve, destination: Path
+) -> None:
+    """What had come is kept."""
+    connect(request_timeout_s=0.4)
+    server = serve(in_turn(slowly(cut(), [VIDEO[at : at + 1] for at in range(CUT, CUT + 100)], 0.1), rest))
+    TwinSyncHook().download(server.url, destination)
+    assert destination.read_bytes() == VIDEO
+    [_, again] = asked(server)
+    assert CUT < int(str(again)[len("bytes=") : -1]) < CUT + 10
+
+
+def test_a_video_is_never_whole_in_memory(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """Fifty megabytes pass through two."""
+
+    def respond(_: Received) -> Iterator[bytes]:
+        yield head(200, Content_Length=50_000_000)
+        yield from [b"\0\0\0\x18ftyp" + bytes(999_992)] * 50
+
+    server = serve(respond)
+    tracemalloc.start()
+    try:
+        got = hook.download(server.url, destination)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert got["bytes"] == 50_000_000
 
 
 @pytest.mark.parametrize("promised", [True, False], ids=["promised", "unsaid"])

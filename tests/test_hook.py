@@ -8,10 +8,12 @@ import json
 import logging
 import re
 import traceback
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, quote_plus
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook
 from conftest import KEY, answer
 
 from airflow_provider_twinsync.emulator import (
@@ -54,6 +56,7 @@ JOB = {
 }
 
 
+NOW = datetime.now(timezone.utc)
 #: Codes of no job's status, and what is no code; JSON has a number 100.0.
 NO_STATUS: list[Any] = [0, 99, 105, 200, 201, 202, 203, -1, True, 100.0, None, "", "1OO", [100], {}]
 
@@ -304,7 +307,7 @@ def test_a_submit_that_may_have_been_accepted_is_never_sent_again(
     assert len(emulator.world.journal) == 1
     assert sleeps == []
     assert not caught.value.retryable
-    for part in ("unknown", "not sent again", JOB["text"], JOB["image_url"]):
+    for part in ("unknown", "not sent again", f"the submit of {NOW:%Y-}", JOB["text"], JOB["image_url"]):
         assert part in str(caught.value)
     assert KEY not in everything_said(caught.value, logged, hook)
 
@@ -492,6 +495,36 @@ def test_a_connection_that_is_missing_is_named_with_how_to_make_it(
         read_settings(TwinSyncHook("no_such_connection"))
     for part in ("'no_such_connection'", "airflow connections add no_such_connection --conn-type twinsync"):
         assert part in str(caught.value)
+
+
+def test_a_connection_that_cannot_be_looked_up_is_an_error_of_ours(
+    hook: TwinSyncHook,
+    emulator: Emulator,
+    read_settings: Callable[[TwinSyncHook], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A retry may find the database back: it is not the user's fault, and nothing was sent."""
+
+    class DatabaseAwayError(Exception):
+        """As one of a database driver."""
+
+    def away(*_: Any, **__: Any) -> None:
+        raise DatabaseAwayError("server closed\nthe connection")
+
+    with monkeypatch.context() as outage:
+        for name in ("get_connection", "aget_connection"):
+            if hasattr(BaseHook, name):
+                outage.setattr(BaseHook, name, staticmethod(away))
+        with pytest.raises(UnavailableError) as caught:
+            read_settings(hook)
+    assert caught.value.retryable
+    assert "'twinsync_default' (DatabaseAwayError: server closed the connection)" in str(caught.value)
+    assert "Nothing was sent" in str(caught.value)
+    assert (
+        "Traceback" not in "".join(traceback.format_exception(caught.value)).partition("UnavailableError")[2]
+    )
+    assert emulator.world.journal == []
+    read_settings(hook)
 
 
 def test_fields_that_a_web_form_left_empty_are_defaults(

@@ -37,7 +37,9 @@ def bare() -> set[str]:
     return loaded("pass")
 
 
-@pytest.mark.parametrize("room", ["exceptions", "arguments", "protocol", "polling", "connection"])
+@pytest.mark.parametrize(
+    "room", ["exceptions", "arguments", "protocol", "polling", "connection", "peers", "versions"]
+)
 def test_the_rooms_that_decide_load_nothing_but_the_standard_library(room: str, bare: set[str]) -> None:
     """They are pure: no Airflow, no HTTP, so that they can be tested and read alone."""
     assert roots(loaded(f"import {PACKAGE}.{room}") - bare) - sys.stdlib_module_names == {PACKAGE}
@@ -75,9 +77,10 @@ for _layer in (
     {"arguments"},
     {"protocol"},
     {"polling"},
-    {"connection", "events"},
+    {"connection", "events", "peers", "versions", "sockets", "fragment"},
     {"senders", "destination"},
     {"download"},
+    {"receipt"},
     {"hooks"},
     {"links"},
     {"triggers"},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
 from drive import Run, Store, run_task
 
@@ -29,6 +31,7 @@ INPUTS = {
     "pronouncer": "zh-CN-XiaohanNeural",
 }
 WAITING = {"wait_for_completion": True, "poke_interval": 0}
+REAL_SLEEP = time.sleep
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
 
 
@@ -77,10 +80,14 @@ def test_a_submit_that_fails(emulator, fault, ended, requests):
     assert emulator.key not in str(run.error)
 
 
-def test_an_uncertain_submit_says_what_was_sent(emulator):
+def test_an_uncertain_submit_says_what_was_sent_and_when(emulator):
     """A person has to look for it."""
     emulator.world.faults.add("submit", AcceptThenReset())
+    began = datetime.now(timezone.utc)
     run = run_task(submit())
+    (when,) = re.findall(r"the submit of (\S+) is unknown", str(run.error))
+    assert -1 <= (datetime.fromisoformat(when) - began).total_seconds() <= 30
+    assert when.endswith("+00:00")
     assert len(emulator.world.tasks) == 1
     assert INPUTS["text"] in str(run.error)
     assert INPUTS["image_url"] in str(run.error)
@@ -96,6 +103,88 @@ def test_an_alarm_in_the_midst_of_a_submit_is_uncertain(emulator, remembered):
     assert run.ended == "AirflowFailException"
     assert "may have been paid" in str(run.error)
     assert len(emulator.world.tasks) == 1
+
+
+def rings(*_: Any, **__: Any) -> Any:
+    """The alarm of an execution_timeout, in a call that is not the package's."""
+    raise AirflowTaskTimeout("Timeout, PID: 1")
+
+
+@pytest.mark.parametrize("remembered", [True, False], ids=["remembered", ""])
+@pytest.mark.parametrize(
+    "fault", [ResultCode(code=203), HttpError(status=503, retry_after_s=30)], ids=["203", "503"]
+)
+def test_an_alarm_in_the_pause_between_two_submits_is_no_false_alarm(
+    emulator, monkeypatch, fault, remembered
+):
+    """Nothing was accepted: Airflow may retry it, and the next try is not told of a job that may exist."""
+    store = Store() if remembered else None
+    emulator.world.faults.add("submit", fault)
+    monkeypatch.setattr(time, "sleep", rings)
+    run = run_task(submit(), store=store)
+    assert run.ended == "AirflowException"
+    assert "execution_timeout passed before TwinSync accepted the submit, which was sent once" in str(
+        run.error
+    )
+    assert "paid" not in str(run.error)
+    assert not store or store.rows == {}
+    assert run_task(submit(), store=store).ended == "success"
+    assert [len(emulator.world.tasks), posts(emulator)] == [1, 2]
+
+
+def test_a_real_alarm_in_a_real_pause_between_two_submits(emulator, monkeypatch):
+    """Airflow's own, by a signal."""
+    run_task(submit())  # what is imported once a process is not what the alarm rings in
+    monkeypatch.setattr(time, "sleep", REAL_SLEEP)
+    emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=30))
+    store = Store()
+    with airflow_timeout(1):
+        run = run_task(submit(), store=store)
+    assert run.ended == "AirflowException"
+    assert store.rows == {}
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+@pytest.mark.parametrize("remembered", [True, False], ids=["remembered", ""])
+def test_an_alarm_while_the_answer_is_read_is_uncertain(emulator, monkeypatch, attempts, remembered):
+    """The answer was there, its id not yet: a job exists, and nobody knows which. It is never sent again."""
+    decode = json.loads
+    answers = iter(range(1, attempts + 1))
+
+    def loads(*args: Any, **kwargs: Any) -> Any:
+        # Only an answer is read with this argument.
+        if "object_pairs_hook" in kwargs and next(answers) == attempts:
+            rings()
+        return decode(*args, **kwargs)
+
+    if attempts == 2:
+        emulator.world.faults.add("submit", ResultCode(code=203))
+    monkeypatch.setattr(json, "loads", loads)
+    run = run_task(submit(), store=Store() if remembered else None)
+    assert run.ended == "AirflowFailException"
+    assert "may have been paid" in str(run.error)
+    assert "execution_timeout passed before the answer was read" in str(run.error)
+    assert [len(emulator.world.tasks), posts(emulator)] == [1, attempts]
+
+
+@pytest.mark.parametrize(
+    ("remembered", "ended"),
+    [(True, "AirflowTaskTimeout"), (False, "AirflowFailException")],
+    ids=["remembered", ""],
+)
+@pytest.mark.parametrize("waits", [True, False], ids=["one task", "two tasks"])
+def test_an_alarm_after_the_id_is_known_does_not_pay_again(emulator, monkeypatch, remembered, ended, waits):
+    """Where it is remembered the next try takes it over, and where it is not there is no next try."""
+    store = Store() if remembered else None
+    with monkeypatch.context() as alarm:
+        alarm.setattr(Run, "xcom_push", rings)
+        run = run_task(submit(wait_for_completion=waits), store=store)
+    (job,) = emulator.world.tasks
+    assert run.ended == ended
+    if remembered:
+        assert run_task(submit(), store=store).result == job
+    else:
+        assert job in str(run.error)
 
 
 def test_stopping_it_in_the_midst_of_a_submit_says_what_that_means(emulator, capsys):
@@ -209,12 +298,34 @@ class TestTheTaskStateStore:
         first, second = run_task(submit(), store=store), run_task(submit(), store=store)
         assert first.result != second.result
 
-    def test_a_job_whose_status_cannot_be_had_is_taken_over(self, emulator):
+    def test_a_job_whose_status_cannot_be_had_is_taken_over(self, emulator, capsys):
         """Trouble with a free question is no reason to pay."""
         store = Store()
         first = run_task(submit(), store=store)
+        capsys.readouterr()
         emulator.world.faults.add("status", HttpError(status=500))
         assert run_task(submit(), store=store).result == first.result
+        lines = [
+            line for line in capsys.readouterr().out.splitlines() if f"TwinSync job {first.result}" in line
+        ]
+        # Whoever cleared the task wants to know this first, and what they can do.
+        assert "is taken over and not paid again. To force a new job, set durable=False" in lines[0]
+        assert "HTTP 500" in lines[1]
+
+    @pytest.mark.parametrize(
+        "arguments", [{}, {**WAITING, "deferrable": False}, WAITING], ids=["two", "poke", "deferred"]
+    )
+    @pytest.mark.parametrize("age_s", [0, 1, 3600], ids=["waiting", "running", "finished"])
+    def test_a_job_in_any_state_but_failed_is_taken_over_in_every_form(self, emulator, arguments, age_s):
+        """The two tasks and the one task share a memory, deferred or not."""
+        store = Store()
+        emulator.world.waiting_s, emulator.world.duration_s = 0.5, 1
+        first = run_task(submit(), store=store)
+        emulator.world.advance(age_s)
+        second = run_task(submit(**arguments, timeout=60), store=store)
+        assert second.ended == "success"
+        assert second.result == first.result
+        assert posts(emulator) == 1
 
     def test_a_try_that_was_killed_in_its_submit_is_uncertain(self, emulator):
         """The mark is there before the POST; the next try does not send again, and a person's clear does."""
@@ -286,6 +397,25 @@ class TestTheTaskStateStore:
         assert run.ended == "AirflowFailException"
         assert "2026-11-23T12:00:00+00:00" in str(run.error)
         assert not emulator.world.journal
+
+    def test_an_uncertain_try_is_told_of_with_its_own_inputs(self, emulator):
+        """The text that may have been paid is the earlier one, not the one of now."""
+        store = Store()
+
+        class StoppedError(BaseException):
+            """As a kill, the moment before the POST."""
+
+        class DyingStore(Store):
+            def set(self, key: str, value: Any) -> None:
+                super().set(key, value)
+                raise StoppedError
+
+        assert run_task(submit(), store=DyingStore(store.rows)).ended == "StoppedError"
+        run = run_task(submit(text="再见", image_url="https://example.com/other.jpeg"), store=store)
+        assert f"of that time with the text '{INPUTS['text']}' and the photo '{INPUTS['image_url']}'" in str(
+            run.error
+        )
+        assert "再见" not in str(run.error)
 
     def test_another_job_for_other_inputs_is_said(self, emulator, capsys):
         """It may be a template that was not meant to change."""

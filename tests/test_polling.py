@@ -1,10 +1,11 @@
-"""When to ask again, what to tolerate, when to stop; and the event and the trigger that carry a wait."""
+"""When to ask again, what to tolerate, when to stop; and the event that carries the end of a wait."""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,9 +30,6 @@ from airflow_provider_twinsync.polling import (
     submit_delay_s,
 )
 from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
-
-if TYPE_CHECKING:
-    from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 ID = "20230423_11_23_05_10279"
 VIDEO = f"http://api.twinsync.xyz:27323/example/{ID}.mp4"
@@ -148,7 +146,7 @@ def test_a_lost_status_says_what_was_last_heard() -> None:
     """With how long and how often, and that the job may go on."""
     end = run("Wxxxx", tolerance_s=30)[-1]
     assert isinstance(end, End)
-    for part in (ID, "30 s", "4 requests", "HTTP 502, bad gateway", "may still finish"):
+    for part in (ID, "30 s", "4 attempts", "HTTP 502, bad gateway", "may still finish"):
         assert part in end.message
 
 
@@ -272,6 +270,50 @@ def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> Non
     late = wait.next(WAITING, max(elapsed_s, 60))
     assert isinstance(late, End)
     assert late.reason is EndReason.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("handed", "elapsed_s", "delay_s", "shown"),
+    [
+        pytest.param({}, 1.0, 5.0, "W. status_lost", id="nothing is handed over"),
+        pytest.param({"next_look_s": 5.5}, 1.0, 4.5, "W. status_lost", id="the pause that had begun"),
+        pytest.param({"next_look_s": 60.0}, 1.0, 59.0, "W. status_lost", id="what the service asked for"),
+        pytest.param({"next_look_s": 5.0}, 5.0, 5.0, "W. status_lost", id="too late for it"),
+        pytest.param({"next_look_s": 5.0}, 9e9, 0.1, " timeout", id="much too late"),
+        pytest.param(
+            {"next_look_s": 6.0, "trouble_since_s": 0.5}, 1.0, 5.0, ". status_lost", id="an outage goes on"
+        ),
+        pytest.param(
+            {"next_look_s": 6.0, "trouble_since_s": 0.5},
+            6.0,
+            5.0,
+            "W. status_lost",
+            id="an outage of which another triggerer may know more",
+        ),
+    ],
+)
+def test_a_wait_is_handed_over_in_mid_pause(
+    handed: dict[str, float], elapsed_s: float, delay_s: float, shown: str
+) -> None:
+    """The pause and the budget go on; after a restart, when others may have looked, both begin anew."""
+    policy = PollPolicy(poke_interval_s=5, tolerance_s=10, timeout_s=1e9)
+    wait = Wait(ID, policy)
+    step: Again | End = wait.go_on(elapsed_s, **handed)
+    assert isinstance(step, Again)
+    assert step.delay_s == pytest.approx(delay_s)
+    steps = []
+    while isinstance(step, Again):
+        elapsed_s += step.delay_s
+        steps.append(step := wait.next(TROUBLE, elapsed_s))
+    assert signs(steps) == shown
+
+
+@pytest.mark.parametrize(("tolerance_s", "then"), [(300.0, 7.0), (None, None)])
+def test_the_tolerance_may_be_known_later(tolerance_s: float | None, then: float | None) -> None:
+    """It is the connection's, which the triggerer has to look up; `silent_fail` bears with everything."""
+    wait = Wait(ID, PollPolicy(tolerance_s=tolerance_s, timeout_s=99))
+    wait.tolerate(7.0)
+    assert wait.policy == PollPolicy(tolerance_s=then, timeout_s=99)
 
 
 @pytest.mark.parametrize("poke_interval_s", [2.0, 8.0, 60.0])
@@ -468,7 +510,96 @@ def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
         break
 
 
-# ------------------------------------------------------------------------------------- events and the trigger
+@dataclass
+class Restart:
+    """The process is gone, and another takes the wait over: with the trigger's arguments, which never change.
+
+    :param down_s: how long nobody waited.
+    :param step_s: how far the wall clock was set in that time.
+    """
+
+    down_s: float
+    step_s: float
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from([WAITING, RUNNING, TROUBLE, TROUBLE, TROUBLE, busy(1), busy(1e6), DONE, FAILED]),
+        st.sampled_from([0.0, 0.0, 0.5, 30.0]) | st.floats(0, 100),
+    )
+    | st.builds(
+        Restart, st.floats(0, 1000), st.sampled_from([0.0, 0.0, -1e6, 3600.0]) | st.floats(-500, 500)
+    ),
+    max_size=40,
+)
+
+
+@hypothesis_settings(deadline=None)
+@given(POLICIES, EVENTS)
+def test_any_wait_ends_once_over_any_restarts(
+    policy: PollPolicy, events: list[tuple[TwinSyncTask | StatusError, float] | Restart]
+) -> None:
+    """Answers, late looks, dead triggerers, clocks that are set: one end, in time, for a reason seen.
+
+    What is counted here is what a process can know: the wall clock when it starts, then its own.
+    """
+    deadline_s = min(
+        (d for d in (policy.timeout_s, policy.execution_timeout_s) if d is not None), default=float("inf")
+    )
+    # The worker's look; then its arguments go to the triggerer.
+    wait, elapsed_s, lost_wall_s = Wait(ID, policy), 0.0, 0.0
+    good_at_s = 0.0  # the last good answer, or the earliest that trouble can be counted from
+    pending: list[Any] = [*events, *[(WAITING, 0.0)] * 3, (DONE, 0.0)]
+    step: Again | End | None = None
+    handed: dict[str, Any] | None = None
+    ends = []
+    while not ends:
+        event = pending.pop(0)
+        if isinstance(event, Restart) or (handed is None and step is not None):
+            if isinstance(event, Restart):
+                lost_wall_s = event.down_s + event.step_s
+            else:
+                pending.insert(0, event)
+                lost_wall_s = 0.0
+            if step is None:  # killed before its first look: Airflow runs the worker again, which begins anew
+                continue
+            if handed is None:
+                handed = {
+                    "next_look_s": elapsed_s + step.delay_s,
+                    "trouble_since_s": wait.trouble_since_s,
+                }
+            elapsed_s = max(0.0, elapsed_s + lost_wall_s)
+            wait = Wait(ID, policy)
+            step = wait.go_on(elapsed_s, **handed)
+            since_s = wait.trouble_since_s
+            assert since_s in (None, handed["trouble_since_s"])
+            assert since_s is None or elapsed_s < handed["next_look_s"], "nobody can have looked since"
+            good_at_s = elapsed_s if since_s is None else since_s
+        else:
+            seen, late_s = event
+            elapsed_s += (0.0 if step is None else step.delay_s) + late_s
+            found = wait.next(seen, elapsed_s)
+            if isinstance(found, End):
+                ends.append(found)
+                break
+            assert seen not in (DONE, FAILED)
+            assert elapsed_s < deadline_s, "none waits after the deadline"
+            good_at_s = good_at_s if isinstance(seen, StatusError) else elapsed_s
+            step = found
+        assert MIN_DELAY_S <= step.delay_s < float("inf")
+        assert elapsed_s + step.delay_s <= max(deadline_s, elapsed_s + MIN_DELAY_S) + 1e-6
+    [end] = ends
+    assert (end.reason is EndReason.SUCCEEDED) is (seen is DONE) is (end.result_url is not None)
+    assert (end.reason is EndReason.FAILED) is (seen is FAILED)
+    if end.reason in (EndReason.TIMEOUT, EndReason.EXECUTION_TIMEOUT):
+        assert elapsed_s >= deadline_s, "no end before the deadline says timeout"
+    if end.reason is EndReason.STATUS_LOST:
+        assert isinstance(seen, StatusError)
+        assert policy.tolerance_s is not None
+        assert elapsed_s - good_at_s >= policy.tolerance_s
+
+
+# ---------------------------------------------------------------------------------------------------- events
 
 #: What version 0.1.0 stores in Airflow's database: this must go on to be read for ever.
 GOLDEN_EVENT = {
@@ -476,18 +607,6 @@ GOLDEN_EVENT = {
     "twinsync_task_id": ID,
     "message": "what happened",
     "result_url": VIDEO,
-}
-GOLDEN_PATH = "airflow_provider_twinsync.triggers.TwinSyncTrigger"
-GOLDEN_KWARGS = {
-    "twinsync_task_id": ID,
-    "twinsync_conn_id": "my_conn",
-    "poke_interval_s": 7.5,
-    "exponential_backoff": True,
-    "max_wait_s": 60.0,
-    "silent_fail": True,
-    "started_at": 1_700_000_000.25,
-    "timeout_s": 3600.0,
-    "execution_timeout_s": 1800.0,
 }
 
 
@@ -567,50 +686,3 @@ def test_the_error_about_an_event_is_of_bounded_length() -> None:
     with pytest.raises(StatusError) as caught:
         read_event({"rubbish": "x" * 100_000})
     assert len(str(caught.value)) <= MAX_MESSAGE_CHARACTERS
-
-
-def rebuilt(path: str, kwargs: dict[str, Any]) -> TwinSyncTrigger:
-    from importlib import import_module
-
-    module, _, name = path.rpartition(".")
-    trigger: TwinSyncTrigger = getattr(import_module(module), name)(**kwargs)
-    return trigger
-
-
-@pytest.mark.parametrize(
-    "left_out", [set(), set(GOLDEN_KWARGS) - {"twinsync_task_id", "started_at"}], ids=str
-)
-def test_a_trigger_serialises_exactly_its_arguments(left_out: set[str]) -> None:
-    """Through JSON, and with every default."""
-    kwargs = {name: value for name, value in GOLDEN_KWARGS.items() if name not in left_out}
-    stored = json.loads(json.dumps(rebuilt(GOLDEN_PATH, kwargs).serialize()))
-    assert rebuilt(*stored).serialize() == (stored[0], stored[1])
-    if not left_out:
-        assert stored == [GOLDEN_PATH, GOLDEN_KWARGS]
-
-
-def test_a_trigger_of_the_first_release_is_made_again() -> None:
-    """Waiting tasks outlive an upgrade: there may only be more arguments, and they have defaults."""
-    path, kwargs = rebuilt(GOLDEN_PATH, GOLDEN_KWARGS).serialize()
-    assert path == GOLDEN_PATH
-    assert {name: kwargs[name] for name in GOLDEN_KWARGS} == GOLDEN_KWARGS
-    assert rebuilt(GOLDEN_PATH, {"twinsync_task_id": ID}).twinsync_task_id == ID
-
-
-@pytest.mark.parametrize("tolerance_s", [None, 300.0])
-def test_a_trigger_takes_over_the_policy_of_a_wait(tolerance_s: float | None) -> None:
-    """The tolerance itself is the connection's, and the triggerer reads it there."""
-    from airflow_provider_twinsync.triggers import TwinSyncTrigger
-
-    policy = PollPolicy(7.5, True, 60.0, tolerance_s, 3600.0, 1800.0)
-    trigger = TwinSyncTrigger.of(ID, policy, twinsync_conn_id="my_conn", started_at=1_700_000_000.25)
-    assert trigger.serialize() == (GOLDEN_PATH, {**GOLDEN_KWARGS, "silent_fail": tolerance_s is None})
-
-
-def test_a_trigger_holds_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names the connection; its row, its repr and its attributes have nothing of it."""
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_MY_CONN", json.dumps({"conn_type": "twinsync", "password": "Sesame-7b1f"})
-    )
-    trigger = rebuilt(GOLDEN_PATH, GOLDEN_KWARGS)
-    assert "Sesame" not in f"{trigger!r} {trigger.serialize()} {vars(trigger)}"

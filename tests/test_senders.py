@@ -12,8 +12,11 @@ import json
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
+import tracemalloc
+import zlib
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -33,12 +36,19 @@ from airflow_provider_twinsync.emulator import (
     ResetBefore,
     Slow,
 )
-from airflow_provider_twinsync.exceptions import UsageError
-from airflow_provider_twinsync.protocol import MAX_ANSWER_BYTES, Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync.exceptions import StatusError, UsageError
+from airflow_provider_twinsync.protocol import (
+    MAX_ANSWER_BYTES,
+    Answer,
+    NoAnswer,
+    Request,
+    Response,
+    parse_task,
+)
 from airflow_provider_twinsync.senders import asend, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from conftest import Server
@@ -269,7 +279,125 @@ def test_an_endless_answer_is_not_read_on(sender: Sender, serve: Serve, packed: 
     assert left.wait(5)
 
 
-@pytest.mark.parametrize("where", ["head", "body"])
+def endless(packer: Any) -> Iterator[bytes]:
+    """Some kilobytes on the wire that unpack to a gigabyte, in one stream."""
+    yield from (packer.compress(b" " * 1_000_000) for _ in range(1000))
+
+
+def deflated(window_bits: int) -> Iterator[bytes]:
+    return endless(zlib.compressobj(9, zlib.DEFLATED, window_bits))
+
+
+FOUND = json.dumps({"result_code": 101, "msg": "排队"}, ensure_ascii=False)
+DEEP = b"[" * 100_000 + b"]" * 100_000
+JSON_TYPE = {"Content_Type": "application/json"}
+#: An answer, piece by piece, and what both senders make of it in the end: a word of the error, or a state.
+BAD: dict[str, tuple[Callable[[], Iterable[bytes]], str]] = {
+    "50 MB, promised": (
+        lambda: itertools.chain([answer(200, Content_Length=50_000_000)], [b" " * 100_000] * 500),
+        "too large",
+    ),
+    "50 MB of digits": (
+        lambda: itertools.chain([answer(200, b'{"result_code": ')], [b"1" * 100_000] * 500),
+        "too large",
+    ),
+    "50 MB in chunks": (
+        lambda: itertools.chain(
+            [answer(200, Transfer_Encoding="chunked")], [b"186a0\r\n" + b" " * 100_000 + b"\r\n"] * 500
+        ),
+        "too large",
+    ),
+    "gzip": (lambda: itertools.chain([answer(200, Content_Encoding="gzip")], deflated(31)), "too large"),
+    "deflate": (
+        lambda: itertools.chain([answer(200, Content_Encoding="deflate")], deflated(15)),
+        "too large",
+    ),
+    "raw deflate": (
+        lambda: itertools.chain([answer(200, Content_Encoding="deflate")], deflated(-15)),
+        "too large",
+    ),
+    "broken deflate": (
+        lambda: [answer(200, b"{}", Content_Encoding="deflate", Content_Length=2)],
+        "could not",
+    ),
+    "gzip in gzip": (
+        lambda: [answer(200, gzip.compress(gzip.compress(b" " * 9_000_000)), Content_Encoding="gzip, gzip")],
+        "the answer",
+    ),
+    "brotli that is none": (
+        lambda: [answer(200, b"{}{}", Content_Encoding="br", Content_Length=4)],
+        "could not",
+    ),
+    "an unknown packing": (
+        lambda: [answer(200, b"{}{}", Content_Encoding="x-7z", Content_Length=4)],
+        "not JSON",
+    ),
+    "deep lists": (lambda: [answer(200, DEEP, Content_Length=len(DEEP))], "not JSON"),
+    "deep lists beside a code": (
+        lambda: [answer(200, b'{"result_code": 103, "a": ' + DEEP + b"}")],
+        "not JSON",
+    ),
+    "two codes": (lambda: [answer(200, b'{"result_code": 103, "result_code": 104}')], "not JSON"),
+    "a wrong charset": (
+        lambda: [answer(200, FOUND.encode(), Content_Type="application/json; charset=utf-16")],
+        "waiting",
+    ),
+    "an unknown charset": (
+        lambda: [answer(200, FOUND.encode(), Content_Type="application/json; charset=klingon")],
+        "waiting",
+    ),
+    "another encoding": (lambda: [answer(200, FOUND.encode("gbk"), **JSON_TYPE)], "waiting"),
+    "many headers": (
+        lambda: itertools.chain(
+            [answer(200)[:-2]], (b"X-%d: %s\r\n" % (n, b"v" * 90) for n in range(500_000))
+        ),
+        "no answer",
+    ),
+    "a header without end": (
+        lambda: itertools.chain([answer(200)[:-2], b"X: "], [b"v" * 100_000] * 500),
+        "no answer",
+    ),
+    "a status line without end": (
+        lambda: itertools.chain([b"HTTP/1.1 200 "], [b"v" * 100_000] * 500),
+        "no answer",
+    ),
+}
+
+
+@pytest.mark.parametrize(("pieces", "said"), BAD.values(), ids=BAD)
+def test_a_bad_answer_is_one_clear_error_and_is_not_read_on(
+    sender: Sender, serve: Serve, pieces: Callable[[], Iterable[bytes]], said: str
+) -> None:
+    """Whatever it is, both find it out soon, and what they have read and kept of it is bounded."""
+    sent_bytes = 0
+
+    def respond(_: Received) -> Iterator[bytes]:
+        nonlocal sent_bytes
+        for piece in pieces():
+            yield piece
+            sent_bytes += len(piece)
+
+    settings = settings_for(serve(respond).url)
+    began = time.monotonic()
+    tracemalloc.start()
+    try:
+        got = sender(settings, STATUS)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert time.monotonic() - began < 4, "it did not wait for its timeout"
+    # What lies in the sockets' buffers counts here too.
+    assert sent_bytes < 20_000_000
+    assert peak_bytes < 25_000_000
+    try:
+        found = parse_task("1", got).state.value
+    except StatusError as error:
+        found = str(error)
+    assert said in found
+    assert len(found) < 1000
+
+
+@pytest.mark.parametrize("where", ["head", "line", "body"])
 @pytest.mark.parametrize(
     ("sender", "over"),
     # Not async over https: aiohttp leaves the TLS connection to the loop, and a test's loop ends at once.
@@ -285,7 +413,7 @@ def test_a_dripping_answer_ends_with_the_timeout(
     def respond(_: Received) -> Iterator[bytes]:
         start = answer(200)
         yield start[: None if where == "body" else -2]
-        for byte in itertools.cycle(b"X-A: b\r\n" if where == "head" else b" "):
+        for byte in itertools.cycle({"head": b"X-A: b\r\n", "line": b"v", "body": b" "}[where]):
             if ended.wait(0.2):
                 return
             yield bytes([byte])
@@ -388,6 +516,35 @@ def test_a_submit_to_a_server_that_is_not_trusted_is_not_sent(tls_server: Server
     assert not got.sent
     assert "certificate" in got.problem.lower()
     assert tls_server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("text_bytes", "read_bytes", "sent"),
+    [(20_000_000, 100_000, False), (1_000, 500, True)],
+    ids=["the system could not take all of it", "the system took it whole"],
+)
+def test_a_submit_is_sent_when_the_system_has_taken_all_of_it(
+    text_bytes: int, read_bytes: int, sent: bool
+) -> None:
+    """What the other side has read of it before a reset is not known; what was never handed over is."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def reset() -> None:
+        connection, _ = listening.accept()
+        got = 0
+        while got < read_bytes:
+            got += len(connection.recv(read_bytes - got))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    server = threading.Thread(target=reset)
+    server.start()
+    form = {**(SUBMIT.form or {}), "text": "x" * text_bytes}
+    got = send(settings_for(f"http://127.0.0.1:{listening.getsockname()[1]}"), Request("POST", form=form))
+    server.join()
+    listening.close()
+    assert isinstance(got, NoAnswer)
+    assert got.sent is sent
 
 
 def test_certificates_that_are_not_there_are_the_connections_fault(sender: Sender, tmp_path: Path) -> None:

@@ -6,10 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
+from clock import Clock
 from drive import run_task
 
-from airflow_provider_twinsync.emulator.faults import FailJob, HttpError, NotJson, ResetBefore, ResultCode
+from airflow_provider_twinsync.emulator.faults import (
+    FailJob,
+    Hang,
+    HttpError,
+    NotJson,
+    ResetBefore,
+    ResultCode,
+)
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
@@ -25,6 +34,12 @@ def job(emulator, hook) -> str:
 
 def submit(hook) -> str:
     return hook.submit(text="你好", image_url="https://example.com/a.jpg", pronouncer="zh-CN-XiaohanNeural")
+
+
+@pytest.fixture
+def clock(emulator, monkeypatch) -> Clock:
+    """Nobody sleeps for real, and a wait that is handed over is so at once."""
+    return Clock(monkeypatch)
 
 
 def sensor(**arguments: Any) -> TwinSyncSensor:
@@ -140,30 +155,57 @@ def test_a_wait_ends_alike_in_both_modes(
 @pytest.mark.parametrize(
     ("soft_fail", "ended"), [(False, "AirflowTaskTimeout"), (True, "AirflowSkipException")]
 )
-def test_the_alarm_of_a_worker_ends_a_wait_like_the_trigger(job, soft_fail, ended):
+@pytest.mark.parametrize("poke_interval", [0, 60], ids=["", "in a pause"])
+def test_the_alarm_of_a_worker_ends_a_wait_like_the_trigger(job, soft_fail, ended, poke_interval):
     """Airflow's own alarm rings before our look at the deadline; the message names the job all the same."""
-    limit = timedelta(seconds=1)
+    waiting = sensor(
+        twinsync_task_id=job,
+        deferrable=False,
+        soft_fail=soft_fail,
+        poke_interval=poke_interval,
+        execution_timeout=timedelta(seconds=61),
+    )
     with airflow_timeout(1):
-        run = run_task(
-            sensor(twinsync_task_id=job, deferrable=False, soft_fail=soft_fail, execution_timeout=limit)
-        )
+        run = run_task(waiting)
     assert run.ended == ended
     assert job in str(run.error)
     assert "execution_timeout" in str(run.error)
 
 
 @IN_BOTH_MODES
-def test_a_short_outage_is_borne_and_logged_once(emulator, hook, deferrable, capsys):
-    """One line when it begins, one when it ends, none for each poll."""
-    emulator.world.faults.add("status", HttpError(status=503, times=3))
-    emulator.world.waiting_s, emulator.world.duration_s = 0.0, 0.7
+@pytest.mark.parametrize(
+    ("soft_fail", "ended"), [(False, "AirflowTaskTimeout"), (True, "AirflowSkipException")]
+)
+def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fail, ended):
+    """The service hangs: the first look is the worker's in both modes."""
+    emulator.world.faults.add("status", Hang())
+    waiting = sensor(
+        twinsync_task_id=job,
+        deferrable=deferrable,
+        soft_fail=soft_fail,
+        execution_timeout=timedelta(seconds=1),
+    )
+    with airflow_timeout(1):
+        run = run_task(waiting)
+    assert run.ended == ended
+    assert job in str(run.error)
+    assert "execution_timeout" in str(run.error)
+
+
+@IN_BOTH_MODES
+@pytest.mark.parametrize("good_looks", [0, 1], ids=["at the first look", "later"])
+def test_a_short_outage_is_borne_and_logged_once(emulator, hook, clock, deferrable, good_looks, capsys):
+    """One line when it begins, one when it ends, none for each poll, also where it is handed over."""
+    emulator.world.waiting_s, emulator.world.duration_s = 0.0, 70.0
     job = submit(hook)
-    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable))
+    if good_looks:
+        emulator.world.faults.add("status", ResultCode(code=102))
+    emulator.world.faults.add("status", HttpError(status=503, times=3))
+    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable, poke_interval=10))
     assert run.ended == "success"
     log = capsys.readouterr().out
-    # A wait that is deferred in the midst of an outage notes it in both processes.
-    assert log.count("cannot be followed") == (2 if deferrable else 1)
-    assert log.count("is reported again") == 1
+    assert log.count("cannot be followed") == 1
+    assert log.count("is reported again after 30 s") == 1
 
 
 @IN_BOTH_MODES
@@ -191,6 +233,22 @@ def test_a_missing_connection_is_named(deferrable):
     run = run_task(sensor(twinsync_task_id="1", twinsync_conn_id="nowhere", deferrable=deferrable))
     assert run.ended == "AirflowFailException"
     assert "airflow connections add nowhere --conn-type twinsync" in str(run.error)
+
+
+@IN_BOTH_MODES
+def test_a_connection_that_cannot_be_looked_up_may_be_retried(emulator, connection, monkeypatch, deferrable):
+    """A worker that meets an outage of a secrets backend fails in a way that Airflow's retries mend."""
+
+    def away(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the vault is sealed")
+
+    monkeypatch.setattr(BaseHook, "get_connection", staticmethod(away))
+    run = run_task(sensor(twinsync_task_id="1", deferrable=deferrable))
+    assert run.ended == "AirflowException"
+    assert "could not look up the connection 'twinsync_default' (RuntimeError: the vault is sealed)" in str(
+        run.error
+    )
+    assert not emulator.world.journal
 
 
 @IN_BOTH_MODES

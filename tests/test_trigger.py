@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
+import json
+import os
+import sys
+import threading
 import time
-import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook
+from airflow.secrets import environment_variables
+from clock import Clock
 from drive import first_event
 
-from airflow_provider_twinsync.emulator.faults import Hang
+import airflow_provider_twinsync
+from airflow_provider_twinsync import __version__
+from airflow_provider_twinsync.emulator.faults import Hang, HttpError, Slow
+from airflow_provider_twinsync.exceptions import StatusError
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
+
+
+@pytest.fixture
+def clock(emulator, monkeypatch) -> Clock:
+    """Nobody sleeps for real."""
+    return Clock(monkeypatch)
 
 
 @pytest.fixture
@@ -21,22 +40,46 @@ def job(emulator, hook) -> str:
     return hook.submit(text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural")
 
 
-def test_its_kwargs_of_the_first_release_still_work(emulator, job):
-    """They lie in databases: a waiting task outlives an upgrade (golden file of 0.1.0)."""
-    released = {
-        "twinsync_task_id": job,
-        "twinsync_conn_id": "twinsync_default",
-        "poke_interval_s": 5.0,
-        "exponential_backoff": False,
-        "max_wait_s": None,
-        "silent_fail": False,
-        "started_at": 1_795_442_369.5,
-        "timeout_s": 604800.0,
-        "execution_timeout_s": None,
-    }
-    path, kwargs = TwinSyncTrigger(**released).serialize()
-    assert path == "airflow_provider_twinsync.triggers.TwinSyncTrigger"
-    assert released.items() <= kwargs.items()
+def golden_file(path: Path) -> list[Any]:
+    """Its sets of arguments, as they lie in databases, each with the trigger's import path."""
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        pytest.param(golden["path"], kwargs, id=f"{path.stem} {n}")
+        for n, kwargs in enumerate(golden["kwargs"])
+    ]
+
+
+GOLDEN = Path(__file__).parent / "golden"
+ALL_RELEASES = [case for path in sorted(GOLDEN.glob("trigger-*.json")) for case in golden_file(path)]
+
+
+@pytest.mark.parametrize(("path", "kwargs"), ALL_RELEASES)
+def test_a_trigger_of_every_release_still_works(emulator, connect, clock, monkeypatch, path, kwargs):
+    """Waiting tasks outlive an upgrade: the arguments only grow, with defaults, and mean what they meant."""
+    connect()
+    monkeypatch.setenv("AIRFLOW_CONN_MY_CONN", os.environ["AIRFLOW_CONN_TWINSYNC_DEFAULT"])
+    made = emulator.world.accept(
+        text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural"
+    )
+    emulator.world.tasks[kwargs["twinsync_task_id"]] = made
+    module, _, name = path.rpartition(".")
+    trigger = getattr(import_module(module), name)(**kwargs)
+    path_now, kwargs_now = json.loads(json.dumps(trigger.serialize()))
+    assert path_now == path
+    assert {name: kwargs_now[name] for name in kwargs} == kwargs
+    event = asyncio.run(first_event(trigger))
+    assert (event["reason"], event["twinsync_task_id"]) == ("succeeded", kwargs["twinsync_task_id"])
+
+
+def test_what_this_version_stores_is_in_its_golden_file():
+    """A new argument needs a new file, and a default: an older file does not name it."""
+    cases = golden_file(GOLDEN / f"trigger-{__version__}.json")
+    for path, kwargs in (case.values for case in cases):
+        assert json.loads(json.dumps(TwinSyncTrigger(**kwargs).serialize())) == [path, kwargs]
+    arguments = inspect.signature(TwinSyncTrigger).parameters
+    assert list(arguments) == list(cases[0].values[1])
+    required = [name for name, argument in arguments.items() if argument.default is argument.empty]
+    assert required == ["twinsync_task_id"]
 
 
 def test_the_deadline_is_counted_from_the_start_of_the_wait(emulator, job):
@@ -64,57 +107,299 @@ def test_the_first_look_of_a_deferred_wait_comes_after_a_pause(emulator, job):
     assert time.monotonic() - began >= 0.5
 
 
-@pytest.mark.parametrize("conn_id", ["nowhere", "twinsync_default"])
-def test_a_connection_that_is_gone_or_wrong_ends_the_wait(emulator, job, connect, conn_id):
-    """It is an event that names the connection, and not a crash of the trigger."""
+def trigger_for(job: str, **arguments: Any) -> TwinSyncTrigger:
+    return TwinSyncTrigger(twinsync_task_id=job, **{"poke_interval_s": 5.0, "timeout_s": 3600.0, **arguments})
+
+
+# ----------------------------------------------------------------------------- looking the connection up
+
+
+def test_a_connection_that_is_wrong_ends_the_wait_at_the_first_look(emulator, job, connect, clock):
+    """Nothing but a person mends it; the event names the connection and the field."""
     connect(colour="blue")
-    event = asyncio.run(first_event(TwinSyncTrigger(twinsync_task_id=job, twinsync_conn_id=conn_id)))
+    event = asyncio.run(first_event(trigger_for(job)))
     assert event["reason"] == "unusable"
-    assert conn_id in event["message"]
+    assert "Connection 'twinsync_default': the extra has unknown fields: colour" in event["message"]
+    assert clock.pauses == [5.0]
 
 
-def test_a_triggerer_that_stops_does_nothing_to_the_job(emulator, job):
-    """Cancelled in mid-request: no further request, no event, nothing left open."""
-    emulator.world.faults.add("status", Hang())
-
-    async def stopped() -> None:
-        waiting = asyncio.ensure_future(first_event(TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0)))
-        while not any(entry.call == "status" for entry in emulator.world.journal):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # the emulator runs in another thread: no event of this loop tells
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ResourceWarning)
-        asyncio.run(stopped())
-        gc.collect()
-    assert [entry.call for entry in emulator.world.journal] == ["submit", "status"]
+class DatabaseAwayError(Exception):
+    """As one of a database driver."""
 
 
-def test_many_waits_do_not_block_the_loop(emulator, job):
-    """A hundred waits in one loop: nothing else in it waits for longer than a blink."""
-    stalls: list[float] = []
+class UnreadableError(ValueError):
+    """As one of a parser."""
 
-    async def beat() -> None:
+
+def denied(error: Exception) -> Any:
+    """How a secrets backend fails; Airflow 3.3 lets few errors through and calls the others 'not found'."""
+
+    def look_up(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return staticmethod(look_up)
+
+
+#: What Airflow raises while a connection cannot be looked up (None: what 3.3.2 does), and what is shown.
+AWAY = {
+    "not found": (None, "There is no usable connection 'twinsync_default'"),
+    "an error": (DatabaseAwayError("server closed"), "DatabaseAwayError: server closed"),
+    "an error without words": (DatabaseAwayError(), "(DatabaseAwayError). Nothing was sent"),
+    "an error that quotes the key": (
+        UnreadableError("port Sesame-7b1f"),
+        "(UnreadableError). Nothing was sent",
+    ),
+}
+
+
+@pytest.fixture(params=AWAY.values(), ids=AWAY)
+def away(request, monkeypatch, connection):
+    """A connection that cannot be looked up until it is back; gives what is shown, and its return."""
+    error, said = request.param
+    outage = pytest.MonkeyPatch()
+    if error is None:
+        outage.delenv("AIRFLOW_CONN_TWINSYNC_DEFAULT")
+    else:
+        for name in ("get_connection", "aget_connection"):
+            if hasattr(BaseHook, name):
+                outage.setattr(BaseHook, name, denied(error))
+    yield said, outage.undo
+    outage.undo()
+
+
+def test_a_connection_that_cannot_be_looked_up_for_a_while_is_borne(job, clock, away, capsys):
+    """One line when it begins and one when it ends, whatever Airflow says of it; then the wait goes on."""
+    said, back = away
+    clock.at(42, back)
+    event = asyncio.run(first_event(trigger_for(job, timeout_s=90.0)))
+    assert event["reason"] == "timeout"
+    assert "last seen: waiting" in event["message"]
+    lines = [line for line in capsys.readouterr().out.splitlines() if job in line]
+    assert len(lines) == 3
+    assert said in lines[0]
+    assert "cannot be followed at the moment, which is borne for 300 s" in lines[0]
+    assert "is reported again after 40 s without a status; it is waiting." in lines[1]
+    assert "Sesame" not in "".join(lines)
+
+
+def test_a_connection_that_stays_away_ends_the_wait_so_that_it_may_be_retried(job, emulator, clock, away):
+    """The budget is that of a lost status, by default five minutes, and the last problem is shown."""
+    said, _ = away
+    event = asyncio.run(first_event(trigger_for(job)))
+    assert event["reason"] == "status_lost"
+    assert said in event["message"]
+    assert "could not be followed for 300 s" in event["message"]
+    assert clock.now_s == pytest.approx(305, abs=0.2)
+    assert [entry.call for entry in emulator.world.journal] == ["submit"]
+
+
+def test_a_connection_that_comes_back_brings_its_own_tolerance(job, emulator, connect, clock, away):
+    """What was borne before counts on: there was no good answer in between."""
+    _, back = away
+
+    def came_back() -> None:
+        back()
+        connect(tolerance_s=60)
+
+    clock.at(42, came_back)
+    emulator.world.faults.add("status", HttpError(status=500, times=None))
+    event = asyncio.run(first_event(trigger_for(job)))
+    assert event["reason"] == "status_lost"
+    assert clock.now_s == pytest.approx(65, abs=0.2)
+    assert "HTTP 500" in event["message"]
+
+
+def test_who_bears_with_everything_bears_with_that_too(job, clock, away):
+    """`silent_fail`: until the deadline."""
+    event = asyncio.run(first_event(trigger_for(job, silent_fail=True)))
+    assert event["reason"] == "timeout"
+    assert clock.now_s == pytest.approx(3600, abs=0.2)
+
+
+def test_a_connection_is_looked_up_once_if_that_works(job, connect, clock):
+    """A wait of a hundred looks is one question to Airflow's database."""
+    clock.at(50, lambda: connect(port=1))
+    event = asyncio.run(first_event(trigger_for(job, timeout_s=500.0)))
+    assert event["reason"] == "timeout"
+    assert "last seen: waiting" in event["message"]
+
+
+# --------------------------------------------------------------------------------------- clocks and restarts
+
+
+def test_an_outage_that_a_worker_met_is_not_told_twice(emulator, connect, clock, capsys):
+    """The budget goes on from the worker's look: what is handed over is still true before the next look."""
+    connect(tolerance_s=60)
+    trigger = trigger_for("1", next_look_s=5.0, trouble_since_s=0.0)
+    event = asyncio.run(first_event(trigger))
+    assert event["reason"] == "status_lost"
+    assert clock.now_s == pytest.approx(60, abs=0.2)
+    assert "cannot be followed" not in capsys.readouterr().out
+
+
+def test_a_trigger_that_starts_again_has_a_new_budget(emulator, connect, clock, capsys):
+    """Its arguments are those of the first start, hours ago; what was then says nothing of now."""
+    connect(tolerance_s=60)
+    trigger = trigger_for("1", next_look_s=5.0, trouble_since_s=0.0)
+    clock.sleep(1000)
+    event = asyncio.run(first_event(trigger))
+    assert event["reason"] == "status_lost"
+    assert clock.now_s == pytest.approx(1065, abs=0.2)
+    assert capsys.readouterr().out.count("cannot be followed") == 1
+
+
+@pytest.mark.parametrize(
+    ("step_s", "asked_after_s"),
+    [(-1e6, [7.0, 12.0]), (5.0, [2.0, 7.0]), (50.0, [5.0, 10.0]), (1e6, [0.1])],
+    ids=["set back", "a little forward", "forward", "far forward"],
+)
+def test_a_wall_clock_that_is_set_between_processes_parks_nothing(job, clock, step_s, asked_after_s):
+    """At worst the deadline moves with it; the pause is never longer than the one that was handed over."""
+    trigger = trigger_for(job, next_look_s=7.0)
+    clock.step_wall(step_s)
+
+    asyncio.run(first_event(trigger))
+    sums = [sum(clock.pauses[: n + 1]) for n in range(len(asked_after_s))]
+    assert sums == pytest.approx(asked_after_s, abs=1e-6)
+
+
+def test_a_wall_clock_that_is_set_during_a_wait_changes_nothing(emulator, job, clock):
+    """Inside one process time is counted monotonically."""
+    emulator.world.waiting_s = 1e9  # the emulator reads the wall clock
+    clock.at(100, lambda: clock.step_wall(1e6))
+    clock.at(200, lambda: clock.step_wall(-3e6))
+    event = asyncio.run(first_event(trigger_for(job)))
+    assert event["reason"] == "timeout"
+    assert clock.now_s == pytest.approx(3600, abs=0.2)
+
+
+# ------------------------------------------------------------------------------ the loop and the sessions
+
+
+async def cancelled_when(ready: Any, trigger: TwinSyncTrigger) -> None:
+    waiting = asyncio.ensure_future(first_event(trigger))
+    while not ready():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)  # the emulator runs in another thread: no event of this loop tells
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("fault", "poke_interval_s", "looks"),
+    [(Hang(), 0.0, 1), (Slow(delay_s=0.0), 60.0, 0), (HttpError(status=500), 0.3, 1)],
+    ids=["in mid-request", "in its first pause", "in a pause after a look"],
+)
+def test_a_triggerer_that_stops_does_nothing_to_the_job(emulator, job, fault, poke_interval_s, looks):
+    """Cancelled: no further request, no event, and no socket left open (a warning of the collector fails)."""
+    emulator.world.faults.add("status", fault)
+    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=poke_interval_s)
+    asyncio.run(cancelled_when(lambda: len(emulator.world.journal) == 1 + looks, trigger))
+    gc.collect()
+    assert [entry.call for entry in emulator.world.journal] == ["submit", *["status"] * looks]
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (None, "succeeded"),
+        (HttpError(status=500, times=None), "status_lost"),
+        (Hang(times=None), "status_lost"),
+    ],
+    ids=["with a video", "without a status", "without an answer"],
+)
+def test_a_wait_that_ends_leaves_nothing_open(emulator, connect, fault, reason):
+    """However it ends."""
+    connect(request_timeout_s=0.1, tolerance_s=0.3)
+    job = emulator.world.accept(
+        text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural"
+    )
+    if fault:
+        emulator.world.faults.add("status", fault)
+    event = asyncio.run(first_event(TwinSyncTrigger(twinsync_task_id=job.id, poke_interval_s=0.0)))
+    gc.collect()
+    assert event["reason"] == reason
+
+
+class Pulse:
+    """Something else in the loop: the longest time for which it did not get its turn, in seconds."""
+
+    longest_s = 0.0
+
+    async def beat(self) -> None:
         while True:
             began = time.monotonic()
             await asyncio.sleep(0.01)
-            stalls.append(time.monotonic() - began - 0.01)
+            self.longest_s = max(self.longest_s, time.monotonic() - began - 0.01)
 
-    async def waits() -> list[dict]:
-        pulse = asyncio.ensure_future(beat())
-        triggers = [
-            TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.2, timeout_s=1.5, started_at=time.time())
-            for _ in range(100)
-        ]
-        events = await asyncio.gather(*map(first_event, triggers))
-        pulse.cancel()
-        return events
 
-    assert {event["reason"] for event in asyncio.run(waits())} == {"timeout"}
-    # A blocking request or sleep would show as the time of a hundred of them; this bound is far from both.
-    assert sorted(stalls)[len(stalls) // 2] < 0.1
+def longest_stall_s(*triggers: TwinSyncTrigger) -> float:
+    """Run triggers to their events beside a pulse."""
+
+    async def run() -> float:
+        pulse = Pulse()
+        beating = asyncio.ensure_future(pulse.beat())
+        await asyncio.gather(*map(first_event, triggers))
+        await asyncio.sleep(0.05)  # the pulse has to have its turn after the last stall too
+        beating.cancel()
+        return pulse.longest_s
+
+    return asyncio.run(run())
+
+
+def test_a_slow_service_does_not_block_the_loop(emulator, job):
+    """Its second is nobody else's; this bound is far from both."""
+    emulator.world.faults.add("status", Slow(delay_s=1.0))
+    emulator.world.advance(7200)
+    assert longest_stall_s(TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0)) < 0.5
+
+
+def test_a_slow_secrets_backend_does_not_block_the_loop(job, connect, monkeypatch):
+    """Nor does the first import of what sends a request: see the next test."""
+    get = environment_variables.EnvironmentVariablesBackend.get_connection
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(1.0)
+        return get(*args, **kwargs)
+
+    monkeypatch.setattr(environment_variables.EnvironmentVariablesBackend, "get_connection", slowly)
+    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, timeout_s=0.5)
+    assert longest_stall_s(trigger) < 0.5
+
+
+def test_the_first_look_of_a_process_imports_nothing_in_the_loop(hook, monkeypatch):
+    """`requests`, `aiohttp` and the http provider take half a second, which all waits would lose."""
+    name = "airflow_provider_twinsync.senders"
+    importers = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(found: str, *_: Any) -> None:
+            if found == name:
+                importers.append(threading.current_thread())
+
+    monkeypatch.setattr(airflow_provider_twinsync, "senders", import_module(name))
+    monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    with pytest.raises(StatusError):
+        asyncio.run(hook.aget_task("1"))
+    assert len(importers) == 1
+    assert importers[0] is not threading.current_thread()
+
+
+def test_many_waits_do_not_block_the_loop(job):
+    """A hundred waits in one loop: nothing else in it waits for longer than a blink."""
+    triggers = [
+        TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.2, timeout_s=1.5, started_at=time.time())
+        for _ in range(100)
+    ]
+    # A hundred requests that block one another would be a second and more.
+    assert longest_stall_s(*triggers) < 1.0
 
 
 def test_neither_its_arguments_nor_its_repr_hold_the_key(emulator, job):

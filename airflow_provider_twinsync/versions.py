@@ -1,0 +1,40 @@
+"""Whether two answers are about the same bytes of a video: what may be appended to what.
+
+Pure, by RFC 9110: sections 8.8 (ETag and Last-Modified) and 13.1.5 (If-Range).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def validator_of(headers: Mapping[str, str]) -> str | None:
+    """Give what names the bytes of an answer to the server, or None if nothing does so for certain.
+
+    :param headers: the answer's, found in whatever case.
+    """
+    etag = headers.get("ETag", "")
+    # A weak one, W/"...", names a meaning and not the bytes.
+    if re.fullmatch(r'"[\x21\x23-\x7e]*"', etag):
+        return etag
+    modified = headers.get("Last-Modified", "")
+    try:
+        age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(modified)
+    except (TypeError, ValueError):
+        return None
+    # A file may change twice in one second (8.8.2.2).
+    return modified if age >= timedelta(seconds=1) else None
+
+
+def is_other_version(validator: str | None, headers: Mapping[str, str]) -> bool:
+    """Whether a part belongs to something else than what that validator names, as far as the part says."""
+    if validator is None:
+        return True
+    said = headers.get("ETag" if validator.startswith('"') else "Last-Modified")
+    return bool(said) and said != validator
