@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dev.emulated_twinsync import EmulatedTwinSync
 
 #: How a task says that it does not know whether it has made a job; both name the photo.
-_UNCERTAIN = ("Whether TwinSync made a job from this submit is unknown", "began to submit at")
+_UNCERTAIN = ("Whether TwinSync made a job from the submit of", "began to submit at")
 _REFUSED = "TwinSync refused the job: "
 _JOB_FAILED = "failed (code 104)"
 

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import os
+import time
+import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clock import Clock
 from conftest import KEY
+from drive import Store, run_task
 from test_example_dags import load
 
-from airflow_provider_twinsync.emulator.faults import AcceptThenReset, Body, FailJob, HttpError, ResultCode
+from airflow_provider_twinsync.emulator.faults import (
+    AcceptThenHang,
+    AcceptThenReset,
+    Body,
+    FailJob,
+    Hang,
+    HttpError,
+    NotJson,
+    Redirect,
+    ResetBefore,
+    ResultCode,
+    Truncated,
+    WrongVideo,
+)
+from airflow_provider_twinsync.hooks import TwinSyncHook
+from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 
 ECHO = Body(json={"result_code": 201, "msg": f"the key {KEY} is not known"})
 
@@ -40,3 +60,88 @@ def test_no_run_leaves_the_key_anywhere(migrated, connection, emulator, tmp_path
     printed = "".join(capfd.readouterr())
     assert "twinsync_talking_photo" in printed
     assert KEY not in printed
+
+
+JOB = {"text": "Hello there.", "image_url": "https://photos.example/a.jpg", "pronouncer": "en-US-JennyNeural"}
+#: Every way in which a call can go wrong; pages and answers repeat the key, as a debugging server's might.
+CODES = [ResultCode(code=code, times=None) for code in (100, 103, 104, 200, 201, 202, 203, 999, KEY, True)]
+PAGES = [
+    HttpError(status=status, body=f"<html>{KEY}</html>", times=None)
+    for status in (400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504)
+]
+HANGING = [Hang(times=None), AcceptThenHang(times=None)]
+BROKEN = [ResetBefore(times=None), AcceptThenReset(times=None), *HANGING]
+ODD = [
+    NotJson(body=f"key={KEY}", times=None),
+    Body(json=[KEY], times=None),
+    Redirect("/elsewhere", times=None),
+]
+CASES = {
+    "submit": [*CODES, *PAGES, *BROKEN, *ODD, ECHO, FailJob()],
+    "status": [*CODES[:8], *(replace(page, body="an error page") for page in PAGES), *BROKEN, Redirect("/")],
+    "result": [
+        *PAGES,
+        *BROKEN,
+        Redirect("http://elsewhere.invalid/"),
+        Truncated(9, times=None),
+        WrongVideo(),
+    ],
+}
+
+
+def told(run, logged):
+    """All that a try of a task leaves for others to see."""
+    trigger = run.trigger and (repr(run.trigger), run.trigger.serialize(), vars(run.trigger))
+    error = "".join(traceback.format_exception(run.error)) + repr(run.error) if run.error else ""
+    return "\n".join(map(str, [run.result, error, run.xcoms, trigger, run.event, logged()]))
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [(call, fault) for call, faults in CASES.items() for fault in faults],
+    ids=lambda one: one if isinstance(one, str) else f"{one.name} {getattr(one, 'status', '')}",
+)
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
+def test_no_way_to_fail_tells_the_key(
+    connect, emulator, monkeypatch, tmp_path, logged, call, fault, deferrable
+):
+    """Submit, wait and fetch under each fault, and a second try: nothing that is left has the key in it."""
+    if fault in HANGING:  # the time limit of a request is by the true clock
+        monkeypatch.setattr(time, "sleep", lambda _: None)
+    else:
+        Clock(monkeypatch)
+    connect(request_timeout_s=0.2, tolerance_s=0.5)
+    emulator.world.faults.add(call, fault)
+    store = Store()
+    make = TwinSyncSubmitOperator(
+        task_id="make",
+        **JOB,
+        wait_for_completion=True,
+        deferrable=deferrable,
+        poke_interval=0.1,
+        timeout=60,
+        retries=1,
+    )
+    seen = []
+    for _ in range(2):
+        run = run_task(make, store=store)
+        seen += [told(run, logged), repr(make), str(make), store.rows]
+        if url := run.xcoms.get("result_url"):
+            fetch = TwinSyncDownloadOperator(
+                task_id="fetch", result_url=url, destination=tmp_path / "video.mp4"
+            )
+            seen += [told(run_task(fetch, store=store), logged), repr(fetch), store.rows]
+    hook = TwinSyncHook()
+    seen += [repr(hook), str(hook), repr(hook.settings()), str(hook.settings()), hook.test_connection()]
+    assert any(entry.key == "accepted" for entry in emulator.world.journal)
+    assert any(entry.fault == fault.name for entry in emulator.world.journal)
+    assert KEY not in "\n".join(map(str, seen))
+
+
+def test_no_service_at_all_tells_no_key(connect, sleeps, logged):
+    """A connection that is refused, and one to a name that is none."""
+    for host in ("127.0.0.1:1", "no-such-host.invalid"):
+        connect(host=f"http://{host}", port=None)
+        run = run_task(TwinSyncSubmitOperator(task_id="submit", **JOB))
+        assert run.ended == "AirflowException"
+        assert KEY not in told(run, logged)
