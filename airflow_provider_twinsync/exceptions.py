@@ -4,7 +4,6 @@
 
     TwinSyncError
     ├── UsageError               our fault, nothing was sent: mend the argument or connection it names
-    │   └── NoConnectionError        Airflow knows no such connection, or could not read it
     ├── RejectedError            the service said no: the same request gets the same answer
     ├── UnavailableError         nothing was accepted, if it was sent at all: later may work
     ├── UncertainSubmitError     a submit got no usable answer: a paid job may exist, look before another
@@ -57,10 +56,6 @@ class UsageError(TwinSyncError, ValueError):
     """An argument or a connection is wrong; nothing was sent."""
 
 
-class NoConnectionError(UsageError):
-    """Airflow finds no such connection, or could not read it; on Airflow 3 also if its database is away."""
-
-
 class RejectedError(TwinSyncError):
     """The service refused the request and made no job.
 
@@ -74,7 +69,11 @@ class RejectedError(TwinSyncError):
 
 
 class UnavailableError(_LaterError):
-    """Nothing was accepted: the service was busy, failing, or could not be reached; or nothing was sent."""
+    """Nothing was accepted: the service was busy, failing, or could not be reached, or nothing was sent.
+
+    A connection that Airflow does not find is one of these and no :class:`UsageError`: Airflow 3 says "not
+    found" of a database that is away for a moment, too.
+    """
 
 
 class UncertainSubmitError(TwinSyncError):

@@ -17,12 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, Airflo
 from airflow_provider_twinsync import get_provider_info
 from airflow_provider_twinsync.arguments import one_line
 from airflow_provider_twinsync.connection import Settings, parse_connection
-from airflow_provider_twinsync.exceptions import (
-    NoConnectionError,
-    StatusError,
-    TwinSyncError,
-    UnavailableError,
-)
+from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
 from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
 from airflow_provider_twinsync.protocol import (
     TwinSyncTask,
@@ -93,8 +88,8 @@ class TwinSyncHook(BaseHook):
     def settings(self) -> Settings:
         """Read the connection, once.
 
-        :raises UsageError: it is missing or wrong.
-        :raises UnavailableError: Airflow could not look it up.
+        :raises UsageError: it is wrong.
+        :raises UnavailableError: Airflow did not find it, or could not look it up.
         """
         if self._settings is None:
             with _look_up(self.twinsync_conn_id):
@@ -221,7 +216,7 @@ class TwinSyncHook(BaseHook):
             seen: TwinSyncTask | StatusError = await self.aget_task(wait.twinsync_task_id)
         except StatusError as error:
             seen = error
-        except (NoConnectionError, UnavailableError) as error:
+        except UnavailableError as error:
             seen = StatusError(str(error), problem=str(error).rstrip("."))
         return self._noted(wait.next(seen, elapsed_s))
 
@@ -302,18 +297,17 @@ def _times(attempts: int) -> str:
 def _look_up(conn_id: str) -> Iterator[None]:
     """Let nothing of Airflow, or of the secrets backend that it asks, come out of a look-up.
 
-    :raises NoConnectionError: there is no such connection.
-    :raises UnavailableError: it could not be looked up.
+    :raises UnavailableError: it is not found, or could not be looked up.
     """
     try:
         yield
     except AirflowNotFoundException:
-        raise NoConnectionError(
+        raise UnavailableError(
             f"There is no usable connection {conn_id!r}. If you did define it, look further up in this log "
             "for what Airflow could not read: in a URI, the characters # / : @ of a key must be "
-            "percent-encoded; in JSON they need not. Else make one in the web UI (Admin, Connections; type "
-            f"TwinSync), or with: airflow connections add {conn_id} --conn-type twinsync --conn-password "
-            "<access key>"
+            "percent-encoded; in JSON they need not. Or its database was away, and a retry finds it. Else "
+            "make one in the web UI (Admin, Connections; type TwinSync), or with: airflow connections add "
+            f"{conn_id} --conn-type twinsync --conn-password <access key>"
         ) from None
     except Exception as error:
         # A ValueError may quote what could not be read, and that may be the key.
