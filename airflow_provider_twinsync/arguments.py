@@ -144,6 +144,12 @@ def count_words(text: str) -> int:
     return words
 
 
+def shown_url(url: str) -> str:
+    """Give an address without what may be a secret: a password, and a query, which may be a signature."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
 def shown_text(value: Any) -> str:
     """Show an argument to a person: on one line, shortened, and with its type if it is no text."""
     shown = repr(value)

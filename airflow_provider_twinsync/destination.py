@@ -6,9 +6,12 @@ where it was asked for when it is whole.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,12 +22,22 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, Object
 
 from airflow_provider_twinsync.arguments import shown_text
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
-from airflow_provider_twinsync.fragment import open_fragment, writing
+from airflow_provider_twinsync.fragment import open_fragment, sweep, writing
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync.fragment import Fragment
 
 _READ_BYTES = 4_194_304
+#: What no retry mends.
+_LASTING = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EISDIR,
+)
 
 
 @dataclass(frozen=True)
@@ -41,26 +54,33 @@ class LocalPlace:
 
         :param source: what names the video.
         :raises UsageError: it cannot be written.
+        :raises DownloadInterruptedError: it cannot be written now.
         """
-        path = Path(self.address)
         try:
-            if path.is_dir():
-                raise UsageError(
-                    f"destination {shown_text(self.address)} is a folder: give the name of the file too."
-                )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return open_fragment(path.with_name(f".twinsync-{_digest(self.address, source)}.part"), 0o666)
+            self._check()
+            target = Path(self.address).resolve()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._check()  # in a folder that was missing, nothing was said about the name
+            return open_fragment(target.with_name(f".twinsync-{_digest(self.address, source)}.part"), 0o666)
         except (OSError, ValueError) as error:
-            if isinstance(error, UsageError):
-                raise
-            raise _unwritable(self.address, error) from None
+            raise _unwritable(f"destination {shown_text(self.address)}", error) from None
+
+    def _check(self) -> None:
+        """See that there is nothing at the destination, or a file: a pipe or a device would be replaced."""
+        with suppress(FileNotFoundError):
+            mode = Path(self.address).stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError(errno.EISDIR, "it is a folder: give the name of the file too")
+            if not stat.S_ISREG(mode):
+                raise PermissionError(errno.EPERM, "it is no regular file")
 
     def publish(self, fragment: Fragment) -> None:
-        """Move a video to the destination, in one step."""
+        """Move a video to the destination, in one step; of a symbolic link, to where it leads."""
+        fragment.finish()
         with writing():
-            fragment.file.flush()
+            # A file system may write the new name before the bytes: a loss of power would leave it empty.
             os.fsync(fragment.file.fileno())
-            fragment.path.replace(self.address)
+            fragment.path.replace(Path(self.address).resolve())
 
     def open(self) -> IO[bytes]:
         """Open what is at the destination."""
@@ -83,18 +103,22 @@ class StorePlace:
 
         :param source: what names the video.
         :raises UsageError: it cannot be written.
+        :raises DownloadInterruptedError: it cannot be written now.
         """
-        # The store takes the type of the object from this name.
-        name = f"twinsync-{os.geteuid()}-{_digest(self.address, source)}.mp4"
+        own = f"twinsync-{os.geteuid()}-"
         try:
-            return open_fragment(Path(tempfile.gettempdir()) / name, 0o600)
+            folder = Path(tempfile.gettempdir())
+            sweep(folder, f"{own}*")
+            # The store takes the type of the object from this name.
+            return open_fragment(folder / f"{own}{_digest(self.address, source)}.mp4", 0o600)
         except OSError as error:
-            raise _unwritable("the temporary folder", error) from None
+            raise _unwritable(
+                "The temporary folder (TMPDIR), where a video lies on its way into a store,", error
+            ) from None
 
     def publish(self, fragment: Fragment) -> None:
         """Put a video into the store, which shows an object when it has the whole of it."""
-        with writing():
-            fragment.file.flush()
+        fragment.finish()
         try:
             self._put(fragment)
         except Exception as error:  # the store may be anything, and so may what it raises
@@ -107,7 +131,8 @@ class StorePlace:
         """Upload a file, and leave no parts of it in S3, where they are paid for and seen by nobody.
 
         ``s3fs`` sees to that itself when an upload fails, and not when it is broken off: by an
-        ``execution_timeout`` it goes on in a thread, until the process ends in the midst of it.
+        ``execution_timeout`` it goes on in a thread, until the process ends in the midst of it. What is
+        aborted is every unfinished upload of that key: nothing tells ours from another task's.
         """
         try:
             self._store.put_file(str(fragment.path), self._path)
@@ -117,8 +142,8 @@ class StorePlace:
                 with suppress(Exception):
                     bucket, key, _ = self._store.split_path(self._path)
                     begun = call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key).get("Uploads", [])
-                    for ours in (one for one in begun if one["Key"] == key):
-                        call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=ours["UploadId"])
+                    for upload in (one for one in begun if one["Key"] == key):
+                        call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
             raise
 
     def open(self) -> IO[bytes]:
@@ -135,6 +160,7 @@ def find_place(destination: Any) -> Place:
 
     :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
     :raises UsageError: it is empty, a folder, or cannot be understood.
+    :raises DownloadInterruptedError: it is a relative path, and there is no working folder now.
     """
     known = isinstance(destination, (str, os.PathLike, ObjectStoragePath))
     target = str(destination).strip() if known else ""
@@ -146,15 +172,20 @@ def find_place(destination: Any) -> Place:
         raise UsageError(f"destination {shown_text(target)} cannot be the name of a file.")
     if target.endswith("/"):
         raise UsageError(f"destination {target!r} is a folder: give the name of the file too.")
+    if re.match(r"[a-z][a-z0-9+.-]+:/[^/]", target):
+        raise UsageError(
+            f"destination {shown_text(target)} is what a Path makes of an address: give the address as a "
+            "text, or as an ObjectStoragePath."
+        )
     scheme, colon, rest = target.partition("://")
-    if colon and scheme != "file":
+    if colon and scheme not in ("file", "local"):
         return _find_in_store(target, destination)
     if colon and not rest.startswith("/"):
         raise UsageError(f"destination {shown_text(target)} names a host: a file's address begins file:///.")
     try:
         return LocalPlace(str(Path(rest if colon else target).expanduser().absolute()))
     except (OSError, RuntimeError) as error:  # no such user's home; no working folder
-        raise _unwritable(target, error) from None
+        raise _unwritable(f"destination {shown_text(target)}", error) from None
 
 
 def _find_in_store(target: str, destination: Any) -> StorePlace:
@@ -186,6 +217,8 @@ def _digest(address: str, source: str) -> str:
     return hashlib.sha256(json.dumps([address, source]).encode()).hexdigest()[:20]
 
 
-def _unwritable(target: str, error: Exception) -> UsageError:
-    reason = getattr(error, "strerror", None) or error
-    return UsageError(f"destination {shown_text(target)} cannot be written: {reason}.")
+def _unwritable(what: str, error: Exception) -> UsageError | DownloadInterruptedError:
+    message = f"{what} cannot be written: {getattr(error, 'strerror', None) or error}."
+    if isinstance(error, OSError) and error.errno not in _LASTING:
+        return DownloadInterruptedError(message)
+    return UsageError(message)

@@ -9,20 +9,23 @@ import re
 import time
 from dataclasses import dataclass
 from functools import partial
+from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_twinsync.arguments import checked_url, shown_text
+from airflow_provider_twinsync.arguments import checked_url, shown_text, shown_url
 from airflow_provider_twinsync.destination import find_place
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
     DownloadRefusedError,
     StatusError,
 )
-from airflow_provider_twinsync.fragment import HEAD_BYTES
+from airflow_provider_twinsync.fragment import writing
+from airflow_provider_twinsync.mp4 import HEAD_BYTES, ends_with_a_box, is_mp4
 from airflow_provider_twinsync.peers import is_admitted, kind_of, literal_address
+from airflow_provider_twinsync.protocol import TaskState
 from airflow_provider_twinsync.senders import (
     REQUESTS_ERRORS,
     open_session,
@@ -30,7 +33,7 @@ from airflow_provider_twinsync.senders import (
     request_options,
     retry_after_s,
 )
-from airflow_provider_twinsync.sockets import TimeLimit, addresses_of
+from airflow_provider_twinsync.sockets import Connections, addresses_of
 from airflow_provider_twinsync.versions import is_other_version, validator_of
 
 if TYPE_CHECKING:
@@ -40,16 +43,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync.connection import Settings
     from airflow_provider_twinsync.fragment import Fragment
+    from airflow_provider_twinsync.protocol import TwinSyncTask
 
 _CHUNK_BYTES = 262_144
 _MAX_TRIES = 6
+#: A try that brings so much more than any before it is not one of those: a large video may be cut often.
+_PROGRESS_BYTES = 1_000_000
 _MAX_DELAY_S = 60.0
 _MAX_REDIRECTS = 5
-#: Where the name of the first box of an MP4 file stands, and that name (ISO/IEC 14496-12, section 4.3).
-_SIGNATURE_AT, _SIGNATURE = slice(4, 8), b"ftyp"
 #: A video that comes more slowly is taken for interrupted; the average is over request_timeout_s.
 _MIN_BYTES_A_SECOND = 10_000
 _UNTYPED = ("", "application/octet-stream", "binary/octet-stream", "application/mp4")
+_GONE = "There is no video to be had of this job: another one takes another submit, which is paid for again."
 
 
 class Download(TypedDict):
@@ -71,35 +76,45 @@ def fetch(
     destination: Any,
     *,
     twinsync_task_id: str | None,
-    new_address: Callable[[], str | None],
+    get_task: Callable[[], TwinSyncTask] | None,
     keep_part: bool,
     log: Any,
 ) -> Download:
     """Fetch a video; :meth:`~airflow_provider_twinsync.hooks.TwinSyncHook.download` describes it.
 
-    :param new_address: asked once, when the address has expired.
+    :param get_task: asked for a new address, once, when the address has expired; None where no job is given.
     """
     url = checked_url("result_url", result_url, "the address that TwinSyncSensor returned")
     place = find_place(destination)
-    with place.stage(twinsync_task_id or url) as fragment:
-        try:
-            fragment.take_up()
-            _Transfer(settings, fragment).run(url, new_address, log)
-            place.publish(fragment)
-        except (DownloadInterruptedError, AirflowTaskTimeout):
-            if keep_part:
-                fragment.keep()
-            raise
-        return Download(
-            path=place.address,
-            bytes=fragment.received,
-            sha256=fragment.sha256.hexdigest(),
-            content_type=fragment.content_type,
-        )
+    try:
+        with place.stage(twinsync_task_id or url) as fragment:
+            try:
+                fragment.take_up(shown_url(url))
+                _Transfer(settings, fragment).run(url, get_task, log)
+                place.publish(fragment)
+            except (DownloadInterruptedError, AirflowTaskTimeout):
+                if keep_part:
+                    fragment.keep()
+                raise
+            return Download(
+                path=place.address,
+                bytes=fragment.received,
+                sha256=fragment.sha256.hexdigest(),
+                content_type=fragment.content_type,
+            )
+    except (DownloadInterruptedError, DownloadRefusedError) as error:
+        job = f"TwinSync job {twinsync_task_id}"
+        if twinsync_task_id and job not in str(error):
+            error.args = (f"{job}: {error}",)
+        raise
 
 
 class _ExpiredError(Exception):
     """The address gives nothing any more."""
+
+
+class _PartError(DownloadInterruptedError):
+    """A part has come whole: the server gives the video in parts, and there is more of it."""
 
 
 @dataclass
@@ -109,33 +124,37 @@ class _Transfer:
     settings: Settings
     fragment: Fragment
 
-    def run(self, url: str, new_address: Callable[[], str | None], log: Any) -> None:
+    def run(self, url: str, get_task: Callable[[], TwinSyncTask] | None, log: Any) -> None:
         """Fetch the video, going on after a cut, and asking for another address once."""
-        if self.fragment.received:
-            log.info("Going on after the %d bytes that an earlier try left.", self.fragment.received)
+        fragment = self.fragment
+        if fragment.resumes_at:
+            log.info("Going on after the %d bytes that an earlier try left.", fragment.received)
         tries = 0
-        asked_anew = False
+        furthest = fragment.received
+        is_new = False
         # An earlier try may have fetched all of it, and not been able to put it where it belongs.
-        while not self.fragment.is_whole:
-            tries += 1
+        while not fragment.is_whole:
             try:
                 self._try(url)
-                return
             except _ExpiredError as error:
-                fresh = None if asked_anew else _asked(new_address, error)
-                if fresh is None:
-                    raise DownloadRefusedError(
-                        f"{error}. Results may expire: give the operator twinsync_task_id, and it asks for a "
-                        "new address; if it did, the video is gone."
-                    ) from None
-                asked_anew = True
+                if is_new:
+                    raise DownloadRefusedError(f"{error}, and it is the new address. {_GONE}") from None
+                url = _new_address(error, get_task)
+                is_new = True
                 log.info("%s. The service was asked for the address again.", error)
-                url = fresh
+                fragment.restart()  # what names a version names it at one address
+                fragment.address = shown_url(url)
             except DownloadInterruptedError as error:
-                if tries >= _MAX_TRIES:
+                if fragment.received < furthest + _PROGRESS_BYTES:
+                    tries += 1
+                else:
+                    furthest = fragment.received
+                if tries == _MAX_TRIES:
                     raise
-                delay_s = min(max(2.0 ** (tries - 1), error.retry_after_s or 0.0), _MAX_DELAY_S)
-                log.warning("%s Going on in %.0f s, from byte %d.", error, delay_s, self.fragment.resumes_at)
+                if isinstance(error, _PartError):
+                    continue
+                delay_s = min(max(2.0 ** (tries - 1), 1.0, error.retry_after_s or 0.0), _MAX_DELAY_S)
+                log.warning("%s Going on in %.0f s, from byte %d.", error, delay_s, fragment.resumes_at)
                 time.sleep(delay_s)
 
     def _try(self, url: str) -> None:
@@ -149,7 +168,9 @@ class _Transfer:
             if target is None:
                 return
             url = target
-        raise DownloadRefusedError(f"The address redirects more than {_MAX_REDIRECTS} times, last to {url}.")
+        raise DownloadRefusedError(
+            f"The address redirects more than {_MAX_REDIRECTS} times, last to {shown_url(url)}."
+        )
 
     def _ask(self, url: str, headers: dict[str, str]) -> str | None:
         """Send one request and take the video in, or give the address that the answer redirects to."""
@@ -158,19 +179,18 @@ class _Transfer:
         if proxies and (literal := literal_address(urlsplit(url).hostname or "")):
             self._check_address(url, literal)
         admit = None if proxies else partial(self._check_address, url)
-        limit: TimeLimit | None = None
+        limit: Connections | None = None
         try:
             with (
                 open_session() as session,
-                TimeLimit(self.settings.request_timeout_s, session, url, proxies, admit) as limit,
+                Connections(self.settings.request_timeout_s, session, url, proxies, admit) as limit,
                 session.get(url, headers=headers, **options) as response,
             ):
                 if response.status_code in (301, 302, 303, 307, 308):
                     return _redirected(url, response.headers.get("Location", ""))
                 self._receive(url, response, limit)
         except REQUESTS_ERRORS as error:
-            problem = self._slowness() if limit is not None and limit.is_over else problem_of(error)
-            raise self._interrupted(url, problem) from error
+            raise self._interrupted(url, limit, error) from error
         return None
 
     def _check_host(self, url: str) -> None:
@@ -179,9 +199,9 @@ class _Transfer:
         allowed = self.settings.allowed_result_hosts
         if host not in allowed:
             raise DownloadRefusedError(
-                f"The video's address is on the host {host!r}, which is not allowed: {url}. Allowed are "
-                f"{', '.join(sorted(allowed))}. If you trust it, add it to allowed_result_hosts in the extra "
-                f"of the connection {self.settings.conn_id!r}."
+                f"The video's address is on the host {host!r}, which is not allowed: {shown_url(url)}. "
+                f"Allowed are {', '.join(sorted(allowed))}. If you trust it, add it to allowed_result_hosts "
+                f"in the extra of the connection {self.settings.conn_id!r}."
             )
 
     def _check_address(self, url: str, address: str) -> None:
@@ -194,18 +214,18 @@ class _Transfer:
         if not is_admitted(address, api_host, addresses_of):
             raise DownloadRefusedError(
                 f"The video's host {urlsplit(url).hostname!r} is {address}, {kind_of(address).value}, and "
-                f"the service at {api_host!r} is not in such a place: nothing was asked there, for {url}. "
-                "allowed_result_hosts does not change that; only a connection whose own host is in such a "
-                f"place does ({self.settings.conn_id!r} here)."
+                f"the service at {api_host!r} is not in such a place: nothing was asked there, for "
+                f"{shown_url(url)}. allowed_result_hosts does not change that; only a connection whose own "
+                f"host is in such a place does ({self.settings.conn_id!r} here)."
             )
 
-    def _receive(self, url: str, response: requests.Response, limit: TimeLimit) -> None:
-        self._begin(url, response)
+    def _receive(self, url: str, response: requests.Response, limit: Connections) -> None:
+        part_end = self._begin(url, response)
         fragment = self.fragment
         max_bytes = int(self.settings.max_video_mb * 1_000_000)
         too_large = DownloadRefusedError(
-            f"The video at {url} is larger than {self.settings.max_video_mb:g} MB, the max_video_mb in the "
-            f"extra of the connection {self.settings.conn_id!r}."
+            f"The video at {shown_url(url)} is larger than {self.settings.max_video_mb:g} MB, the "
+            f"max_video_mb in the extra of the connection {self.settings.conn_id!r}."
         )
         if fragment.expected is not None and fragment.expected > max_bytes:
             raise too_large
@@ -223,28 +243,41 @@ class _Transfer:
                 limit.renew()
                 arrived = 0
         # A connection that was cut looks like the end of an answer that did not say how long it is.
-        if not fragment.is_whole and (limit.is_over or fragment.expected is not None):
-            missing = f"{fragment.received} of {fragment.expected} bytes"
-            raise self._interrupted(url, self._slowness() if limit.is_over else missing)
-        _check_signature(url, fragment.head)
+        if fragment.expected is None and not limit.is_over:
+            with writing():
+                is_whole = ends_with_a_box(fragment.file, fragment.received)
+            fragment.expected = fragment.received if is_whole else None
+        if fragment.is_whole:
+            _check_signature(url, fragment.head)
+        elif fragment.received == part_end:
+            raise _PartError(f"The server at {shown_url(url)} gives the video in small parts.")
+        else:
+            raise self._interrupted(url, limit)
 
-    @staticmethod
-    def _interrupted(url: str, problem: str) -> DownloadInterruptedError:
-        return DownloadInterruptedError(f"The video did not arrive whole from {url}: {problem}.")
+    def _interrupted(
+        self, url: str, limit: Connections | None, error: Exception | None = None
+    ) -> DownloadInterruptedError:
+        if limit is not None and limit.is_over:
+            seconds = self.settings.request_timeout_s
+            kilobytes = _MIN_BYTES_A_SECOND * seconds / 1000
+            problem = f"it comes too slowly, with less than {kilobytes:g} kB in {seconds:g} s"
+        elif error is None or isinstance(error.__cause__, IncompleteRead):
+            problem = f"{self.fragment.received} of {self.fragment.expected or 'an unknown number of'} bytes"
+        else:
+            problem = problem_of(error)
+        return DownloadInterruptedError(f"The video did not arrive whole from {shown_url(url)}: {problem}.")
 
-    def _slowness(self) -> str:
-        seconds = self.settings.request_timeout_s
-        kilobytes = _MIN_BYTES_A_SECOND * seconds / 1000
-        return f"it comes too slowly, with less than {kilobytes:g} kB in {seconds:g} s"
+    def _begin(self, url: str, response: requests.Response) -> int | None:
+        """Judge the head of an answer, and make the fragment ready for its body.
 
-    def _begin(self, url: str, response: requests.Response) -> None:
-        """Judge the head of an answer, and make the fragment ready for its body."""
+        :return: where the part ends that this is, if it is one.
+        """
         status = response.status_code
+        url = shown_url(url)
         if status in (401, 403, 404, 410):
             raise _ExpiredError(f"The address gives nothing (HTTP {status}): {url}")
         if status == 206:
-            self._continue(url, response)
-            return
+            return self._continue(url, response)
         if status == 416:
             self.fragment.restart()
             raise DownloadInterruptedError(f"The server would not go on with the video at {url}.")
@@ -256,39 +289,51 @@ class _Transfer:
             raise DownloadRefusedError(f"The server answers HTTP {status}, and not with a video: {url}.")
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if not content_type.startswith("video/") and content_type not in _UNTYPED:
-            raise DownloadRefusedError(f"The server gives {content_type}, and not a video: {url}.")
+            given = shown_text(content_type)
+            raise DownloadRefusedError(f"The server gives {given}, and not a video: {url}.")
         self.fragment.restart()
         self.fragment.content_type = content_type
         self.fragment.validator = validator_of(response.headers)
         length = response.headers.get("Content-Length", "")
         self.fragment.expected = int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
+        return None
 
-    def _continue(self, url: str, response: requests.Response) -> None:
+    def _continue(self, url: str, response: requests.Response) -> int:
         said = response.headers.get("Content-Range", "")
-        part = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", said.strip())
-        total = None if part is None or part[2] == "*" else int(part[2])
+        part = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", said.strip())
         if (
             part is None
             or int(part[1]) != self.fragment.received
+            or self.fragment.expected not in (None, int(part[3]))
             or is_other_version(self.fragment.validator, response.headers)
-            or (total is not None and self.fragment.expected not in (None, total))
         ):
             self.fragment.restart()
             raise DownloadInterruptedError(
-                f"The server went on with another part of the video at {url}: {said!r}."
+                f"The server went on with another part of the video at {url}: {shown_text(said)}."
             )
         self.fragment.trim()
-        if total is not None:
-            self.fragment.expected = total
+        self.fragment.expected = int(part[3])
+        return int(part[2]) + 1
 
 
-def _asked(new_address: Callable[[], str | None], expired: _ExpiredError) -> str | None:
+def _new_address(expired: _ExpiredError, get_task: Callable[[], TwinSyncTask] | None) -> str:
+    if get_task is None:
+        raise DownloadRefusedError(
+            f"{expired}. Results may expire: give twinsync_task_id, and a new address is asked for."
+        ) from None
     try:
-        return new_address()
+        task = get_task()
     except StatusError as error:
         raise DownloadInterruptedError(
             f"{expired}, and a new address could not be had. {error}", retry_after_s=error.retry_after_s
         ) from None
+    if task.state is TaskState.FAILED:
+        raise DownloadRefusedError(f"{expired}, and TwinSync job {task.id} failed. {_GONE}") from None
+    if task.result_url is None:
+        raise DownloadInterruptedError(
+            f"{expired}, and TwinSync job {task.id} is not finished ({task.state.value}): try again later."
+        ) from None
+    return task.result_url
 
 
 def _redirected(url: str, location: str) -> str:
@@ -296,12 +341,12 @@ def _redirected(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError:
         raise DownloadRefusedError(
-            f"{url} redirects to what is no address: {shown_text(location)}."
+            f"{shown_url(url)} redirects to what is no address: {shown_text(location)}."
         ) from None
 
 
 def _check_signature(url: str, head: bytes) -> None:
-    if head[_SIGNATURE_AT] != _SIGNATURE:
+    if not is_mp4(head):
         raise DownloadRefusedError(
-            f"What the server gives is not an MP4 video (it begins {head[:8]!r}): {url}."
+            f"What the server gives is not an MP4 video (it begins {head!r}): {shown_url(url)}."
         )

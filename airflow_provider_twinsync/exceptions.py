@@ -80,7 +80,14 @@ class UncertainSubmitError(TwinSyncError):
     """A submit was sent and no usable answer came: a job may exist, and may be billed.
 
     In a task of your own, call the hook inside :func:`airflow_errors`, or Airflow's retries send it again.
+
+    :param what: what happened, and what may have been paid.
+    :param advice: what to do now.
     """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what} {advice}" if advice else what)
+        self.what = what
 
 
 class StatusError(_LaterError):

@@ -12,21 +12,24 @@ import hashlib
 import json
 import os
 import stat
+import time
 import uuid
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError
+from airflow_provider_twinsync.mp4 import HEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _CHUNK_BYTES = 1_048_576
-HEAD_BYTES = 8
+_DAY_S = 86_400
 #: What a note says.
 _FIELDS: dict[str, tuple[type, ...]] = {
-    "size": (int,),
+    "address": (str,),
+    "received": (int,),
     "sha256": (str,),
     "validator": (str, type(None)),
     "content_type": (str,),
@@ -40,6 +43,7 @@ class Fragment:
     :param path: the file's name.
     :param file: the file, open.
     :param note: where a note for the next try lies; None if there shall be none.
+    :ivar address: where it comes from, without what changes from one time to another.
     :ivar received: how many bytes there are.
     :ivar sha256: their checksum.
     :ivar head: the first eight of them.
@@ -48,19 +52,21 @@ class Fragment:
     :ivar content_type: what the server calls it.
     """
 
-    received: int
-    sha256: Any
-    head: bytes
-    expected: int | None
-    validator: str | None
-    content_type: str
-
     def __init__(self, path: Path, file: IO[bytes], note: Path | None) -> None:
         self.path = path
         self.file = file
+        self.address = ""
         self._note = note
         self._is_kept = False
         self._begin()
+
+    def _begin(self) -> None:
+        self.received = 0
+        self.sha256: Any = hashlib.sha256()
+        self.head = b""
+        self.expected: int | None = None
+        self.validator: str | None = None
+        self.content_type = ""
 
     def __enter__(self) -> Fragment:
         return self
@@ -83,17 +89,22 @@ class Fragment:
         """Give the byte that the next request can begin with: the first, where nothing names the version."""
         return self.received if self.validator else 0
 
-    def take_up(self) -> None:
-        """Go on with what an earlier try left, if it is what its note says; a note serves once."""
+    def take_up(self, address: str) -> None:
+        """Go on with what an earlier try left of this address, if it is what its note says.
+
+        A note serves once, and a validator at the address that gave it.
+        """
+        self.address = address
         facts = _read_note(self._note) if self._note else None
         _drop(self._note)
         with writing():
-            if facts and facts["size"] == os.fstat(self.file.fileno()).st_size:
+            size = os.fstat(self.file.fileno()).st_size
+            if facts and (facts["address"], facts["received"]) == (address, size):
                 while chunk := self.file.read(_CHUNK_BYTES):
                     self.sha256.update(chunk)
                     self.head = self.head or chunk[:HEAD_BYTES]
         if facts and self.sha256.hexdigest() == facts["sha256"]:
-            self.received = facts["size"]
+            self.received = facts["received"]
             self.expected = facts["expected"]
             self.validator = facts["validator"]
             self.content_type = facts["content_type"]
@@ -124,29 +135,22 @@ class Fragment:
         """Leave the fragment and a note for the next try, if that could go on with it."""
         if self._note is None or not (self.resumes_at or self.is_whole):
             return
-        facts = {
-            "size": self.received,
-            "sha256": self.sha256.hexdigest(),
-            "validator": self.validator,
-            "content_type": self.content_type,
-            "expected": self.expected,
-        }
+        facts = {name: getattr(self, name) for name in _FIELDS} | {"sha256": self.sha256.hexdigest()}
         # A convenience: without it the next try begins anew.
-        with suppress(OSError, DownloadInterruptedError):
-            self.trim()
-            if _is_named(self.path, self.file.fileno()):
-                number = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-                with os.fdopen(number, "w", encoding="utf-8") as note:
-                    json.dump(facts, note)
-                self._is_kept = True
+        with suppress(OSError):
+            number = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(number, "w", encoding="utf-8") as note:
+                json.dump(facts, note)
+            self._is_kept = True
 
-    def _begin(self) -> None:
-        self.received = 0
-        self.sha256 = hashlib.sha256()
-        self.head = b""
-        self.expected = None
-        self.validator = None
-        self.content_type = ""
+    def finish(self) -> None:
+        """See that all of it is in the file of that name, which is what will be published."""
+        with writing():
+            self.file.flush()
+        if not _is_named(self.path, self.file.fileno()):
+            raise DownloadInterruptedError(
+                f"The video could not be written: {str(self.path)!r} was removed, or is another file by now."
+            )
 
 
 def open_fragment(path: Path, mode: int) -> Fragment:
@@ -165,8 +169,13 @@ def open_fragment(path: Path, mode: int) -> Fragment:
 
 def _lock(path: Path, mode: int) -> int | None:
     """Open a file for this process alone; None where that cannot be, for whatever reason."""
+    made = True
     try:
-        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        except FileExistsError:
+            made = False
+            number = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
@@ -175,10 +184,25 @@ def _lock(path: Path, mode: int) -> int | None:
         # everybody may write, where names like these can be foreseen.
         if _is_named(path, number) and _is_own(number):
             return number
+    except BlockingIOError:
+        made = False  # another process was quicker, and has it now
     except OSError:
         pass
+    with suppress(OSError):
+        if made and _is_named(path, number):
+            path.unlink()
     os.close(number)
     return None
+
+
+def sweep(folder: Path, names: str) -> None:
+    """Remove what tries left whose retry came to another machine; what is locked is still being written."""
+    for path in folder.glob(names):
+        with suppress(OSError):
+            is_old = path.lstat().st_mtime < time.time() - _DAY_S
+            if is_old and (number := _lock(path, 0o600)) is not None:
+                with os.fdopen(number):
+                    path.unlink()
 
 
 def _is_named(path: Path, number: int) -> bool:

@@ -7,7 +7,7 @@ import logging
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -139,9 +139,13 @@ class TwinSyncHook(BaseHook):
         """
         from airflow_provider_twinsync.senders import send
 
-        # The alarm of an execution_timeout may ring at any line; only here it is known what that means.
-        sent_at: datetime | None = None  # of a submit whose answer is not read yet
+        sent_at: datetime | None = None  # set while a submit may be with the service, its answer not read yet
         attempts = 0
+
+        def handing_over() -> None:
+            nonlocal sent_at
+            sent_at = datetime.now(timezone.utc)
+
         try:
             settings = self.settings()
             request = build_submit(
@@ -155,9 +159,9 @@ class TwinSyncHook(BaseHook):
                 _warn_of_clear_key(urlsplit(settings.url).hostname or "")
             while True:
                 attempts += 1
-                sent_at = datetime.now(timezone.utc)
                 try:
-                    return parse_submit(request, send(settings, request), sent_at=sent_at)
+                    answer = send(settings, request, handing_over)
+                    return parse_submit(request, answer, sent_at=sent_at or datetime.now(timezone.utc))
                 except UnavailableError as error:
                     sent_at = None
                     delay_s = submit_delay_s(attempts, error.retry_after_s)
@@ -165,14 +169,20 @@ class TwinSyncHook(BaseHook):
                         raise _given_up(error, attempts) from None
                     self.log.warning("%s It is sent again in %.0f s.", error, delay_s)
                     time.sleep(delay_s)
-        except AirflowTaskTimeout:
-            if sent_at is None:
+        except (TwinSyncError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # an alarm or a signal may end it at any line, and memory may run out
+            is_alarm = isinstance(error, AirflowTaskTimeout)
+            if sent_at is not None:
+                problem = (
+                    "the task's execution_timeout passed" if is_alarm else f"{type(error).__name__} came"
+                )
+                raise uncertain(request, sent_at, f"{problem} before the answer was read") from None
+            if is_alarm:
                 raise UnavailableError(
-                    "The task's execution_timeout passed before TwinSync accepted the submit, which was sent "
-                    f"{_times(attempts)}. No job was made."
+                    "The task's execution_timeout passed before TwinSync took the submit. No job was made."
                 ) from None
-            problem = "the task's execution_timeout passed before the answer was read"
-            raise uncertain(request, sent_at, problem) from None
+            raise
 
     def get_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once.
@@ -230,8 +240,8 @@ class TwinSyncHook(BaseHook):
     ) -> Download:
         """Fetch a video; the file appears at the destination when it is whole, or not at all.
 
-        What an earlier call left of it with ``keep_part`` is gone on with, if it is unchanged since and the
-        server still has the same video.
+        What an earlier call left of it with ``keep_part`` is gone on with, if it is unchanged since, came
+        from the same address (whatever its query), and the server still has the same video.
 
         :param result_url: the address of the video.
         :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
@@ -243,20 +253,17 @@ class TwinSyncHook(BaseHook):
         :raises UsageError: an argument or the connection is wrong, or the destination cannot be written.
         :raises DownloadRefusedError: the address is not allowed, leads into an inner network where the
             service is not, or gives something that is not wanted.
-        :raises DownloadInterruptedError: the video did not arrive whole, even after some tries, or a new
-            address could not be had.
+        :raises DownloadInterruptedError: the video did not arrive whole, even after some tries, a new address
+            could not be had, or there is trouble with the disk that may pass.
         """
         from airflow_provider_twinsync.download import fetch
-
-        def new_address() -> str | None:
-            return self.get_task(twinsync_task_id).result_url if twinsync_task_id else None
 
         return fetch(
             self.settings(),
             result_url,
             destination,
             twinsync_task_id=twinsync_task_id,
-            new_address=new_address,
+            get_task=partial(self.get_task, twinsync_task_id) if twinsync_task_id else None,
             keep_part=keep_part,
             log=self.log,
         )

@@ -20,15 +20,14 @@ from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
     StatusError,
-    TwinSyncError,
     UncertainSubmitError,
     airflow_errors,
 )
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
-from airflow_provider_twinsync.memory import STORE_KEY, Memory
+from airflow_provider_twinsync.memory import STORE_KEY, Memory, job_of
 from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, goes_on
-from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job
+from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job, unresolved
 from airflow_provider_twinsync.receipt import Receipt
 from airflow_provider_twinsync.watch import Watch
 
@@ -120,7 +119,7 @@ class TwinSyncSubmitOperator(BaseOperator):
         self.max_wait = None if max_wait is None else timedelta(seconds=_seconds("max_wait", max_wait))
         self._job: str | None = None
         self._is_submitting = False
-        self._advice = ""
+        self._is_remembered = False
 
     def execute(self, context: Context) -> str:
         """Submit, or take over what an earlier try submitted; then wait, if that is asked for."""
@@ -135,13 +134,14 @@ class TwinSyncSubmitOperator(BaseOperator):
             inputs = fingerprint(
                 hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer)
             )
-            memory = Memory(store, inputs, shown_job(self.text, self.image_url))
+            tries = getattr(context["ti"], "max_tries", 0)
+            memory = Memory(store, inputs, shown_job(self.text, self.image_url), tries)
             taken_over = self._take_over(hook, memory)
             self._job = twinsync_task_id = taken_over or self._submit(hook, memory)
-        with self._paid_for(context):
+        with self._paid_for():
             if not taken_over:
                 self.log.info("TwinSync job %s is submitted.", twinsync_task_id)
-                memory.remember(twinsync_task_id)
+            self._is_remembered = bool(taken_over) or memory.remember(twinsync_task_id)
             push_link(context, hook.settings().status_url(twinsync_task_id))
             if not self.wait_for_completion:
                 return twinsync_task_id
@@ -160,20 +160,17 @@ class TwinSyncSubmitOperator(BaseOperator):
 
     def _take_over(self, hook: TwinSyncHook, memory: Memory) -> str | None:
         """Give the job that an earlier try of this task submitted, if it still serves."""
-        if memory.unresolved_since:
-            began = f"An earlier try of this task began to submit at {memory.unresolved_since} and was ended"
-            if self.on_uncertain_submit == "retry":
-                self.log.warning(
-                    "%s: it is submitted again, perhaps paid twice (on_uncertain_submit).", began
-                )
-                return None
-            # From here on it is for a person to decide, who clears the task to have it submitted.
-            memory.restore()
-            raise UncertainSubmitError(
-                f"{began} before the answer came. A job may exist and may have been paid. Look at your "
-                f"account for a job of that time with {memory.unresolved_job}. If there is none, clear this "
-                "task to submit it."
+        if memory.is_unresolved:
+            error = unresolved(
+                f"An earlier try of this task began to submit at {memory.unresolved_since}, and whether "
+                "TwinSync made a job of it is unknown.",
+                memory.unresolved_job,
             )
+            if self.on_uncertain_submit == "retry":
+                self.log.warning("%s It is submitted again, as on_uncertain_submit says.", error.what)
+                return None
+            memory.tell()
+            raise error
         twinsync_task_id = memory.twinsync_task_id
         if twinsync_task_id is None:
             return None
@@ -207,11 +204,16 @@ class TwinSyncSubmitOperator(BaseOperator):
         self._is_submitting = True
         try:
             return hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
-        except TwinSyncError as error:
-            # The mark speaks for a try that could not say how its submit ended; this one can.
-            memory.restore()
-            if isinstance(error, UncertainSubmitError) and self.on_uncertain_submit == "retry":
-                raise AirflowException(f"{error} (on_uncertain_submit='retry' leaves the retries.)") from None
+        except UncertainSubmitError as error:
+            if self.on_uncertain_submit == "retry":
+                memory.forget()
+                raise AirflowException(
+                    f"{error.what} A retry of this task sends it again, as on_uncertain_submit says."
+                ) from None
+            memory.tell()
+            raise
+        except Exception:  # whatever else comes out of it, nothing was taken
+            memory.forget()
             raise
         finally:
             self._is_submitting = False
@@ -222,7 +224,10 @@ class TwinSyncSubmitOperator(BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Take up the task again, whatever ended the deferral."""
-        with self._paid_for(context):
+        store = self._store(context)
+        self._job = job_of(store.get(STORE_KEY)) if store is not None else None
+        self._is_remembered = self._job is not None
+        with self._paid_for():
             check_triggerer(next_method, next_kwargs)
             return super().resume_execution(next_method, next_kwargs, context)
 
@@ -234,14 +239,12 @@ class TwinSyncSubmitOperator(BaseOperator):
         return end.twinsync_task_id
 
     @contextmanager
-    def _paid_for(self, context: Context) -> Iterator[None]:
+    def _paid_for(self) -> Iterator[None]:
         """End a task whose job exists: a retry must not pay for another one, unless this one failed."""
-        remembered = self._store(context) is not None
-        self._advice = _ADVICE if remembered else _ADVICE_WITHOUT_MEMORY
         try:
             yield
         except JobFailedError as error:
-            raise AirflowException(f"{error} A retry of this task does that.") from None
+            raise AirflowException(f"{error} A retry of this task submits it anew.") from None
         except (Exception, AirflowTaskTimeout):
             try:
                 with airflow_errors(advice=self._advice):
@@ -249,7 +252,7 @@ class TwinSyncSubmitOperator(BaseOperator):
             except (AirflowFailException, AirflowSensorTimeout):
                 raise
             except (Exception, AirflowTaskTimeout) as error:
-                if remembered:
+                if self._is_remembered:
                     raise
                 named = not self._job or self._job in str(error)
                 which = "" if named else f" (TwinSync job {self._job}, which is paid for)"
@@ -264,14 +267,21 @@ class TwinSyncSubmitOperator(BaseOperator):
         elif self._job:
             self.log.warning("%s %s", goes_on(self._job), self._advice)
 
+    @property
+    def _advice(self) -> str:
+        return _ADVICE if self._is_remembered else _ADVICE_WITHOUT_MEMORY
+
 
 class TwinSyncDownloadOperator(BaseOperator):
     """Fetch a video; the XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type"}``.
 
     The file appears at the destination when it is whole, or not at all; one that was there before is replaced
-    then. After a cut the download goes on where it was, if the server can do that; so does a retry of the
-    task on the same machine (or with a local destination that the machines share), after an interruption or
-    an ``execution_timeout``. What it goes on with is a hidden file beside a local destination, or one in the
+    then. This holds for local paths, and for stores that commit an upload at its end, as S3, Google Cloud
+    Storage and Azure do (tested is S3).
+
+    After a cut the download goes on where it was, if the server can do that; so does a retry of the task on
+    the same machine (or with a local destination that the machines share), after an interruption or an
+    ``execution_timeout``. What it goes on with is a hidden file beside a local destination, or one in the
     temporary folder; it is removed when the video is there or no retry follows.
 
     On Airflow 3.3 and later the task remembers what it fetched across tries, clears included (as long as
@@ -308,6 +318,7 @@ class TwinSyncDownloadOperator(BaseOperator):
         self.twinsync_task_id: Any = twinsync_task_id
         self.overwrite = overwrite
         self.twinsync_conn_id = twinsync_conn_id
+        self._is_fetching = False
 
     def execute(self, context: Context) -> Download:
         """Fetch the video, unless the one that an earlier run fetched is there."""
@@ -318,12 +329,16 @@ class TwinSyncDownloadOperator(BaseOperator):
             )
             fetched = None if self.overwrite else receipt.recall(self.destination)
             if fetched is None:
-                fetched = TwinSyncHook(self.twinsync_conn_id).download(
-                    self.result_url,
-                    self.destination,
-                    twinsync_task_id=twinsync_task_id,
-                    keep_part=self._is_retried(context),
-                )
+                self._is_fetching = True
+                try:
+                    fetched = TwinSyncHook(self.twinsync_conn_id).download(
+                        self.result_url,
+                        self.destination,
+                        twinsync_task_id=twinsync_task_id,
+                        keep_part=self._is_retried(context),
+                    )
+                finally:
+                    self._is_fetching = False
                 receipt.remember(fetched)
                 self.log.info("The video lies at %s (%d bytes).", fetched["path"], fetched["bytes"])
             else:
@@ -334,6 +349,17 @@ class TwinSyncDownloadOperator(BaseOperator):
                 )
         push_link(context, self.result_url)
         return fetched
+
+    def on_kill(self) -> None:
+        """End the fetch, so that what has arrived is removed.
+
+        A worker of Airflow 3 calls this at a SIGTERM, lets the task go on, and sends a SIGKILL five seconds
+        later. It also calls it after an ``execution_timeout``, when there is no fetch any more.
+        """
+        if self._is_fetching:
+            self._is_fetching = False  # another SIGTERM must not disturb the cleaning up
+            self.log.warning("The fetch was stopped, and nothing of the video is kept.")
+            raise SystemExit("The task was stopped while it fetched the video.")
 
     def _is_retried(self, context: Context) -> bool:
         """Whether another try follows if this one fails, by Airflow's own rule.

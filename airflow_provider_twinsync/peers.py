@@ -34,8 +34,10 @@ _PRIVATE = (
     IPv4Network("192.168.0.0/16"),
     IPv4Network("100.64.0.0/10"),  # RFC 6598: shared by the customers of a carrier, or of a cloud
     IPv4Network("198.18.0.0/15"),  # RFC 2544: what some VPN clients give every name
+    IPv4Network("240.0.0.0/4"),  # RFC 1112: reserved, and what some large networks use inside
     IPv6Network("fc00::/7"),  # RFC 4193
     IPv6Network("fec0::/10"),  # what was there before it (RFC 3879)
+    IPv6Network("64:ff9b:1::/48"),  # RFC 8215: for gateways of one's own, which put the IPv4 where they like
 )
 _METADATA = frozenset(
     ip_address(one)
@@ -85,7 +87,9 @@ def is_admitted(address: str, api_host: str, resolve: Callable[[str], Iterable[s
     literal = literal_address(api_host)
     if kind is AddressKind.METADATA:  # no name is trusted to lead there
         return literal is not None and _inner(literal) == _inner(address)
-    return kind in {kind_of(one) for one in ([literal] if literal else resolve(api_host))}
+    # A service that has a public address too is not inside: whoever names its other ones may be anybody.
+    kinds = {kind_of(one) for one in ([literal] if literal else resolve(api_host))}
+    return kind in kinds and AddressKind.PUBLIC not in kinds
 
 
 def literal_address(host: str) -> str | None:

@@ -227,8 +227,8 @@ class Wait:
             )
         note = None
         if self._troubles == 1:
-            patience = "until the deadline" if tolerance_s is None else f"for {tolerance_s:g} s"
-            note = f"cannot be followed at the moment, which is borne {patience}: {trouble.problem}."
+            patience = "until the deadline" if tolerance_s is None else f"for up to {tolerance_s:g} s"
+            note = f"cannot be followed at the moment, and is asked for again {patience}: {trouble.problem}."
         retry_after_s = min(trouble.retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
         return self._again(elapsed_s, note=note, level=logging.WARNING, at_least_s=retry_after_s)
 

@@ -269,11 +269,22 @@ def uncertain(request: Request, sent_at: datetime, problem: str) -> UncertainSub
     """Say of a submit that a job may exist, and what to look for."""
     form = request.form or {}
     when = sent_at.astimezone(timezone.utc).isoformat(timespec="seconds")
+    return unresolved(
+        f"Whether TwinSync made a job from the submit of {when} is unknown: {problem}.",
+        shown_job(form.get("text"), form.get("image_url")),
+    )
+
+
+def unresolved(what: str, job: str) -> UncertainSubmitError:
+    """Say what a person has to do about a submit that may or may not have made a job.
+
+    :param what: what happened, in a sentence.
+    :param job: what was submitted, as :func:`shown_job` says it.
+    """
     return UncertainSubmitError(
-        f"Whether TwinSync made a job from the submit of {when} is unknown: {problem}. It may have been "
-        "paid, and it was not sent again for that reason. Look at your account for a job of that time with "
-        f"{shown_job(form.get('text'), form.get('image_url'))}. If there is none, clear this task to submit "
-        "it."
+        f"{what} It may have been paid: {job}.",
+        "It is not sent again for that reason. Look at your account, or ask the service, for a job of that "
+        "time. If there is none, clear this task to submit it.",
     )
 
 
@@ -287,9 +298,12 @@ def _submit_error_without_code(
 ) -> RejectedError | UnavailableError | UncertainSubmitError:
     """Judge an answer without a ``result_code`` by its HTTP status (our reading)."""
     status = response.status
+    if status == 503 and _is_lost_behind_a_proxy(response.body):
+        return uncertain(request, sent_at, f"a proxy lost the service after it had passed it on: {shown}")
     if status in (429, 503):
         return _unavailable(response, shown)
-    if 300 <= status < 400:
+    # 303 says of a POST that it was processed, and where to see the result (RFC 9110, 15.4.4).
+    if 300 <= status < 400 and status != 303:
         return RejectedError(
             f"The address of the connection redirects elsewhere, and a submit is not sent after it: {shown} "
             "Put the final address into the connection."
@@ -299,6 +313,17 @@ def _submit_error_without_code(
             f"The server refused the request: {shown} Check host, port, path and proxy of the connection."
         )
     return uncertain(request, sent_at, f"the answer cannot be understood: {shown}")
+
+
+def _is_lost_behind_a_proxy(body: bytes) -> bool:
+    """Whether these are the words of an Envoy, and so of Istio, whose connection to the service ended.
+
+    Its 503 comes when the request was passed on, too (envoyproxy/envoy#6190, istio/istio#55138); its words
+    tell that from a connection that it could not make.
+    """
+    text = body.lower()
+    not_connected = b"connection failure" in text or b"connection timeout" in text
+    return b"reset before headers" in text and not not_connected
 
 
 def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:

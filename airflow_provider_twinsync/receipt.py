@@ -47,9 +47,7 @@ class Receipt:
             place = find_place(destination)
             same = place.address == receipt["path"]
             return receipt if same and holds(place, receipt["bytes"], receipt["sha256"]) else None
-        except FileNotFoundError:
-            return None
-        except TwinSyncError:  # of the destination: the fetch says it better
+        except (FileNotFoundError, TwinSyncError):  # what is wrong with a destination the fetch says better
             return None
         except Exception as error:  # the store of the task and that of the file may raise anything
             log.warning("What an earlier run fetched cannot be looked at (%s): it is fetched again.", error)

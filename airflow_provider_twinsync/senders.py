@@ -33,10 +33,10 @@ from airflow_provider_twinsync.protocol import (
     Response,
     read_retry_after,
 )
-from airflow_provider_twinsync.sockets import TimeLimit
+from airflow_provider_twinsync.sockets import Connections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_twinsync.connection import Settings
 
@@ -78,11 +78,18 @@ def request_options(settings: Settings, url: str) -> dict[str, Any]:
     }
 
 
-def send(settings: Settings, request: Request) -> Answer:
-    """Send a request from a worker."""
+def send(settings: Settings, request: Request, handing_over: Callable[[], None] | None = None) -> Answer:
+    """Send a request from a worker.
+
+    :param handing_over: is called when the first byte is about to be handed to the system: before that,
+        nothing was sent, whatever ends it.
+    """
     options = request_options(settings, settings.url)
     limit_s = settings.request_timeout_s
-    with open_session() as session, TimeLimit(limit_s, session, settings.url, options["proxies"]) as limit:
+    with (
+        open_session() as session,
+        Connections(limit_s, session, settings.url, options["proxies"], handing_over=handing_over) as limit,
+    ):
         try:
             with session.request(
                 request.method, settings.url, params=request.params, data=request.form, **options

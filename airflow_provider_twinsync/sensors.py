@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseSensorOperator, PokeReturnValue
+from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import airflow_errors
@@ -14,9 +14,9 @@ from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, En
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from airflow.providers.common.compat.sdk import Context, XComArg
 
@@ -59,7 +59,6 @@ class TwinSyncSensor(BaseSensorOperator):
         self.twinsync_conn_id = twinsync_conn_id
         self.deferrable = deferrable
         self._watch: Watch | None = None
-        self._delay_s = 0.0
 
     def execute(self, context: Context) -> Any:
         """Look once, and wait if the video is not there yet."""
@@ -71,11 +70,11 @@ class TwinSyncSensor(BaseSensorOperator):
                 if isinstance(step, Again):
                     watch.hand_over(self, step)
                 result_url = step.result()
+            elif self.reschedule:
+                result_url = super().execute(context)
             else:
-                try:
-                    result_url = super().execute(context)
-                except AirflowTaskTimeout:
-                    result_url = watch.timed_out().result()
+                # Not BaseSensorOperator's loop, which gives up without a last look, and names no job.
+                result_url = watch.until_the_end().result()
         push_link(context, result_url)
         return result_url
 
@@ -97,13 +96,12 @@ class TwinSyncSensor(BaseSensorOperator):
         return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once; for waiting in the worker, where ``BaseSensorOperator`` calls it."""
+        """Look once; ``BaseSensorOperator`` calls it with ``mode="reschedule"``."""
         with self._errors():
             watch = self._watch = self._watch or self._start()
             step = watch.look()
             if isinstance(step, End):
                 return PokeReturnValue(is_done=True, xcom_value=step.result())
-        self._delay_s = step.delay_s
         return PokeReturnValue(is_done=False)
 
     def on_kill(self) -> None:
@@ -112,13 +110,15 @@ class TwinSyncSensor(BaseSensorOperator):
             self.log.warning("%s %s", goes_on(self._watch.twinsync_task_id), _ADVICE)
 
     def _start(self) -> Watch:
+        rescheduled = self.reschedule and not self.deferrable
         return Watch(
             self,
             TwinSyncHook(self.twinsync_conn_id),
             self.twinsync_task_id,
-            silent_fail=self.silent_fail,
-            # A rescheduled sensor is a new process at every look: there BaseSensorOperator counts the time.
-            has_deadline=self.deferrable or not self.reschedule,
+            # A rescheduled sensor is a new process at every look, and remembers none: there
+            # BaseSensorOperator counts the time, and trouble is borne until it is over.
+            silent_fail=self.silent_fail or rescheduled,
+            has_deadline=not rescheduled,
         )
 
     def _errors(self) -> AbstractContextManager[None]:
@@ -127,11 +127,3 @@ class TwinSyncSensor(BaseSensorOperator):
     @property
     def _skips(self) -> bool:
         return self.soft_fail or self.never_fail
-
-    def _get_next_poke_interval(
-        self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
-    ) -> float:
-        """Let the policy of the triggerer say how long to sleep in the worker too."""
-        if self.reschedule:
-            return float(super()._get_next_poke_interval(started_at, run_duration, poke_count))
-        return self._delay_s

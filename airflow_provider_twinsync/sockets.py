@@ -28,16 +28,18 @@ def addresses_of(host: str) -> set[str]:
         return set()
 
 
-class TimeLimit:
-    """Cut the connections of a session when its time is up.
+class Connections:
+    """Look after the connections of a session: limit their time, say who they lead to, and what was sent.
 
-    The timeout of ``requests`` begins anew with every byte: an answer that drips would never end.
+    The timeout of ``requests`` begins anew with every byte: an answer that drips would never end. Here the
+    connections are cut when the time is up.
 
     :param limit_s: seconds, from the start of the block or from the last :meth:`renew`.
     :param session: the session, for requests to one address.
     :param proxies: the proxies, as ``requests`` is given them.
     :param admit: is given the address of the other side, in digits, when a connection is made and nothing is
         sent yet; what it raises ends the request.
+    :param handing_over: is called when the first byte of a request is about to be handed to the system.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class TimeLimit:
         url: str,
         proxies: dict[str, str] | None,
         admit: Callable[[str], None] | None = None,
+        handing_over: Callable[[], None] | None = None,
     ) -> None:
         self._limit_s = limit_s
         self._opened: list[socket.socket] = []
@@ -59,11 +62,11 @@ class TimeLimit:
         manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
         pools = manager.pool_classes_by_scheme
         manager.pool_classes_by_scheme = {
-            scheme: _reporting(pool, self._opened.append, self._whole.set, admit)
+            scheme: _reporting(pool, self._opened.append, handing_over, self._whole.set, admit)
             for scheme, pool in pools.items()
         }
 
-    def __enter__(self) -> TimeLimit:
+    def __enter__(self) -> Connections:
         self.renew()
         self._thread.start()
         return self
@@ -99,13 +102,15 @@ class TimeLimit:
             self._cut.set()
             for one in self._opened:
                 with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                    # Not that of an SSLSocket, which lets go of TLS first: what is sent then goes in clear.
+                    socket.socket.shutdown(one, socket.SHUT_RDWR)
             return
 
 
 def _reporting(
     pool: type[HTTPConnectionPool],
     opened: Callable[[socket.socket], None],
+    handing_over: Callable[[], None] | None,
     whole: Callable[[], None],
     admit: Callable[[str], None] | None,
 ) -> type[HTTPConnectionPool]:
@@ -120,13 +125,19 @@ def _reporting(
             except BaseException:
                 made.close()
                 raise
+            opened(made)  # what a proxy says to a CONNECT comes before the connection is made
             return made
 
         def connect(self) -> None:
             super().connect()
-            opened(self.sock)
+            opened(self.sock)  # TLS has put another one in its place
 
         def request(self, *args: Any, **kwargs: Any) -> None:
+            # urllib3 makes the connection here, if it was not made before.
+            if self.sock is None:
+                self.connect()
+            if handing_over is not None:
+                handing_over()
             super().request(*args, **kwargs)
             whole()
 

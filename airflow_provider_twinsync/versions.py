@@ -1,6 +1,6 @@
 """Whether two answers are about the same bytes of a video: what may be appended to what.
 
-Pure, by RFC 9110: sections 8.8 (ETag and Last-Modified) and 13.1.5 (If-Range).
+Pure, by RFC 9110: sections 8.8 (ETag and Last-Modified), 13.1.5 (If-Range) and 15.3.7 (a part).
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ def validator_of(headers: Mapping[str, str]) -> str | None:
 
 
 def is_other_version(validator: str | None, headers: Mapping[str, str]) -> bool:
-    """Whether a part belongs to something else than what that validator names, as far as the part says."""
+    """Whether a part belongs, or may belong, to something else than what that validator names."""
     if validator is None:
         return True
-    said = headers.get("ETag" if validator.startswith('"') else "Last-Modified")
-    return bool(said) and said != validator
+    if validator.startswith('"'):
+        return headers.get("ETag") != validator  # a part has to say it, if the whole has (15.3.7)
+    return headers.get("Last-Modified", validator) != validator

@@ -30,7 +30,7 @@ from airflow_provider_twinsync.protocol import fingerprint
 from dev.airflow_api import AirflowApiError
 from dev.airflow_world import AirflowWorld, AirflowWorldError, free_ports
 from dev.chaos_account import Account, Job, make_account, table
-from dev.chaos_plan import DAG_ID, VOICE, Blow, Plan, make_plan
+from dev.chaos_plan import DAG_ID, POINTS, VOICE, Blow, Plan, make_plan
 from dev.demo import Clock
 from dev.emulated_twinsync import EmulatedTwinSync, order_emulator
 from dev.postgres import Postgres, PostgresError
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 RUN_TIMEOUT_S = 2400.0
 JOB_S = 45.0  # how long a job takes: long enough to be hit in the midst of its wait
 SHORT_JOB_S = 5.0  # where nothing is killed
+TRIGGERER_AWAY_S = 40.0  # so that it is the other one that takes its waits over
 STORE_PATH = "/execution/store/ti/"
 
 #: Airflow as it is, but with shorter times until it notices that something is gone. The capacity makes two
@@ -117,8 +118,9 @@ class Seen:
         value = _json(exchange.body).get("value")
         if not isinstance(value, dict) or value.get("inputs") not in self._by_inputs:
             return False
-        number = self._by_inputs[value["inputs"]]
-        return self._kill(number, "id" if value["twinsync_task_id"] else "mark", exchange)
+        uncertain = "told" if "told_at_max_tries" in value else "mark"
+        point = "id" if value["twinsync_task_id"] else uncertain
+        return self._kill(self._by_inputs[value["inputs"]], point, exchange)
 
     def _kill(self, number: int, point: str, exchange: Exchange) -> bool:
         """Kill the worker that waits for an answer, if the plan says so; True if that one is gone."""
@@ -127,7 +129,7 @@ class Seen:
         client = exchange.client() if scope else None
         if scope is None or client is None:
             return False
-        by_airflow = point in ("mark", "id")
+        by_airflow = point in ("mark", "id", "told")
         # The supervisor speaks to Airflow, and the task, its child, to TwinSync.
         supervisor = client if by_airflow else _parent(client)
         task = _child(client) if by_airflow else client
@@ -164,6 +166,7 @@ class Chaos:
     restarts: int = 0
     faults: int = 0
     undone: list[str] = field(default_factory=list)
+    away: str = ""  # a triggerer that was killed
 
     def run(self) -> str:
         """Start the run, do what the plan says, and wait for the end; gives the run's id."""
@@ -189,6 +192,8 @@ class Chaos:
                     self.clock.say(f"            {_states(self.airflow, run_id)}")
             time.sleep(1)
         self.undone = [f"not done: {blow}" for blow in blows]
+        if self.plan.kills:
+            self.undone += [f"no worker killed at '{one}'" for one in POINTS if not self.seen.kills[one]]
         return run_id
 
     def _revive(self) -> None:
@@ -239,27 +244,26 @@ class Chaos:
         ]
         numbers = {video.number for video in self.plan.videos if (video.group, video.index) in waits}
         jobs = [job for job, number in self.seen.jobs.items() if number in numbers]
-        if len(jobs) < 3:
+        if self.away or len(jobs) < 3:
             return False
         killed_at = time.monotonic()
         pids = self.airflow.processes.kill(name, children=True)
         self.clock.say(f"killed      {name} and its runner ({len(pids)} processes), in {len(jobs)} waits")
         self.seen.kills["triggerer"] += 1
 
-        def watch() -> None:
-            left = set(jobs)
-            while left and time.monotonic() < killed_at + 180:
-                for job in list(left):
-                    again = [at for at in self.seen.asked_at[job] if at > killed_at]
-                    if again:
-                        self.seen.taken_over_s["triggerer"].append(again[0] - killed_at)
-                        left.remove(job)
-                time.sleep(0.2)
-            if not left:
-                self.clock.say(f"taken over  all waits of {name}; it is started again")
-            self.airflow.start_component(name)
+        self.away = name
 
-        threading.Thread(target=watch, daemon=True).start()
+        def come_back() -> None:
+            time.sleep(TRIGGERER_AWAY_S)
+            # A wait that ended in the moment of the kill is asked for by nobody.
+            again = [min((at for at in self.seen.asked_at[job] if at > killed_at), default=0) for job in jobs]
+            times = [at - killed_at for at in again if at]
+            self.seen.taken_over_s["triggerer"] += times
+            self.clock.say(f"taken over  {len(times)} waits of {name}; it is started again")
+            self.airflow.start_component(name)
+            self.away = ""
+
+        threading.Thread(target=come_back, daemon=True).start()
         return True
 
 

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from dev.emulated_twinsync import EmulatedTwinSync
 
 #: How a task says that it does not know whether it has made a job; both name the photo.
-_UNCERTAIN = ("Whether TwinSync made a job from the submit of", "began to submit at")
-_REFUSED = "TwinSync refused the job: "
-_JOB_FAILED = "failed (code 104)"
+UNCERTAIN_WORDS = (
+    "Whether TwinSync made a job from the submit of",
+    "whether TwinSync made a job of it is unknown",
+)
+REFUSED_WORDS = "TwinSync refused the job: "
+JOB_FAILED_WORDS = "failed (code 104)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +140,16 @@ def _judge(
     if file.exists():
         account.lost += 1
         account.complaints.append(f"lost: {name}: a file of a download that did not succeed")
-    elif state("submit") == "failed" and any(words in log for words in _UNCERTAIN) and video.image_url in log:
+    elif (
+        state("submit") == "failed"
+        and any(words in log for words in UNCERTAIN_WORDS)
+        and video.image_url in log
+    ):
         account.uncertain += 1
         account.uncertain_with_job += bool(jobs)
-    elif state("submit") == "failed" and _REFUSED in log and not jobs:
+    elif state("submit") == "failed" and REFUSED_WORDS in log and not jobs:
         account.refused += 1
-    elif _JOB_FAILED in log + said("wait") and jobs and jobs[-1].failed:
+    elif JOB_FAILED_WORDS in log + said("wait") and jobs and jobs[-1].failed:
         account.job_failed += 1
     else:
         account.lost += 1
@@ -181,6 +188,7 @@ def table(accounts: Sequence[Account]) -> str:
         "id": "after the id is stored",
         "wait": "while it waits",
         "fetch": "while it fetches",
+        "told": "after it has noted that it cannot know",
     }
     rows: list[tuple[str, Sequence[Any]]] = [
         ("videos asked for", [account.asked for account in accounts]),

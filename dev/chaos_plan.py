@@ -17,8 +17,9 @@ DAG_ID = "twinsync_chaos"
 VOICE = "en-US-JennyNeural"
 
 #: Where a worker is killed: after its mark is stored, after the service has taken the POST, after the
-#: job's id is stored, while it waits (in its worker), and while it fetches.
-POINTS = ("mark", "post", "id", "wait", "fetch")
+#: job's id is stored, while it waits (in its worker), while it fetches, and after it has noted that it cannot
+#: know whether there is a job.
+POINTS = ("mark", "post", "id", "wait", "fetch", "told")
 #: What is killed: the task's own process, the process that supervises it, or both.
 SCOPES = ("task", "supervisor", "worker")
 KILLS_PER_POINT = 4
@@ -111,15 +112,18 @@ def make_plan(seed: int, count: int, folder: Path, *, kills: bool) -> Plan:
     plan = Plan(seed, groups)
     if not kills:
         return plan
-    # No video is hit twice: what each kill leaves is to be seen by itself.
+    # No video is hit twice, so that what each kill leaves is seen by itself. But some of those that are hit
+    # after their POST are: nothing else is sure to be uncertain.
     in_worker = [video.number for video in groups if video.group == "in_worker"]
     waiting = dice.sample(in_worker, min(KILLS_PER_POINT, len(in_worker)))
     others = [video.number for video in groups if video.number not in waiting]
-    victims = iter(dice.sample(others, KILLS_PER_POINT * (len(POINTS) - 1)))
-    for point in POINTS:
+    victims = iter(dice.sample(others, KILLS_PER_POINT * (len(POINTS) - 2)))
+    for point in POINTS[:-1]:
         for _ in range(KILLS_PER_POINT):
             number = waiting.pop() if point == "wait" else next(victims)
             plan.kills[number, point] = dice.choice(SCOPES)
+    for number in [number for number, point in plan.kills if point == "post"][::2]:
+        plan.kills[number, "told"] = dice.choice(SCOPES)
     first, second = dice.sample(("triggerer-1", "triggerer-2"), 2)
     blows = [
         ("triggerer", first, 0.0),

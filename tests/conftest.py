@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -118,6 +119,12 @@ def logged(
     tasks.addHandler(caplog.handler)
     yield logged
     tasks.removeHandler(caplog.handler)
+
+
+def mp4(size: int, seed: int = 1) -> bytes:
+    """A file in the form of a video, of two boxes; no two parts of it are alike."""
+    content = random.Random(seed).randbytes(size - 32)
+    return b"\0\0\0\x18ftypisom" + bytes(12) + (size - 24).to_bytes(4, "big") + b"mdat" + content
 
 
 def answer(status: int = 200, body: bytes = b"", /, **headers: str | int) -> bytes:

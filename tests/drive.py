@@ -12,6 +12,11 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskDeferred
 
+try:
+    from airflow.sdk.io import attach as attach
+except ImportError:  # Airflow 2
+    from airflow.io.store import attach as attach  # type: ignore[no-redef,import-not-found,unused-ignore]
+
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 
@@ -40,6 +45,7 @@ class Run:
     xcoms: dict[str, Any] = field(default_factory=dict)
     trigger: TwinSyncTrigger | None = None
     event: dict[str, Any] | None = None
+    max_tries: int = 0
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
@@ -50,9 +56,12 @@ class Run:
         return type(self.error).__name__ if self.error else "success"
 
 
-def run_task(operator: Any, *, store: Store | None = None) -> Run:
-    """Make one try of the task."""
-    run = Run()
+def run_task(operator: Any, *, store: Store | None = None, clears: int = 0) -> Run:
+    """Make one try of the task.
+
+    :param clears: how often the task was cleared so far: each raises what Airflow calls its max_tries.
+    """
+    run = Run(max_tries=clears)
     context: Any = {"ti": run}
     if store is not None:
         context["task_state_store"] = store

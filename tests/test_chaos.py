@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from drive import Store, run_task
 
-from dev.chaos_account import Account, table
+from airflow_provider_twinsync.exceptions import RejectedError
+from airflow_provider_twinsync.memory import STORE_KEY
+from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
+from airflow_provider_twinsync.protocol import Response, build_submit, parse_submit, uncertain
+from dev.chaos_account import REFUSED_WORDS, UNCERTAIN_WORDS, Account, table
 from dev.chaos_plan import FAULTS, KILLS_PER_POINT, POINTS, make_plan
 
+JOB = {"text": "Hello", "image_url": "https://a.example/b.jpg", "pronouncer": "en-US-JennyNeural"}
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -51,8 +58,12 @@ def test_a_seed_gives_the_same_plan_again():
 def test_a_plan_kills_at_each_point_and_no_video_twice(seed):
     """What one kill leaves behind is seen by itself; a wait is killed where there is one in a worker."""
     plan = make_plan(seed, 200, Path("videos"), kills=True)
-    assert [point for _, point in plan.kills] == [point for point in POINTS for _ in range(KILLS_PER_POINT)]
-    assert len({number for number, _ in plan.kills}) == len(plan.kills)
+    *first, told = POINTS
+    points = [point for _, point in plan.kills]
+    assert points == [*(point for point in first for _ in range(KILLS_PER_POINT)), told, told]
+    once = [number for number, point in plan.kills if point != told]
+    assert len(set(once)) == len(once)
+    assert all((number, "post") in plan.kills for number, point in plan.kills if point == told)
     waits = [plan.videos[number].group for number, point in plan.kills if point == "wait"]
     assert waits == ["in_worker"] * KILLS_PER_POINT
     assert [blow.after_jobs for blow in plan.blows] == sorted(blow.after_jobs for blow in plan.blows)
@@ -65,3 +76,16 @@ def test_one_thing_amiss_is_not_good(what):
     assert Account(1, 10).is_good
     assert not Account(1, 10, **{what: 1}).is_good
     assert "| **lost** | 0 | 3 |" in table([Account(1, 10), Account(2, 10, lost=3)])
+
+
+def test_the_words_that_the_account_looks_for_are_those_of_the_package(connection):
+    """A message that is reworded would have every uncertain video counted as lost."""
+    request = build_submit(**JOB, key="k")
+    direct = str(uncertain(request, datetime.now(timezone.utc), "no answer"))
+    store = Store({STORE_KEY: {"marked_at": "2026-11-23T12:00:00+00:00"}})
+    later = str(run_task(TwinSyncSubmitOperator(task_id="submit", **JOB), store=store).error)
+    for message in (direct, later):
+        assert any(words in message for words in UNCERTAIN_WORDS)
+    refused = Response(200, b'{"result_code": 201, "msg": "no"}')
+    with pytest.raises(RejectedError, match=REFUSED_WORDS):
+        parse_submit(request, refused, sent_at=datetime.now(timezone.utc))

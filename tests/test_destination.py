@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import random
 import shutil
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from conftest import answer
+from conftest import answer, mp4
+from drive import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
-
-try:
-    from airflow.sdk.io import attach
-except ImportError:  # Airflow 2
-    from airflow.io.store import attach  # type: ignore[no-redef,import-not-found,unused-ignore]
 
 from airflow_provider_twinsync.destination import find_place
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
@@ -44,7 +42,7 @@ class BrokenStore(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no type
 attach("memory", fs=MemoryFileSystem())
 attach("memory", conn_id="broken", fs=BrokenStore())
 
-VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(400_000)
+VIDEO = mp4(400_000)
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +86,8 @@ def server(serve: Callable[..., Server]) -> Server:
         ("file://{folder}/a#b.mp4", "a#b.mp4"),
         ("file://{folder}/a?b.mp4", "a?b.mp4"),
         ("~/a.mp4", "a.mp4"),
+        # The other name that fsspec has for `file`.
+        ("local://{folder}/a.mp4", "a.mp4"),
     ],
 )
 def test_a_file_appears_where_it_was_asked_for(
@@ -131,14 +131,6 @@ def test_a_file_is_as_readable_as_any_other(hook: TwinSyncHook, server: Server, 
     assert (folder / "a.mp4").stat().st_mode == (folder / "b.txt").stat().st_mode
 
 
-def test_another_file_system_of_this_machine_is_a_store_like_any_other(
-    hook: TwinSyncHook, server: Server, folder: Path
-) -> None:
-    """`local` is the other name that fsspec has for `file`."""
-    hook.download(server.url, f"local://{folder}/a.mp4")
-    assert (folder / "a.mp4").read_bytes() == VIDEO
-
-
 @pytest.mark.parametrize(
     ("destination", "said"),
     [
@@ -160,6 +152,9 @@ def test_another_file_system_of_this_machine_is_a_store_like_any_other(
         ("n" * 300 + "/a.mp4", "cannot be written: "),
         ("n" * 300, "cannot be written: "),
         ("a\0b.mp4", "cannot be the name of a file"),
+        (Path("s3://videos/a.mp4"), "is what a Path makes of an address"),
+        ("file:/tmp/a.mp4", "is what a Path makes of an address"),
+        ("/dev/null", "it is no regular file"),
     ],
 )
 def test_a_destination_that_cannot_be_written_sends_nothing(
@@ -178,11 +173,73 @@ def test_a_destination_that_cannot_be_written_sends_nothing(
     assert (folder / "file.txt").read_text() == "text"
 
 
-def test_a_folder_that_must_not_be_written_sends_nothing(hook: TwinSyncHook, server: Server) -> None:
-    """As the operating system says; in this one not even root makes a folder."""
-    with pytest.raises(UsageError, match="cannot be written"):
-        hook.download(server.url, "/proc/self/videos/a.mp4")
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EACCES, UsageError),
+        (errno.EROFS, UsageError),
+        (errno.ENOSPC, DownloadInterruptedError),
+        (errno.ESTALE, DownloadInterruptedError),
+        (errno.EIO, DownloadInterruptedError),
+    ],
+    ids=str,
+)
+def test_a_folder_that_cannot_be_made_sends_nothing(
+    hook: TwinSyncHook, server: Server, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    """What may pass is left to the task's retries."""
+
+    def mkdir(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(kind, match=f"destination '.*new/a.mp4' cannot be written: {os.strerror(number)}"):
+        hook.download(server.url, "new/a.mp4")
     assert server.requests == []
+
+
+def test_a_name_too_long_is_found_in_a_new_folder_too(hook: TwinSyncHook, server: Server) -> None:
+    """Of which nothing can be said before it is there."""
+    with pytest.raises(UsageError, match="File name too long"):
+        hook.download(server.url, f"new/{'n' * 300}")
+    assert server.requests == []
+
+
+def test_a_temporary_folder_that_is_not_there_is_named(
+    hook: TwinSyncHook, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what it is."""
+    monkeypatch.setattr(tempfile, "tempdir", "missing")
+    with pytest.raises(DownloadInterruptedError) as caught:
+        hook.download(server.url, "memory://videos/a.mp4")
+    assert str(caught.value) == (
+        "The temporary folder (TMPDIR), where a video lies on its way into a store, cannot be written: "
+        "No such file or directory."
+    )
+    assert server.requests == []
+
+
+def test_a_pipe_is_not_replaced(hook: TwinSyncHook, server: Server, folder: Path) -> None:
+    """Whoever reads from it would wait for ever."""
+    os.mkfifo("pipe")
+    with pytest.raises(UsageError, match="it is no regular file"):
+        hook.download(server.url, "pipe")
+    assert server.requests == []
+    assert left(folder) == ["work/pipe"]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["", "dangling"])
+def test_a_symbolic_link_stays_one(hook: TwinSyncHook, server: Server, folder: Path, there: bool) -> None:
+    """The file is where it leads."""
+    (folder / "new").mkdir()
+    if there:
+        (folder / "new/b.mp4").write_bytes(b"yesterday's video")
+    (folder / "a.mp4").symlink_to("new/b.mp4")
+    got = hook.download(server.url, "a.mp4")
+    assert got["path"] == str(folder / "a.mp4")
+    assert (folder / "a.mp4").readlink() == Path("new/b.mp4")
+    assert (folder / "new/b.mp4").read_bytes() == VIDEO
+    assert left(folder) == ["work/a.mp4", "work/new", "work/new/b.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -240,9 +297,59 @@ def test_a_folder_that_goes_away_meanwhile_is_an_interruption(folder: Path) -> N
     with place.stage("1") as fragment:
         fragment.add(VIDEO)
         shutil.rmtree("new")
-        with pytest.raises(DownloadInterruptedError, match="could not be written: No such file"):
+        with pytest.raises(DownloadInterruptedError, match=r"could not be written: .* was removed"):
             place.publish(fragment)
     assert left(folder) == []
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_fragment_that_has_lost_its_name_is_not_published(folder: Path, destination: str) -> None:
+    """Somebody cleared the folder, and another try has begun there: half of its video would be published."""
+    place = find_place(destination)
+    with place.stage("1") as fragment:
+        fragment.add(VIDEO)
+        fragment.path.unlink()
+        fragment.path.write_bytes(b"half")
+        with pytest.raises(DownloadInterruptedError, match="was removed, or is another file by now"):
+            place.publish(fragment)
+    assert fragment.path.read_bytes() == b"half"
+    assert not (folder / "a.mp4").exists()
+    assert MemoryFileSystem.store == {}
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_folder_without_locks_serves_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, destination: str
+) -> None:
+    """As some network file systems are: nothing is left of the file that could not be locked."""
+
+    def flock(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    place = find_place(destination)
+    with place.stage("1") as fragment:
+        fragment.add(VIDEO)
+        place.publish(fragment)
+    assert ObjectStoragePath(place.address).read_bytes() == VIDEO
+    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+
+
+def test_what_a_try_left_is_removed_after_a_day(folder: Path) -> None:
+    """Its retry came to another machine. What is in use, young, or of another user is left alone."""
+    temporary = folder.parent / "temporary"
+    own = f"twinsync-{os.geteuid()}-"
+    locked = find_place("memory://videos/b.mp4").stage("1")
+    old = [f"{own}1.mp4", f"{own}1.mp4.json", f"{own}2-34.mp4", "twinsync-12345-1.mp4", f"{own}folder"]
+    for name in [*old[:-1], f"{own}young.mp4"]:
+        (temporary / name).write_bytes(b"half")
+    (temporary / old[-1]).mkdir()
+    for name in [*old, locked.path.name]:
+        os.utime(temporary / name, (0, time.time() - 86_500))
+    with locked, find_place("memory://videos/a.mp4").stage("1") as fragment:
+        names = {path.name for path in temporary.iterdir()}
+        kept = {"twinsync-12345-1.mp4", f"{own}folder", f"{own}young.mp4"}
+        assert names == {*kept, locked.path.name, fragment.path.name}
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
@@ -308,7 +415,7 @@ def test_what_lies_where_a_fragment_would_is_left_alone(folder: Path, destinatio
         os.chown(name, 12345, 12345) if os.geteuid() == 0 else name.chmod(0)
     with place.stage("1") as fragment:
         assert fragment.path != name
-        fragment.take_up()
+        fragment.take_up("http://host.invalid/a.mp4")
         fragment.add(VIDEO)
         place.publish(fragment)
     assert ObjectStoragePath(place.address).read_bytes() == VIDEO

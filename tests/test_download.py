@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import itertools
-import random
+import json
 import resource
 import socket
 import ssl
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import test_senders
-from conftest import KEY, Received, answer
+from conftest import KEY, Received, answer, mp4
 
-from airflow_provider_twinsync.emulator import FailJob, HttpError, Truncated, WrongVideo
+from airflow_provider_twinsync.emulator import Body, FailJob, HttpError, Truncated, WrongVideo
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
     DownloadRefusedError,
@@ -27,6 +28,8 @@ from airflow_provider_twinsync.exceptions import (
     UsageError,
 )
 from airflow_provider_twinsync.hooks import TwinSyncHook
+from airflow_provider_twinsync.mp4 import ends_with_a_box
+from airflow_provider_twinsync.versions import is_other_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,9 +48,8 @@ pytestmark = [
 ]
 
 JOB = {"text": "Hello", "image_url": "https://host.invalid/a.jpg", "pronouncer": "en-US-AriaNeural"}
-#: Larger than what is read at once, and no two parts alike. Its first box is that of an MP4 file.
-VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(700_000 - 12)
-OTHER_VIDEO = b"\0\0\0\x18ftypisom" + random.Random(2).randbytes(650_000 - 12)
+#: Larger than what is read at once.
+VIDEO, OTHER_VIDEO = mp4(700_000), mp4(650_000, seed=2)
 CUT = 300_000
 
 
@@ -95,6 +97,12 @@ def rest(request: Received) -> list[bytes]:
     data = VIDEO[start:]
     content_range = f"bytes {start}-{len(VIDEO) - 1}/{len(VIDEO)}"
     return [head(206, data, Content_Range=content_range) + data]
+
+
+def part_of(data: bytes, start: int, end: int, /, **headers: str | int) -> bytes:
+    """A part of the video, without a length of its own."""
+    content_range = f"bytes {start}-{end - 1}/{len(data)}"
+    return answer(206, data[start:end], **{"Content_Range": content_range, "ETag": '"v1"', **headers})
 
 
 def in_turn(*answers: Answering) -> Callable[[Received], Iterable[bytes]]:
@@ -243,6 +251,10 @@ def hang(_: Received) -> Iterator[bytes]:
         ([cut(), whole(OTHER_VIDEO, ETag='"v2"')], [None, "bytes=300000-"]),
         # Nothing names this version of the video, or nothing that vouches for every byte.
         ([answer(200, VIDEO[:CUT], Content_Length=len(VIDEO)), whole()], [None, None]),
+        # Nothing says how long it is, but the video itself does.
+        ([answer(200, VIDEO[:CUT]), answer(200, VIDEO)], [None, None]),
+        ([answer(200, VIDEO[:CUT], ETag='"v1"'), rest], [None, "bytes=300000-"]),
+        ([cut(), part_of(VIDEO, CUT, 500_000)[:-1], rest], [None, "bytes=300000-", "bytes=499999-"]),
         ([cut(ETag='W/"v1"'), whole()], [None, None]),
         # The server has thought better of it.
         ([cut(), answer(416), whole()], [None, "bytes=300000-", None]),
@@ -269,9 +281,9 @@ def test_a_video_that_was_cut_goes_on_or_starts_again(
 
 
 def test_a_server_may_give_smaller_parts_than_asked_for(
-    hook: TwinSyncHook, serve: Serve, destination: Path
+    hook: TwinSyncHook, serve: Serve, destination: Path, sleeps: list[float]
 ) -> None:
-    """A part that has come whole is not yet the whole video."""
+    """A part that has come whole is not yet the whole video, and no reason to wait."""
 
     def part(request: Received) -> list[bytes]:
         start = int(request.headers["range"][len("bytes=") : -1])
@@ -283,6 +295,68 @@ def test_a_server_may_give_smaller_parts_than_asked_for(
     hook.download(server.url, destination)
     assert destination.read_bytes() == VIDEO
     assert asked(server) == [None, "bytes=300000-", "bytes=550000-"]
+    assert sleeps == [1]
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes on", "starts over"])
+def test_a_large_video_may_be_cut_often(
+    hook: TwinSyncHook, serve: Serve, destination: Path, sleeps: list[float], goes_on: bool
+) -> None:
+    """As long as each answer brings a good deal more than was there; the same again is no progress."""
+    video = mp4(9_500_000)
+
+    def respond(request: Received) -> list[bytes]:
+        start = int(request.headers.get("range", "bytes=0-")[len("bytes=") : -1])
+        end = start + 1_000_000
+        if start:
+            rest = part_of(video, start, len(video))
+            return [rest[: len(rest) - max(0, len(video) - end)]]
+        return [answer(200, video[:end], Content_Length=len(video), ETag='"v1"' if goes_on else "")]
+
+    server = serve(respond)
+    if goes_on:
+        hook.download(server.url, destination)
+        assert destination.read_bytes() == video
+        assert sleeps == [1] * 9
+    else:
+        with pytest.raises(DownloadInterruptedError, match="1000000 of 9500000 bytes"):
+            hook.download(server.url, destination)
+        assert sleeps == [1, 1, 2, 4, 8, 16]
+
+
+LARGE = (1).to_bytes(4, "big") + b"mdat"
+
+
+@pytest.mark.parametrize(
+    ("data", "ends"),
+    [
+        (VIDEO, True),
+        (VIDEO[:-1], False),
+        (VIDEO[:CUT], False),
+        (VIDEO[:24], True),
+        (VIDEO[:28], False),
+        (VIDEO + VIDEO, True),
+        (VIDEO + b"\0", False),
+        (VIDEO + bytes(7), False),
+        (VIDEO + bytes(4) + b"free" + b"to the end", True),
+        (VIDEO + bytes(3) + b"\7free", False),
+        (LARGE + (20).to_bytes(8, "big") + b"data", True),
+        (LARGE + (20).to_bytes(8, "big") + b"dat", False),
+        (LARGE + (12).to_bytes(8, "big"), False),
+        (LARGE + (2**63).to_bytes(8, "big"), False),
+        (LARGE, False),
+        (b"", True),
+    ],
+)
+def test_where_a_video_ends(data: bytes, ends: bool) -> None:
+    """Its boxes say their lengths: 32 bits, 64 bits, or all the rest."""
+    assert ends_with_a_box(io.BytesIO(data), len(data)) is ends
+
+
+def test_a_length_that_is_stated_is_believed(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """Whatever the last box of the video may say."""
+    hook.download(serve(lambda _: [whole(VIDEO + b"more")]).url, destination)
+    assert destination.read_bytes() == VIDEO + b"more"
 
 
 LONG_AGO = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -311,21 +385,35 @@ def test_a_date_names_a_version_where_no_etag_does(
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("validator", "said", "is_other"),
     [
-        {"ETag": '"v2"', "total": 700_000},
-        {"ETag": 'W/"v1"', "total": 700_000},
-        {"ETag": '"v1"', "total": 650_000},
+        ('"1"', {"ETag": '"1"'}, False),
+        ('"1"', {"ETag": '"2"'}, True),
+        # RFC 9110, 15.3.7: a part has the ETag that the whole had.
+        ('"1"', {}, True),
+        (LONG_AGO, {"Last-Modified": LONG_AGO}, False),
+        (LONG_AGO, {"Last-Modified": "Wed, 21 Oct 2015 07:28:01 GMT"}, True),
+        (LONG_AGO, {}, False),
+        (None, {"ETag": '"1"'}, True),
     ],
+)
+def test_what_is_another_version(validator: str | None, said: dict[str, str], is_other: bool) -> None:
+    """In case of doubt, it is."""
+    assert is_other_version(validator, said) is is_other
+
+
+@pytest.mark.parametrize(
+    ("etag", "total"),
+    [({"ETag": '"v2"'}, 700_000), ({"ETag": 'W/"v1"'}, 700_000), ({}, 700_000), ({"ETag": '"v1"'}, 650_000)],
     ids=str,
 )
 def test_a_part_of_another_video_is_not_appended(
-    hook: TwinSyncHook, serve: Serve, destination: Path, said: dict[str, Any]
+    hook: TwinSyncHook, serve: Serve, destination: Path, etag: dict[str, str], total: int
 ) -> None:
-    """Its ETag, or the size of the whole, tells it."""
-    total = said["total"]
-    part = (OTHER_VIDEO * 2)[CUT:total]
-    other = head(206, part, ETag=said["ETag"], Content_Range=f"bytes {CUT}-{total - 1}/{total}") + part
+    """Its ETag, or the lack of one, or the size of the whole, tells it."""
+    other = answer(
+        206, (OTHER_VIDEO * 2)[CUT:total], Content_Range=f"bytes {CUT}-{total - 1}/{total}", **etag
+    )
     server = serve(in_turn(cut(), other, whole()))
     hook.download(server.url, destination)
     assert destination.read_bytes() == VIDEO
@@ -352,6 +440,7 @@ def test_what_a_video_begins_with_is_checked_across_a_cut(
         "bytes 0-699999/700000",
         "bytes 300001-699999/700000",
         "bytes */700000",
+        "bytes 300000-699999/*",
         "300000-699999/700000",
         "bytes 300000-/700000",
         "",
@@ -398,10 +487,11 @@ def test_a_busy_server_says_how_long(
 @pytest.mark.parametrize(
     ("respond", "said"),
     [
-        (in_turn(cut(ETag="")), "400000 more expected"),
+        (in_turn(cut(ETag="")), "300000 of 700000 bytes"),
+        (in_turn(answer(200, VIDEO[:CUT])), "300000 of an unknown number of bytes"),
         (
             in_turn(answer(200, b"aae60\r\n" + VIDEO[:CUT], Transfer_Encoding="chunked")),
-            "did not arrive whole",
+            "300000 of an unknown number of bytes",
         ),
         (in_turn(reset), "did not arrive whole"),
         (in_turn(b""), "did not arrive whole"),
@@ -472,8 +562,11 @@ def test_a_disk_that_was_full_for_a_while_spoils_nothing(
     ("pieces", "said"),
     [
         ([whole(b"<html>an error page</html>")], "not an MP4 video"),
-        ([whole(b"<html>an error page</html>", Content_Type="text/html; charset=utf-8")], "gives text/html"),
-        ([whole(Content_Type="application/json")], "gives application/json"),
+        (
+            [whole(b"<html>an error page</html>", Content_Type="text/html; charset=utf-8")],
+            "gives 'text/html'",
+        ),
+        ([whole(Content_Type="application/json")], "gives 'application/json'"),
         ([whole(b"")], "not an MP4 video"),
         ([whole(b"ftyp")], "not an MP4 video"),
         ([head(), b"GIF8", b"9a", VIDEO], "not an MP4 video"),
@@ -710,12 +803,10 @@ def test_a_video_that_grows_over_its_resumptions_is_refused(
 
     def more(request: Received) -> Iterator[bytes]:
         start = int(request.headers["range"][len("bytes=") : -1])
-        yield answer(206, Content_Range=f"bytes {start}-{start + 99_999}/*", Transfer_Encoding="chunked")
-        yield b"186a0\r\n" + VIDEO[:100_000] + b"\r\n"
+        yield part_of(bytes(450_000), start, start, Content_Length=500_000)
+        yield bytes(500_000)
 
-    server = serve(
-        in_turn(answer(200, b"186a0\r\n" + VIDEO[:100_000], ETag='"v"', Transfer_Encoding="chunked"), more)
-    )
+    server = serve(in_turn(answer(200, VIDEO[:100_000], Content_Length=450_000, ETag='"v1"'), more))
     with pytest.raises(DownloadRefusedError, match="larger than"):
         TwinSyncHook().download(server.url, destination)
     assert files_beside(destination) == []
@@ -854,7 +945,7 @@ def test_an_address_is_asked_for_again_once(
     """An address that is new and gives nothing either is the end."""
     twinsync_task_id = hook.submit(**JOB)
     emulator.world.faults.add("result", HttpError(status=404, times=None))
-    with pytest.raises(DownloadRefusedError, match="HTTP 404"):
+    with pytest.raises(DownloadRefusedError, match=r"HTTP 404.*it is the new address.*another submit"):
         hook.download(f"{emulator.url}/example/old.mp4", destination, twinsync_task_id=twinsync_task_id)
     assert [entry.call for entry in emulator.world.journal] == ["submit", "result", "status", "result"]
     assert files_beside(destination) == []
@@ -870,11 +961,19 @@ def test_an_address_that_has_expired_without_an_id_says_what_to_give(
     assert files_beside(destination) == []
 
 
-@pytest.mark.parametrize("fault", [HttpError(status=503), None], ids=["no status", "failed"])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (HttpError(status=503), "The status of TwinSync job {id} could not be had"),
+        (Body(json={"result_code": 102}), "TwinSync job {id} is not finished (running): try again later"),
+        (None, "TwinSync job {id} failed. There is no video to be had"),
+    ],
+    ids=["no status", "not finished", "failed"],
+)
 def test_an_address_that_cannot_be_asked_for_again_is_an_error(
-    hook: TwinSyncHook, emulator: Emulator, destination: Path, fault: HttpError | None
+    hook: TwinSyncHook, emulator: Emulator, destination: Path, fault: Any, said: str
 ) -> None:
-    """The status may be unavailable, and the job may turn out to have failed."""
+    """The status may be unavailable, the job may go on (it should not), or turn out to have failed."""
     emulator.world.faults.add("submit", FailJob())
     twinsync_task_id = hook.submit(**JOB)
     if fault is not None:
@@ -882,9 +981,50 @@ def test_an_address_that_cannot_be_asked_for_again_is_an_error(
     with pytest.raises(TwinSyncError) as caught:
         hook.download(f"{emulator.url}/example/old.mp4", destination, twinsync_task_id=twinsync_task_id)
     assert caught.value.retryable is (fault is not None)
-    # Without a status the message says both: what has expired, and what could not be had.
-    assert fault is None or "gives nothing (HTTP 404)" in str(caught.value)
-    assert fault is None or f"The status of TwinSync job {twinsync_task_id} could not be had" in str(
-        caught.value
-    )
+    # The message says both: what has expired, and what could not be had.
+    assert "gives nothing (HTTP 404)" in str(caught.value)
+    assert said.format(id=twinsync_task_id) in str(caught.value)
     assert files_beside(destination) == []
+
+
+def test_a_video_at_a_new_address_is_another_one(
+    connect: Callable[..., None], serve: Serve, destination: Path
+) -> None:
+    """Two files may have the same ETag, and the same size: what names a version names it at one address."""
+    other = mp4(len(VIDEO), seed=2)
+    old = iter([cut(), answer(404)])
+
+    def respond(request: Received) -> list[bytes]:
+        if request.target.startswith("/old.mp4"):
+            return [next(old)]
+        if request.target == "/new.mp4":
+            return [part_of(other, CUT, len(other)) if "range" in request.headers else whole(other)]
+        return [answer(200, json.dumps({"result_code": 103, "result_url": f"{server.url}/new.mp4"}).encode())]
+
+    server = serve(respond)
+    connect(port=server.port)
+    TwinSyncHook().download(f"{server.url}/old.mp4", destination, twinsync_task_id="1")
+    assert destination.read_bytes() == other
+
+
+# ------------------------------------------------------------------------------------------------ messages
+
+
+def test_an_error_names_the_job_and_no_secret(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """A query may be a signature that lets anybody have the video."""
+    server = serve(lambda _: [answer(400)])
+    url = f"{server.url.replace('//', '//ann:word@')}/a.mp4?sig=5d41#x"
+    for arguments, job in (({}, ""), ({"twinsync_task_id": "2026_1"}, "TwinSync job 2026_1: ")):
+        with pytest.raises(DownloadRefusedError) as caught:
+            hook.download(url, destination, **arguments)
+        said = f"{job}The server answers HTTP 400, and not with a video: {server.url}/a.mp4."
+        assert str(caught.value) == said
+
+
+def test_what_is_in_an_error_is_bounded(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """A header may have some sixty thousand characters."""
+    long = "x" * 50_000
+    for pieces in ([answer(200, Content_Type=long)], [answer(206, Content_Range=long)]):
+        with pytest.raises(TwinSyncError) as caught:
+            hook.download(serve(in_turn(*pieces)).url, destination)
+        assert len(str(caught.value)) < 300

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -19,15 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, ObjectStoragePath
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
-from conftest import Received, answer
+from conftest import Received, answer, mp4
+from drive import attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-try:
-    from airflow.sdk.io import attach
-except ImportError:  # Airflow 2
-    from airflow.io.store import attach  # type: ignore[no-redef,import-not-found,unused-ignore]
-
-from airflow_provider_twinsync.destination import find_place
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, DownloadRefusedError
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
 
@@ -46,8 +40,7 @@ pytestmark = [
     pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(700_000 - 12)
-OTHER_VIDEO = b"\0\0\0\x18ftypisom" + random.Random(2).randbytes(650_000 - 12)
+VIDEO, OTHER_VIDEO = mp4(700_000), mp4(650_000, seed=2)
 CUT = 300_000
 JOB = "20261123_1"
 IN_BOTH_KINDS = pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
@@ -203,8 +196,8 @@ def change(path: Path, **facts: Any) -> None:
         lambda part, note: note.write_text("[" * 100_000),
         lambda part, note: note.write_text("[]"),
         lambda part, note: note.write_text("{}"),
-        lambda part, note: change(note, size="300000"),
-        lambda part, note: change(note, size=299_999),
+        lambda part, note: change(note, received="300000"),
+        lambda part, note: change(note, received=299_999),
         lambda part, note: change(note, sha256=None),
         lambda part, note: change(note, sha256="0" * 64),
         lambda part, note: change(note, more=1),
@@ -270,8 +263,9 @@ def test_another_version_starts_over(
 @pytest.mark.parametrize(
     ("first", "second", "goes_on"),
     [
-        # The job is the same, and its address may be a new one.
-        ((JOB, "/a.mp4"), (JOB, "/b.mp4"), True),
+        # What names a version names it at one address; a query may be a signature, which changes.
+        ((JOB, "/a.mp4?signed=1"), (JOB, "/a.mp4?signed=2"), True),
+        ((JOB, "/a.mp4"), (JOB, "/b.mp4"), False),
         ((JOB, "/a.mp4"), ("20261123_2", "/a.mp4"), False),
         ((None, "/a.mp4"), (None, "/b.mp4"), False),
         ((None, "/a.mp4"), (None, "/a.mp4"), True),
@@ -310,23 +304,6 @@ def test_a_video_that_was_fetched_and_not_stored_is_not_fetched_again(
     got = hook.download(site.url, "memory://moving@videos/a.mp4")
     check(folder, "", {**got, "path": "memory://videos/a.mp4"})
     assert site.asked() == []
-
-
-@IN_BOTH_KINDS
-def test_two_processes_do_not_write_one_file(
-    hook: TwinSyncHook, site: Site, folder: Path, destination: str
-) -> None:
-    """A try that was given up for dead may still be at it: its file is left alone."""
-    with find_place(destination).stage(site.url) as others:
-        others.add(VIDEO[:1000])
-        others.file.flush()
-        with pytest.raises(DownloadInterruptedError):
-            hook.download(site.url, destination, keep_part=True)
-        assert left(folder) == FRAGMENT[destination][:1]
-        site.is_well = True
-        got = hook.download(site.url, destination)
-        assert others.path.read_bytes() == VIDEO[:1000]
-    check(folder, destination, got)
 
 
 @IN_BOTH_KINDS
@@ -456,3 +433,34 @@ def test_any_other_end_leaves_nothing(
     monkeypatch.setattr("time.sleep", stop)
     assert isinstance(try_task(site), kind)
     assert left(folder) == []
+
+
+@IN_BOTH_KINDS
+@pytest.mark.usefixtures("connection")
+def test_a_task_that_is_stopped_leaves_nothing(
+    site: Site, folder: Path, logged: Callable[[], str], destination: str
+) -> None:
+    """Airflow's worker calls `on_kill` at a SIGTERM, and its SIGKILL comes five seconds later."""
+    ended = threading.Event()
+    cut = site.respond
+
+    def stop(request: Received) -> Iterator[bytes]:
+        yield from cut(request)
+        threading.Event().wait(0.2)  # for the client to have it
+        os.kill(os.getpid(), signal.SIGTERM)
+        ended.wait(30)
+
+    site.server.respond = stop
+    operator = TwinSyncDownloadOperator(
+        task_id="fetch", result_url=site.url, destination=destination, retries=2
+    )
+    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+    try:
+        with pytest.raises(SystemExit, match="stopped"):
+            operator.execute({"ti": SimpleNamespace(try_number=1, max_tries=2)})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        ended.set()
+    assert left(folder) == []
+    assert "nothing of the video is kept" in logged()
+    operator.on_kill()  # as after an execution_timeout: there is no fetch any more

@@ -74,7 +74,7 @@ def test_the_emulator_loads_nothing_of_the_client_and_no_airflow(bare: set[str])
 BELOW: dict[str, set[str]] = {}
 for _layer in (
     {"", "exceptions"},
-    {"arguments"},
+    {"arguments", "mp4"},
     {"protocol"},
     {"polling"},
     {"connection", "events", "peers", "versions", "sockets", "fragment"},

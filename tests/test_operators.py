@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -123,9 +124,7 @@ def test_an_alarm_in_the_pause_between_two_submits_is_no_false_alarm(
     monkeypatch.setattr(time, "sleep", rings)
     run = run_task(submit(), store=store)
     assert run.ended == "AirflowException"
-    assert "execution_timeout passed before TwinSync accepted the submit, which was sent once" in str(
-        run.error
-    )
+    assert "execution_timeout passed before TwinSync took the submit" in str(run.error)
     assert "paid" not in str(run.error)
     assert not store or store.rows == {}
     assert run_task(submit(), store=store).ended == "success"
@@ -190,23 +189,59 @@ def test_an_alarm_after_the_id_is_known_does_not_pay_again(emulator, monkeypatch
 def test_stopping_it_in_the_midst_of_a_submit_says_what_that_means(emulator, capsys):
     """A job may exist, and nobody has its id."""
 
-    class StoppedError(BaseException):
-        """As a signal that comes while the answer is waited for."""
+    class TerminatedError(BaseException):
+        """As Airflow 2 has one for a SIGTERM, which comes while the answer is waited for."""
 
     operator = submit()
 
     def stop(*_):
         operator.on_kill()
-        raise StoppedError
+        raise TerminatedError
 
     before = signal.signal(signal.SIGALRM, stop)
     emulator.world.faults.add("submit", AcceptThenHang())
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.5)
-        assert run_task(operator).ended == "StoppedError"
+        run = run_task(operator)
     finally:
         signal.signal(signal.SIGALRM, before)
+    # Without a memory a retry would pay again.
+    assert run.ended == "AirflowFailException"
+    assert "is unknown: TerminatedError came before the answer was read" in str(run.error)
     assert "in the midst of a submit: a job may exist" in capsys.readouterr().out
+
+
+def test_what_ends_a_submit_before_a_byte_is_sent_is_no_false_alarm(emulator, monkeypatch):
+    """A machine without threads left, for instance: Airflow may retry it."""
+
+    def no_more(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    store = Store()
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", no_more)
+        assert run_task(submit(), store=store).ended == "RuntimeError"
+    assert store.rows == {}
+    assert not emulator.world.journal
+
+
+def test_an_alarm_while_it_connects_is_no_false_alarm(emulator, connect):
+    """Nothing was sent: the host takes no connection."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]  # they fill its queue
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        connect(port=port)
+        store = Store()
+        with airflow_timeout(1):
+            run = run_task(submit(), store=store)
+        for one in waiting:
+            one.close()
+    assert run.ended == "AirflowException"
+    assert "execution_timeout passed before TwinSync took the submit" in str(run.error)
+    assert store.rows == {}
 
 
 def test_a_service_that_asks_for_more_time_than_a_task_has_is_not_asked_again(emulator):
@@ -354,7 +389,90 @@ class TestTheTaskStateStore:
         assert second.ended == "AirflowFailException"
         assert "An earlier try of this task began to submit at 20" in str(second.error)
         assert posts(emulator) == 1
-        assert run_task(submit(), store=store).ended == "success"
+        assert run_task(submit(), store=store, clears=1).ended == "success"
+
+    @pytest.mark.parametrize("told_by", ["the try itself", "the next try"])
+    def test_only_a_clear_sends_an_uncertain_submit_again(self, emulator, told_by):
+        """A worker that dies after it has told of it, before Airflow knows, is followed by a retry."""
+        store = Store()
+        if told_by == "the try itself":
+            emulator.world.faults.add("submit", AcceptThenReset())
+        else:
+            store.set(STORE_KEY, {"inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"})
+        made = int(told_by == "the try itself")
+        for _ in range(3):
+            run = run_task(submit(), store=store, clears=2)
+            assert run.ended == "AirflowFailException"
+            assert "clear this task to submit it" in str(run.error)
+            assert posts(emulator) == made
+        assert run_task(submit(), store=store, clears=3).ended == "success"
+        assert posts(emulator) == made + 1
+        # And then there is a job, which is taken over.
+        assert run_task(submit(), store=store, clears=3).ended == "success"
+        assert posts(emulator) == made + 1
+
+    def test_an_uncertain_submit_after_a_clear_is_a_new_one(self, emulator):
+        """What a person decided once does not count for the next time."""
+        store = Store()
+        emulator.world.faults.add("submit", AcceptThenReset(times=2))
+        assert run_task(submit(), store=store).ended == "AirflowFailException"
+        assert run_task(submit(), store=store, clears=1).ended == "AirflowFailException"
+        assert run_task(submit(), store=store, clears=1).ended == "AirflowFailException"
+        assert posts(emulator) == 2
+
+    @pytest.mark.parametrize("fault", [AcceptThenReset(), None], ids=["no answer", "killed"])
+    def test_a_user_may_choose_to_risk_it(self, emulator, fault, capsys):
+        """With "retry" Airflow's next try sends it again, and the words do not say otherwise."""
+        store = Store()
+        if fault:
+            emulator.world.faults.add("submit", fault)
+            first = run_task(submit(on_uncertain_submit="retry"), store=store)
+            assert first.ended == "AirflowException"
+            assert "A retry of this task sends it again" in str(first.error)
+            assert "not sent again" not in str(first.error)
+        else:
+            store.set(STORE_KEY, {"inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"})
+        assert run_task(submit(on_uncertain_submit="retry"), store=store).ended == "success"
+        assert posts(emulator) == (2 if fault else 1)
+        assert fault or "It is submitted again, as on_uncertain_submit says" in capsys.readouterr().out
+
+    def test_a_store_that_fails_at_the_end_changes_nothing_about_it(self, emulator, caplog):
+        """Known is known: a refused job is not called uncertain, an uncertain one not retried."""
+
+        class OneSetStore(Store):
+            def set(self, key: str, value: Any) -> None:
+                if self.rows:
+                    raise RuntimeError("the API server is away")
+                super().set(key, value)
+
+            def delete(self, key: str) -> None:
+                raise RuntimeError("the API server is away")
+
+        emulator.world.faults.add("submit", ResultCode(code=201))
+        emulator.world.faults.add("submit", AcceptThenReset())
+        assert "refused the job" in str(run_task(submit(), store=OneSetStore()).error)
+        assert "(the API server is away)" in caplog.text
+        store = OneSetStore()
+        uncertain = run_task(submit(), store=store)
+        assert uncertain.ended == "AirflowFailException"
+        assert "is unknown" in str(uncertain.error)
+        # Not noted as told, so that even a clear is told of it once more, and the next one submits.
+        store = Store(store.rows)
+        assert run_task(submit(), store=store, clears=1).ended == "AirflowFailException"
+        assert run_task(submit(), store=store, clears=2).ended == "success"
+        assert posts(emulator) == 3
+
+    def test_an_alarm_in_the_mark_is_no_false_alarm(self, emulator):
+        """Nothing was sent yet."""
+
+        class RingingStore(Store):
+            def set(self, key: str, value: Any) -> None:
+                super().set(key, value)
+                rings()
+
+        store = RingingStore()
+        assert run_task(submit(), store=store).ended == "AirflowTaskTimeout"
+        assert store.rows == {}
 
     @pytest.mark.parametrize(
         "fault", [ResultCode(code=201), ResultCode(code=203, times=4)], ids=["201", "203"]
@@ -387,7 +505,12 @@ class TestTheTaskStateStore:
 
         run = run_task(submit(), store=FullStore())
         assert [run.result] == list(emulator.world.tasks)
-        assert "could not be remembered (the API server is away)" in caplog.text
+        assert "could not be remembered: another try cannot take it over (the API server" in caplog.text
+        emulator.world.faults.add("submit", FailJob())
+        emulator.world.faults.add("status", HttpError(status=500, times=None))
+        run = run_task(submit(**WAITING, timeout=0.3), store=FullStore())
+        assert "it is remembered" not in str(run.error)
+        assert "Another try of this task would submit and pay again" in str(run.error)
 
     def test_a_store_that_fails_before_the_submit_pays_nothing(self, emulator):
         """The mark comes first."""
@@ -411,19 +534,10 @@ class TestTheTaskStateStore:
         """The text that may have been paid is the earlier one, not the one of now."""
         store = Store()
 
-        class StoppedError(BaseException):
-            """As a kill, the moment before the POST."""
-
-        class DyingStore(Store):
-            def set(self, key: str, value: Any) -> None:
-                super().set(key, value)
-                raise StoppedError
-
-        assert run_task(submit(), store=DyingStore(store.rows)).ended == "StoppedError"
+        emulator.world.faults.add("submit", AcceptThenReset())
+        assert run_task(submit(), store=store).ended == "AirflowFailException"
         run = run_task(submit(text="再见", image_url="https://example.com/other.jpeg"), store=store)
-        assert f"of that time with the text '{INPUTS['text']}' and the photo '{INPUTS['image_url']}'" in str(
-            run.error
-        )
+        assert f"the text '{INPUTS['text']}' and the photo '{INPUTS['image_url']}'" in str(run.error)
         assert "再见" not in str(run.error)
 
     def test_another_job_for_other_inputs_is_said(self, emulator, capsys):
@@ -442,10 +556,15 @@ class TestTheTaskStateStore:
         run_task(submit(), store=store)
         assert posts(emulator) == 2
 
-    def test_what_is_stored_is_not_what_was_stored(self, emulator):
-        """Rubbish in the store is no memory."""
-        for rubbish in ("text", [], {"twinsync_task_id": None}, {"inputs": 5}):
-            assert run_task(submit(), store=Store({STORE_KEY: rubbish})).ended == "success"
+    @pytest.mark.parametrize("entry", ["text", [], {"twinsync_task_id": None}, {"twinsync_task_id": 5}, {}])
+    def test_an_entry_that_cannot_be_read_may_stand_for_a_job(self, emulator, entry):
+        """Of a later version, or of a state backend that is gone."""
+        store = Store({STORE_KEY: entry})
+        run = run_task(submit(), store=store)
+        assert run.ended == "AirflowFailException"
+        assert "a time that is not known any more" in str(run.error)
+        assert not emulator.world.journal
+        assert run_task(submit(), store=store, clears=1).ended == "success"
 
     def test_it_never_holds_the_key(self, emulator):
         """It is a row of the database."""
@@ -511,6 +630,16 @@ class TestTheOneTaskForm:
         assert run.xcoms["twinsync_task_id"] == job
         assert "result_url" not in run.xcoms
 
+    def test_who_wants_no_memory_has_none_though_there_is_a_store(self, emulator, connect, capsys):
+        """A wait that ends badly skips the retries, as below Airflow 3.3: they would pay again."""
+        connect(tolerance_s=0.3)
+        emulator.world.faults.add("status", HttpError(status=500, times=None))
+        store = Store()
+        run = run_task(submit(**WAITING, durable=False, retries=1), store=store)
+        assert run.ended == "AirflowFailException"
+        assert store.rows == {}
+        assert "a retry may pay again" in capsys.readouterr().out
+
     def test_retries_without_a_memory_are_warned_of(self, emulator, capsys):
         """Below Airflow 3.3 every try submits; it is said before anything is paid."""
         run_task(submit(**WAITING, retries=2))
@@ -538,7 +667,8 @@ class TestTheOneTaskForm:
     ):
         """Only what is remembered may be retried, and the advice fits."""
         run = Run()
-        context = {"ti": run, **({"task_state_store": Store()} if remembered else {})}
+        store = Store({STORE_KEY: {"twinsync_task_id": "20230423_11_23_05_10279"}})
+        context = {"ti": run, **({"task_state_store": store} if remembered else {})}
         with pytest.raises(AirflowException) as caught:
             submit(**WAITING).resume_execution(next_method, next_kwargs, context)
         assert caught.type.__name__.replace("TaskDeferralError", "AirflowException") == ended

@@ -103,7 +103,7 @@ def test_lines_say_what_happened_to_which_job() -> None:
     notes = [step.note for step in run("WxxR", tolerance_s=300) if isinstance(step, Again) and step.note]
     assert notes == [
         f"TwinSync job {ID} is waiting (0 s).",
-        f"TwinSync job {ID} cannot be followed at the moment, which is borne for 300 s: "
+        f"TwinSync job {ID} cannot be followed at the moment, and is asked for again for up to 300 s: "
         "HTTP 502, bad gateway.",
         f"TwinSync job {ID} is reported again after 20 s without a status; it is running.",
     ]

@@ -111,6 +111,31 @@ def test_code_100_with_an_id_is_a_job(status: int, code: Any, task_id: Any, read
     )
 
 
+ENVOY = b"upstream connect error or disconnect/reset before headers. reset reason: "
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (503, b"", UnavailableError),
+        (503, b"<html>busy</html>", UnavailableError),
+        (503, ENVOY + b"connection termination", UncertainSubmitError),
+        (503, ENVOY + b"remote reset", UncertainSubmitError),
+        (503, ENVOY + b"connection failure", UnavailableError),
+        (503, ENVOY + b"remote connection failure, transport failure reason: 111", UnavailableError),
+        (503, ENVOY + b"connection timeout", UnavailableError),
+        (302, b"", RejectedError),
+        (307, b"", RejectedError),
+        (303, b"", UncertainSubmitError),
+    ],
+)
+def test_an_answer_that_may_hide_a_job_is_told_from_one_that_cannot(
+    status: int, body: bytes, kind: type[TwinSyncError]
+) -> None:
+    """A proxy may have passed it on, and lost the answer; a 303 says where to see what was done."""
+    assert type(submit_error(Response(status, body))) is kind
+
+
 @pytest.mark.parametrize("task_id", [None, "", "  ", True, 1.5, [], {}, [TASK_ID]])
 def test_code_100_without_an_id_is_uncertain(task_id: Any) -> None:
     """There is a job then, and nobody knows which."""

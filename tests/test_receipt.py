@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from conftest import answer
-from drive import Run, Store, run_task
+from conftest import answer, mp4
+from drive import Run, Store, attach, run_task
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
-
-try:
-    from airflow.sdk.io import attach
-except ImportError:  # Airflow 2
-    from airflow.io.store import attach  # type: ignore[no-redef,import-not-found,unused-ignore]
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
 from airflow_provider_twinsync.receipt import STORE_KEY
@@ -29,7 +23,7 @@ if TYPE_CHECKING:
 
 attach("memory", fs=MemoryFileSystem())
 
-VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(10_000)
+VIDEO = mp4(10_000)
 JOB = "20261123_1"
 IN_BOTH_KINDS = pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
 

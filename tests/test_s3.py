@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import select
 import signal
 import socket
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
-from conftest import answer
+from conftest import answer, mp4
 from drive import Store, run_task
 
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
-VIDEO = b"\0\0\0\x18ftypisom" + random.Random(1).randbytes(500_000)
+VIDEO = mp4(500_000)
 #: Two parts of 50 MiB, and some more: from this size on s3fs uploads in parts.
 LARGE = b"\0\0\0\x18ftypisom" + bytes(105_000_000)
 DESTINATION = "s3://aws_default@videos/2026/a.mp4"

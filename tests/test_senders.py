@@ -16,6 +16,7 @@ import struct
 import threading
 import time
 import tracemalloc
+import warnings
 import zlib
 from contextlib import ExitStack
 from dataclasses import replace
@@ -433,6 +434,30 @@ def test_a_dripping_answer_ends_with_the_timeout(
         ended.set()
     assert time.monotonic() - began < 3
     assert without_words(got) == LOST
+
+
+def test_a_proxy_that_drips_is_cut(serve: Serve) -> None:
+    """What it says to a CONNECT comes before the connection is there; nothing was handed over."""
+    ended = threading.Event()
+
+    def respond(_: Received) -> Iterator[bytes]:
+        yield answer(200)[:-2]
+        while not ended.wait(0.1):
+            yield b"X"
+
+    settings = settings_for("https://twinsync.invalid", request_timeout_s=0.5, proxy=serve(respond).url)
+    began = time.monotonic()
+    with warnings.catch_warnings():
+        # Python takes this end for that of the head, and its TLS then leaves the socket to the collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            threading.Timer(3.5, ended.set).start()
+            got = send(settings, SUBMIT)
+        finally:
+            ended.set()
+        gc.collect()
+    assert time.monotonic() - began < 3
+    assert got == NoAnswer(False, "Timeout: no whole answer within 0.5 s")
 
 
 # ------------------------------------------------------------------------------------------------------- TLS

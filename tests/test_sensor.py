@@ -18,6 +18,7 @@ from airflow_provider_twinsync.emulator.faults import (
     NotJson,
     ResetBefore,
     ResultCode,
+    Slow,
 )
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
@@ -190,6 +191,38 @@ def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fa
     assert run.ended == ended
     assert job in str(run.error)
     assert "execution_timeout" in str(run.error)
+
+
+@IN_BOTH_MODES
+@pytest.mark.parametrize(
+    ("is_done", "skips", "ended"),
+    [
+        (True, {}, "success"),
+        (False, {}, "AirflowSensorTimeout"),
+        (False, {"never_fail": True}, "AirflowSkipException"),
+        (False, {"soft_fail": True}, "AirflowSkipException"),
+    ],
+    ids=["done meanwhile", "not done", "never_fail", "soft_fail"],
+)
+def test_a_look_that_lasts_beyond_the_deadline(emulator, hook, deferrable, is_done, skips, ended, capsys):
+    """A slow service: there is a last look, whose video counts, and the end names the job."""
+    emulator.world.waiting_s = 0.3 if is_done else 3600.0
+    emulator.world.faults.add("status", Slow(delay_s=0.8, times=None))
+    job = submit(hook)
+    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable, timeout=0.5, **skips))
+    assert run.ended == ended
+    # The sentence of a skip after a deferral is BaseSensorOperator's.
+    assert f"{job} was not finished" in f"{run.error} {capsys.readouterr().out}" or is_done
+
+
+def test_a_sensor_that_is_rescheduled_bears_trouble_until_its_timeout(emulator, job, connect, capsys):
+    """Each look is a process of its own, which knows of no look before; the log promises nothing else."""
+    connect(tolerance_s=0.001)
+    emulator.world.faults.add("status", HttpError(status=500, times=None))
+    waiting = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule")
+    for _ in range(4):
+        assert waiting.poke({}).is_done is False
+    assert "until the deadline" in capsys.readouterr().out
 
 
 @IN_BOTH_MODES
