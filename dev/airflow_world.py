@@ -26,7 +26,6 @@ from dev.processes import Processes
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -87,12 +86,7 @@ class AirflowWorld:
         self._env: dict[str, str] = {}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.api.close()
         self.processes.close()
         self._lock.close()

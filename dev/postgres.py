@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 from dev.airflow_world import free_ports
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from dev.processes import Processes
@@ -45,12 +43,7 @@ class Postgres:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         shutil.rmtree(self._folder)
 
     @property

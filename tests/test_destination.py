@@ -189,10 +189,10 @@ def test_a_folder_that_cannot_be_made_sends_nothing(
 ) -> None:
     """What may pass is left to the task's retries."""
 
-    def mkdir(*_: Any) -> None:
+    def mkdir(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(Path, "mkdir", mkdir)
     with pytest.raises(kind, match=f"destination '.*new/a.mp4' cannot be written: {os.strerror(number)}"):
         hook.download(server.url, "new/a.mp4")
     assert server.requests == []
