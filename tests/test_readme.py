@@ -73,12 +73,12 @@ def test_the_connections_it_shows_are_connections(monkeypatch, definition):
 
 def test_the_task_of_ones_own_is_a_task():
     """It runs, against the connection it has: none, which is said as an operator says it."""
-    from airflow.providers.common.compat.sdk import AirflowFailException
+    from airflow.providers.common.compat.sdk import AirflowException
 
     (code,) = re.findall(r"```python\n(from airflow.sdk import task.*?)```", README, flags=re.S)
     names: dict = {}
     exec(compile(code, "README.md", "exec"), names)
-    with pytest.raises(AirflowFailException, match="twinsync_default"):
+    with pytest.raises(AirflowException, match="twinsync_default"):
         names["submit_one"].function("Hello")
 
 
