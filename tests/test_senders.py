@@ -398,6 +398,7 @@ def test_a_bad_answer_is_one_clear_error_and_is_not_read_on(
     assert len(found) < 1000
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 @pytest.mark.parametrize("where", ["head", "line", "body"])
 @pytest.mark.parametrize(
     ("sender", "over"),
