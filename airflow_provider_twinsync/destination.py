@@ -136,7 +136,7 @@ class StorePlace:
         """
         try:
             self._store.put_file(str(fragment.path), self._path)
-        except BaseException:
+        except BaseException:  # the alarm of an execution_timeout is one
             if call_s3 := getattr(self._store, "call_s3", None):
                 # It may not be allowed to ask, and what went wrong before is what is to be said.
                 with suppress(Exception):

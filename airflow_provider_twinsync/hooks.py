@@ -62,6 +62,7 @@ class TwinSyncHook(BaseHook):
         super().__init__()
         self.twinsync_conn_id = twinsync_conn_id
         self._settings: Settings | None = None
+        self._senders: Any = None  # the module, once it is imported for a triggerer
 
     # The form of the connection, for Airflow below 3.2: 3.2 and later read the provider info and not these.
 
@@ -197,10 +198,12 @@ class TwinSyncHook(BaseHook):
 
     async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`."""
-        # What it imports takes half a second, once a process, which is not the event loop's.
-        senders = await asyncio.to_thread(import_module, "airflow_provider_twinsync.senders")
+        if self._senders is None:
+            # What it imports takes half a second, once a process, which is not the event loop's.
+            self._senders = await asyncio.to_thread(import_module, "airflow_provider_twinsync.senders")
         request = build_status(twinsync_task_id)
-        return parse_task(request.params["taskID"], await senders.asend(await self.asettings(), request))
+        answer = await self._senders.asend(await self.asettings(), request)
+        return parse_task(request.params["taskID"], answer)
 
     def look(self, wait: Wait, elapsed_s: float) -> Again | End:
         """Take one step of a wait: ask for the status, and log what changed.

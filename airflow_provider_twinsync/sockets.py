@@ -122,7 +122,7 @@ def _reporting(
             try:
                 if admit is not None:
                     admit(made.getpeername()[0])
-            except BaseException:
+            except BaseException:  # whatever it is, nothing else would close it
                 made.close()
                 raise
             opened(made)  # what a proxy says to a CONNECT comes before the connection is made

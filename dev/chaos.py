@@ -30,7 +30,7 @@ from airflow_provider_twinsync.protocol import fingerprint
 from dev.airflow_api import AirflowApiError
 from dev.airflow_world import AirflowWorld, AirflowWorldError, free_ports
 from dev.chaos_account import Account, Job, make_account, table
-from dev.chaos_plan import DAG_ID, POINTS, VOICE, Blow, Plan, make_plan
+from dev.chaos_plan import DAG_ID, MIN_VIDEOS, POINTS, VOICE, Blow, Plan, make_plan
 from dev.demo import Clock
 from dev.emulated_twinsync import EmulatedTwinSync, order_emulator
 from dev.postgres import Postgres, PostgresError
@@ -133,7 +133,8 @@ class Seen:
         # The supervisor speaks to Airflow, and the task, its child, to TwinSync.
         supervisor = client if by_airflow else _parent(client)
         task = _child(client) if by_airflow else client
-        for pid in {"task": [task], "supervisor": [supervisor], "worker": [task, supervisor]}[scope]:
+        killed = {"task": [task], "supervisor": [supervisor], "worker": [task, supervisor]}[scope]
+        for pid in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         with self._lock:
@@ -141,7 +142,7 @@ class Seen:
             if point in ("id", "wait", "fetch"):
                 self._killed_at[number] = time.monotonic()
         self.clock.say(f"killed      the {scope} of video {number}, point '{point}'")
-        return client == supervisor if scope == "supervisor" else scope == "worker" or client == task
+        return client in killed
 
     def _is_back(self, number: int) -> None:
         """Take note that someone asks for a video whose worker was killed."""
@@ -391,6 +392,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--faults-only", action="store_true", help="kill nothing; SQLite, one triggerer")
     parser.add_argument("--home", type=Path, default=CHECKOUT / ".airflow" / "chaos", help="Airflow's folder")
     args = parser.parse_args(argv)
+    if not args.faults_only and args.videos < MIN_VIDEOS:
+        parser.error(f"to kill what makes them takes at least {MIN_VIDEOS} videos")
     seeds = args.seeds or random.SystemRandom().sample(range(1, 1000), 3)
     print(f"seeds {' '.join(map(str, seeds))}: give them again with --seeds", flush=True)
     try:

@@ -6,13 +6,13 @@ import hashlib
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dev.chaos_plan import DAG_ID, POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from dev.airflow_world import AirflowWorld
     from dev.chaos_plan import Plan, Video
@@ -92,8 +92,7 @@ def make_account(
         made[job.image_url].append(job)
     for video in plan.videos:
         _judge(account, video, made[video.image_url], states, airflow.home / "logs", emulator)
-    folder = airflow.home.with_name(airflow.home.name + "-videos")
-    fragments = [path.name for path in folder.iterdir() if path.suffix != ".mp4"]
+    fragments = [path.name for path in plan.folder.iterdir() if path.suffix != ".mp4"]
     account.fragments = len(fragments)
     account.complaints += [f"left behind: {name}" for name in fragments]
     for path in [*airflow.home.rglob("*"), *more_files]:
@@ -127,7 +126,7 @@ def _judge(
     if sum(not job.failed for job in jobs) > 1 or any(not job.failed for job in jobs[:-1]):
         account.paid_twice += 1
         account.complaints.append(f"paid twice: {name}")
-    file = video_path(video)
+    file = Path(video.destination)
     if state("fetch") == "success":
         kept = hashlib.sha256(file.read_bytes()).digest() if file.exists() else b""
         if jobs and kept == hashlib.sha256(emulator.video(jobs[-1].id)).digest():
@@ -160,13 +159,6 @@ def _judge(
 def _try_number(log: Path) -> int:
     """That of `attempt=2.log`, and of `attempt=2.log.trigger.7.log` of the triggerer."""
     return int(log.name.removeprefix("attempt=").partition(".")[0])
-
-
-def video_path(video: Video) -> Path:
-    """Where a video is to lie."""
-    from pathlib import Path
-
-    return Path(video.destination)
 
 
 def table(accounts: Sequence[Account]) -> str:

@@ -23,6 +23,7 @@ POINTS = ("mark", "post", "id", "wait", "fetch", "told")
 #: What is killed: the task's own process, the process that supervises it, or both.
 SCOPES = ("task", "supervisor", "worker")
 KILLS_PER_POINT = 4
+MIN_VIDEOS = 80  # with fewer there are not so many that wait in a worker
 #: Of twenty videos, the way that each goes: a task group of the DAG.
 WAYS = 12 * ("two_tasks",) + 7 * ("one_task",) + 1 * ("in_worker",)
 
@@ -67,10 +68,12 @@ class Blow:
 class Plan:
     """A plan.
 
+    :param folder: where the videos are to lie.
     :param kills: for a video's number and a point: what is killed there.
     """
 
     seed: int
+    folder: Path
     videos: list[Video]
     kills: dict[tuple[int, str], str] = field(default_factory=dict)
     blows: list[Blow] = field(default_factory=list)
@@ -109,7 +112,7 @@ def make_plan(seed: int, count: int, folder: Path, *, kills: bool) -> Plan:
                 destination=str(folder / f"{number}.mp4"),
             )
         )
-    plan = Plan(seed, groups)
+    plan = Plan(seed, folder, groups)
     if not kills:
         return plan
     # No video is hit twice, so that what each kill leaves is seen by itself. But some of those that are hit

@@ -190,6 +190,20 @@ class Server:
 
 
 @pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a working folder and the temporary one lie; the memory that is a store is emptied."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    for name in ("work", "temporary"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.chdir(tmp_path / "work")
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
+    return tmp_path
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
     """Start servers on loopback, each with its own answers, for the length of a test."""
     servers: list[Server] = []

@@ -16,8 +16,9 @@ from airflow_provider_twinsync.exceptions import RejectedError
 from airflow_provider_twinsync.memory import STORE_KEY
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 from airflow_provider_twinsync.protocol import Response, build_submit, parse_submit, uncertain
+from dev.chaos import main
 from dev.chaos_account import REFUSED_WORDS, UNCERTAIN_WORDS, Account, table
-from dev.chaos_plan import FAULTS, KILLS_PER_POINT, POINTS, make_plan
+from dev.chaos_plan import FAULTS, KILLS_PER_POINT, MIN_VIDEOS, POINTS, make_plan
 
 JOB = {"text": "Hello", "image_url": "https://a.example/b.jpg", "pronouncer": "en-US-JennyNeural"}
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -54,10 +55,11 @@ def test_a_seed_gives_the_same_plan_again():
     assert one.blows != other.blows
 
 
+@pytest.mark.parametrize("count", [MIN_VIDEOS, 200])
 @pytest.mark.parametrize("seed", range(20))
-def test_a_plan_kills_at_each_point_and_no_video_twice(seed):
+def test_a_plan_kills_at_each_point_and_no_video_twice(seed, count):
     """What one kill leaves behind is seen by itself; a wait is killed where there is one in a worker."""
-    plan = make_plan(seed, 200, Path("videos"), kills=True)
+    plan = make_plan(seed, count, Path("videos"), kills=True)
     *first, told = POINTS
     points = [point for _, point in plan.kills]
     assert points == [*(point for point in first for _ in range(KILLS_PER_POINT)), told, told]
@@ -67,7 +69,14 @@ def test_a_plan_kills_at_each_point_and_no_video_twice(seed):
     waits = [plan.videos[number].group for number, point in plan.kills if point == "wait"]
     assert waits == ["in_worker"] * KILLS_PER_POINT
     assert [blow.after_jobs for blow in plan.blows] == sorted(blow.after_jobs for blow in plan.blows)
-    assert 0 < plan.blows[0].after_jobs < plan.blows[-1].after_jobs < 200
+    assert 0 < plan.blows[0].after_jobs < plan.blows[-1].after_jobs < count
+
+
+def test_too_few_videos_to_kill_are_refused(capsys):
+    """Before anything is started."""
+    with pytest.raises(SystemExit):
+        main(["--videos", str(MIN_VIDEOS - 1)])
+    assert f"at least {MIN_VIDEOS} videos" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("what", ["paid_twice", "lost", "fragments", "key_found", "undone"])

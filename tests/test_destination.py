@@ -46,15 +46,9 @@ VIDEO = mp4(400_000)
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder; the temporary one lies beside it. The memory that is a store is emptied."""
-    for name in ("work", "temporary"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.chdir(tmp_path / "work")
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
-    return tmp_path / "work"
+def folder(folders: Path) -> Path:
+    """The working folder; the temporary one lies beside it."""
+    return folders / "work"
 
 
 def left(folder: Path) -> list[str]:

@@ -655,6 +655,7 @@ def test_an_answer_that_drips_is_cut(
     over: str,
 ) -> None:
     """A byte now and then keeps a timeout between two bytes from ever passing."""
+    # How many there are is tested elsewhere; here each takes its time limit for real.
     monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 2)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
@@ -731,6 +732,7 @@ def test_the_time_for_an_answer_begins_with_the_connection(
     drips: bool,
 ) -> None:
     """Looking for an address that answers takes as long as an answer may; it is neither cut nor counted."""
+    # How many there are is tested elsewhere; here each takes its time limit for real.
     monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 1)
     connect(request_timeout_s=0.4, allowed_result_hosts="cdn.invalid")
     server = serve(

@@ -62,15 +62,9 @@ attach("memory", conn_id="moving", fs=MovingStore())
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeps: list[float]) -> Path:
-    """The working folder; the temporary one lies beside it. No pause is made, and the store is empty."""
-    for name in ("work", "temporary"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.chdir(tmp_path / "work")
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
-    return tmp_path
+def folder(folders: Path, sleeps: list[float]) -> Path:
+    """Where the folders are that a download writes to. No pause is made."""
+    return folders
 
 
 def left(folder: Path) -> list[str]:

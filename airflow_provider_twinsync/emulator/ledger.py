@@ -71,7 +71,7 @@ class _Ledger:
             world.tasks, world.offset_s = past.tasks, past.offset_s
             world.next_number = max(past.next_number, world.next_number)
             self._rewrite()
-        except BaseException:
+        except BaseException:  # whatever it is, the lock goes with the file
             self._file.close()
             raise
 
@@ -108,7 +108,7 @@ class _Ledger:
         try:
             fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)  # before anyone can find it under its name
             new_path.replace(self._path)
-        except BaseException:
+        except BaseException:  # likewise
             new.close()
             raise
         self._file.close()

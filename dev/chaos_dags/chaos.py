@@ -40,9 +40,8 @@ with DAG(
             destination=destination,
         )
 
-    @task_group
-    def one_task(text: str, image_url: str, destination: str) -> None:
-        """Submit and wait in one task that defers."""
+    def submit_and_wait(text: str, image_url: str, destination: str, **how: Any) -> None:
+        """Submit and wait in one task, and fetch."""
         submit = TwinSyncSubmitOperator(
             task_id="submit",
             text=text,
@@ -50,27 +49,21 @@ with DAG(
             pronouncer=VOICE,
             wait_for_completion=True,
             **WAIT,
+            **how,
         )
         TwinSyncDownloadOperator(
             task_id="fetch", result_url=submit.output["result_url"], destination=destination
         )
 
     @task_group
+    def one_task(text: str, image_url: str, destination: str) -> None:
+        """Submit and wait in one task that defers."""
+        submit_and_wait(text, image_url, destination)
+
+    @task_group
     def in_worker(text: str, image_url: str, destination: str) -> None:
-        """Submit and wait in one task that stays in its worker."""
-        submit = TwinSyncSubmitOperator(
-            task_id="submit",
-            text=text,
-            image_url=image_url,
-            pronouncer=VOICE,
-            wait_for_completion=True,
-            deferrable=False,
-            max_active_tis_per_dag=2,  # each holds a worker for as long as its job takes
-            **WAIT,
-        )
-        TwinSyncDownloadOperator(
-            task_id="fetch", result_url=submit.output["result_url"], destination=destination
-        )
+        """Submit and wait in one task that stays in its worker, and holds it as long as its job takes."""
+        submit_and_wait(text, image_url, destination, deferrable=False, max_active_tis_per_dag=2)
 
     for group in (two_tasks, one_task, in_worker):
         asked = videos.override(task_id=f"{group.function.__name__}_videos")(group.function.__name__)
