@@ -84,4 +84,10 @@ _CONNECTION_FIELDS = {
         "Tolerance (s)",
         "How long a job's status may be unavailable before a wait for it fails, in seconds. Default: 300",
     ),
+    "requests_per_second": _field(
+        "number",
+        "Requests per second",
+        "The most status requests of one triggerer, all waits over this connection together. "
+        "Default: no such bound",
+    ),
 }

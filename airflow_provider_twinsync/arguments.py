@@ -162,7 +162,8 @@ def one_line(text: str, limit: int = 300) -> str:
     """Make a text fit for a message: on one line, printable, and no longer than a limit of characters."""
     # Looking at some more than the limit is enough, and a text may be a megabyte.
     text = " ".join(text[: 20 * limit].split())
-    text = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    if not text.isprintable():  # few are not, and this is called at every look
+        text = "".join(
+            character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+        )
     return text if len(text) <= limit else text[:limit] + "…"

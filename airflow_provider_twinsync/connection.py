@@ -20,7 +20,7 @@ from airflow_provider_twinsync.arguments import (
     shown_text,
 )
 from airflow_provider_twinsync.exceptions import UsageError
-from airflow_provider_twinsync.polling import DEFAULT_TOLERANCE_S
+from airflow_provider_twinsync.policy import DEFAULT_TOLERANCE_S
 from airflow_provider_twinsync.protocol import (
     DEFAULT_HOST,
     DEFAULT_PATH,
@@ -52,6 +52,8 @@ class Settings:
     :param allowed_result_hosts: hosts that a video may be fetched from.
     :param max_video_mb: the largest video that is stored, in millions of bytes.
     :param tolerance_s: how long a status may be unavailable before a wait fails, in seconds.
+    :param requests_per_second: the most status requests of one triggerer, all its waits together; None for no
+        such bound.
     """
 
     conn_id: str
@@ -64,6 +66,7 @@ class Settings:
     allowed_result_hosts: frozenset[str]
     max_video_mb: float
     tolerance_s: float
+    requests_per_second: float | None
 
     def status_url(self, twinsync_task_id: str) -> str:
         """Give the address that shows a job's status; it holds no key."""
@@ -118,6 +121,7 @@ def parse_connection(
         allowed_result_hosts=extras["allowed_result_hosts"] | {api_host, DOCUMENTED_RESULT_HOST},
         max_video_mb=extras["max_video_mb"],
         tolerance_s=extras["tolerance_s"],
+        requests_per_second=extras["requests_per_second"],
     )
 
 
@@ -251,4 +255,5 @@ _EXTRAS: dict[str, tuple[Any, Callable[[Any], Any], str]] = {
     "allowed_result_hosts": (frozenset(), _hosts, "a list of host names, or one text with commas in between"),
     "max_video_mb": (DEFAULT_MAX_VIDEO_MB, _positive, "a positive number of megabytes"),
     "tolerance_s": (DEFAULT_TOLERANCE_S, _positive, "a positive number of seconds"),
+    "requests_per_second": (None, _positive, "a positive number"),
 }

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_twinsync.download import Download
+    from airflow_provider_twinsync.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class TwinSyncHook(BaseHook):
         super().__init__()
         self.twinsync_conn_id = twinsync_conn_id
         self._settings: Settings | None = None
-        self._senders: Any = None  # the module, once it is imported for a triggerer
+        self._pool: Pool | None = None  # for a wait in a triggerer, from its first look to `aclose`
 
     # The form of the connection, for Airflow below 3.2: 3.2 and later read the provider info and not these.
 
@@ -100,9 +101,9 @@ class TwinSyncHook(BaseHook):
 
     async def asettings(self) -> Settings:
         """Read the connection, once, without blocking the event loop; as :meth:`settings`."""
-        from airflow.providers.common.compat.connection import get_async_connection
-
         if self._settings is None:
+            from airflow.providers.common.compat.connection import get_async_connection
+
             with _look_up(self.twinsync_conn_id):
                 connection = await get_async_connection(self.twinsync_conn_id)
             self._settings = _read(connection, self.twinsync_conn_id)
@@ -198,12 +199,28 @@ class TwinSyncHook(BaseHook):
 
     async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`."""
-        if self._senders is None:
-            # What it imports takes half a second, once a process, which is not the event loop's.
-            self._senders = await asyncio.to_thread(import_module, "airflow_provider_twinsync.senders")
         request = build_status(twinsync_task_id)
-        answer = await self._senders.asend(await self.asettings(), request)
+        pool = self._pool or await self._join()
+        try:
+            answer = await pool.ask(request)
+        finally:
+            if pool is not self._pool:
+                await pool.leave()
         return parse_task(request.params["taskID"], answer)
+
+    async def _join(self) -> Pool:
+        settings = await self.asettings()
+        # What it imports takes half a second, once a process, which is not the event loop's.
+        room = await asyncio.to_thread(import_module, "airflow_provider_twinsync.pool")
+        pool: Pool = await room.join(settings)
+        self._settings = pool.settings  # ten thousand equal ones are one
+        return pool
+
+    async def aclose(self) -> None:
+        """Leave what :meth:`alook` has joined."""
+        pool, self._pool = self._pool, None
+        if pool:
+            await pool.leave()
 
     def look(self, wait: Wait, elapsed_s: float) -> Again | End:
         """Take one step of a wait: ask for the status, and log what changed.
@@ -212,23 +229,26 @@ class TwinSyncHook(BaseHook):
         :param elapsed_s: seconds since the start of the wait.
         :raises UsageError: the id or the connection is wrong.
         """
-        try:
-            seen: TwinSyncTask | StatusError = self.get_task(wait.twinsync_task_id)
-        except StatusError as error:
-            seen = error
+        from airflow_provider_twinsync.senders import send
+
+        seen = wait.read(send(self.settings(), wait.request))
         return self._noted(wait.next(seen, elapsed_s))
 
     async def alook(self, wait: Wait, elapsed_s: float) -> Again | End:
         """Take one step of a wait without blocking the event loop; as :meth:`look`.
 
+        The looks of a hook, one after the other, share a session with those of others, until :meth:`aclose`.
+
         A worker has read the connection before. If it cannot be looked up now, that is trouble like any
         other: Airflow 3 says of a database that is away, too, that there is no such connection.
         """
         try:
-            wait.tolerate((await self.asettings()).tolerance_s)
-            seen: TwinSyncTask | StatusError = await self.aget_task(wait.twinsync_task_id)
-        except StatusError as error:
-            seen = error
+            if self._pool is None:
+                self._pool = await self._join()
+                wait.tolerate(self._pool.settings.tolerance_s)
+            patience_s, is_last = wait.patience(elapsed_s)
+            answer = await self._pool.ask(wait.request, patience_s=patience_s, in_any_case=is_last)
+            seen = wait.read(answer)
         except UnavailableError as error:
             seen = StatusError(str(error), problem=str(error).rstrip("."))
         return self._noted(wait.next(seen, elapsed_s))

@@ -26,7 +26,8 @@ from airflow_provider_twinsync.exceptions import (
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
 from airflow_provider_twinsync.memory import STORE_KEY, Memory, job_of
-from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, goes_on
+from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
+from airflow_provider_twinsync.polling import Again, End, goes_on
 from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job, unresolved
 from airflow_provider_twinsync.receipt import Receipt
 from airflow_provider_twinsync.watch import Watch
@@ -72,8 +73,8 @@ class TwinSyncSubmitOperator(BaseOperator):
     :param poke_interval: with ``wait_for_completion``: as in ``TwinSyncSensor``, and so are the next three.
     :param timeout: seconds, or a ``timedelta``; the default is Airflow's ``[sensors] default_timeout``, seven
         days: give one that fits.
-    :param exponential_backoff: let the time between two looks grow.
-    :param max_wait: the most it grows to, in seconds or as a ``timedelta``.
+    :param exponential_backoff: let the time between two looks double.
+    :param max_wait: the most that it grows to, in seconds or as a ``timedelta``.
     """
 
     template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")

@@ -1,4 +1,4 @@
-"""When to ask again, what to tolerate, and when to stop.
+"""What a look means for a wait: what to tolerate, when to stop, and what to say.
 
 Pure: no input or output, no clock, no randomness. The worker and the triggerer tell the same :class:`Wait`
 what each look brought and how long it has been, and do what it says.
@@ -7,7 +7,6 @@ what each look brought and how long it has been, and do what it says.
 from __future__ import annotations
 
 import logging
-import zlib
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -19,16 +18,13 @@ from airflow_provider_twinsync.exceptions import (
     UsageError,
     WaitTimeoutError,
 )
-from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
-
-#: The service's own example client asks every five seconds.
-DEFAULT_POKE_INTERVAL_S = 5.0
-DEFAULT_TOLERANCE_S = 300.0
+from airflow_provider_twinsync.policy import PollPolicy, asked_pause_s, down_pause_s
+from airflow_provider_twinsync.protocol import Answer, TaskState, TwinSyncTask, build_status, parse_task
 
 #: Nothing is asked more often than this, not even with a ``poke_interval`` of 0.
 _MIN_DELAY_S = 0.1
-#: A `Retry-After` beyond this is taken for this: a wrong header must not park a task for a day.
-_MAX_RETRY_AFTER_S = 600.0
+#: So much longer than to the deadline a look waits for its turn.
+_LAST_TURN_S = 10.0
 #: Trouble ends a wait only when it was met at least so often, however long the time between two looks is.
 _MIN_TROUBLES = 3
 
@@ -92,61 +88,35 @@ class Again:
     level: int = logging.INFO
 
 
-@dataclass(frozen=True, slots=True)
-class PollPolicy:
-    """How to wait; the names are those of Airflow's ``BaseSensorOperator``.
-
-    :param poke_interval_s: seconds between two looks.
-    :param exponential_backoff: let the time between two looks double each time, with jitter, from
-        ``poke_interval_s`` on.
-    :param max_wait_s: the most that exponential backoff grows to, in seconds; None for no such bound.
-    :param tolerance_s: how long the status may be unavailable before the wait ends, in seconds, counted from
-        the first trouble after a good answer; None to bear with it until the deadline.
-    :param timeout_s: the deadline, in seconds from the start of the wait; None for none.
-    :param execution_timeout_s: the deadline that the task's ``execution_timeout`` sets, likewise.
-    """
-
-    poke_interval_s: float = DEFAULT_POKE_INTERVAL_S
-    exponential_backoff: bool = False
-    max_wait_s: float | None = None
-    tolerance_s: float | None = DEFAULT_TOLERANCE_S
-    timeout_s: float | None = None
-    execution_timeout_s: float | None = None
-
-    @property
-    def deadline_s(self) -> float | None:
-        """The earlier of the two deadlines, in seconds from the start of the wait."""
-        deadlines = [d for d in (self.timeout_s, self.execution_timeout_s) if d is not None]
-        return min(deadlines, default=None)
-
-    def delay_s(self, looks: int, twinsync_task_id: str) -> float:
-        """Seconds to wait after the given number of looks.
-
-        As in ``BaseSensorOperator``, the n-th backoff lies between 2^(n-2) and 2^(n-1) times the interval;
-        where exactly is derived from the id, so that jobs that started together do not ask together.
-        """
-        if not self.exponential_backoff:
-            return self.poke_interval_s
-        share = zlib.crc32(f"{twinsync_task_id}#{looks}".encode()) / 2**32
-        # The exponent is bounded: beyond it a float would overflow, and no wait is that long.
-        backoff_s = self.poke_interval_s * 2.0 ** (min(looks, 64) - 2) * (1 + share)
-        return backoff_s if self.max_wait_s is None else min(backoff_s, self.max_wait_s)
-
-
 class Wait:
     """One wait for one job: told what each look brought, it says what to do next.
 
     :param twinsync_task_id: the job to wait for.
     :param policy: how to wait.
+    :raises UsageError: the id is none.
     """
 
     def __init__(self, twinsync_task_id: str, policy: PollPolicy) -> None:
         self.twinsync_task_id = twinsync_task_id
         self.policy = policy
+        self.request = build_status(twinsync_task_id)
+        self._deadline_s = policy.deadline_s
+        self._last_answer: Answer | None = None
+        self._last_seen: TwinSyncTask | StatusError
         self._looks = 0
         self._last_state: TaskState | None = None
         self._troubles = 0
         self._trouble_since_s = 0.0
+
+    def read(self, answer: Answer) -> TwinSyncTask | StatusError:
+        """Read the answer to :attr:`request`; mostly it is the same as the one before."""
+        if answer != self._last_answer:
+            self._last_answer = answer
+            try:
+                self._last_seen = parse_task(self.twinsync_task_id, answer)
+            except StatusError as error:
+                self._last_seen = error.with_traceback(None)
+        return self._last_seen
 
     def next(self, seen: TwinSyncTask | StatusError, elapsed_s: float) -> Again | End:
         """Decide what follows a look.
@@ -199,7 +169,7 @@ class Wait:
         :param trouble_since_s: its :attr:`trouble_since_s`.
         """
         self._looks += 1
-        delay_s = self.policy.delay_s(self._looks, self.twinsync_task_id)
+        delay_s = self.policy.takeover_delay_s(elapsed_s, self.twinsync_task_id)
         # Before that time nobody can have looked in between. After it, a triggerer may have, and a status
         # that could not be had then says nothing of now.
         if elapsed_s < next_look_s:
@@ -208,10 +178,19 @@ class Wait:
                 self._troubles, self._trouble_since_s = 1, trouble_since_s
         return Again(max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S))
 
+    def patience(self, elapsed_s: float) -> tuple[float | None, bool]:
+        """Say how long the next look may wait for its turn, in seconds, and whether it is the last one.
+
+        Airflow ends a wait whose trigger says nothing for long after the deadline, and names no reason.
+        """
+        if self._deadline_s is None:
+            return None, False
+        left_s = self._deadline_s - elapsed_s
+        return max(left_s, 0.0) + _LAST_TURN_S, left_s < _MIN_DELAY_S
+
     def _until_deadline_s(self, elapsed_s: float, delay_s: float) -> float:
         """Shorten a delay so that the last look is at the deadline, and a video that came in time is seen."""
-        deadline_s = self.policy.deadline_s
-        return delay_s if deadline_s is None else min(delay_s, deadline_s - elapsed_s)
+        return delay_s if self._deadline_s is None else min(delay_s, self._deadline_s - elapsed_s)
 
     def _after_trouble(self, trouble: StatusError, elapsed_s: float) -> Again | End:
         if not self._troubles:
@@ -229,15 +208,14 @@ class Wait:
         if self._troubles == 1:
             patience = "until the deadline" if tolerance_s is None else f"for up to {tolerance_s:g} s"
             note = f"cannot be followed at the moment, and is asked for again {patience}: {trouble.problem}."
-        retry_after_s = min(trouble.retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
-        return self._again(elapsed_s, note=note, level=logging.WARNING, at_least_s=retry_after_s)
+        pause_s = max(asked_pause_s(trouble.retry_after_s), down_pause_s(self._troubles))
+        return self._again(elapsed_s, note=note, level=logging.WARNING, at_least_s=pause_s)
 
     def _again(
         self, elapsed_s: float, *, note: str | None, level: int = logging.INFO, at_least_s: float = 0.0
     ) -> Again | End:
-        delay_s = max(self.policy.delay_s(self._looks, self.twinsync_task_id), at_least_s)
-        deadline_s = self.policy.deadline_s
-        if deadline_s is not None and elapsed_s >= deadline_s:
+        delay_s = max(self.policy.delay_s(self._looks, elapsed_s, self.twinsync_task_id), at_least_s)
+        if self._deadline_s is not None and elapsed_s >= self._deadline_s:
             return self.timed_out(elapsed_s)
         delay_s = self._until_deadline_s(elapsed_s, delay_s)
         text = None if note is None else f"TwinSync job {self.twinsync_task_id} {note}"
@@ -249,7 +227,7 @@ class Wait:
         :param elapsed_s: seconds since the start of the wait.
         """
         timeout_s = self.policy.timeout_s
-        if timeout_s is not None and timeout_s == self.policy.deadline_s:
+        if timeout_s is not None and timeout_s == self._deadline_s:
             reason, name = EndReason.TIMEOUT, "timeout"
         else:
             reason, name = EndReason.EXECUTION_TIMEOUT, "execution_timeout"

@@ -335,25 +335,44 @@ def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:
     """
     if isinstance(answer, NoAnswer):
         raise _no_status(twinsync_task_id, f"no answer: {one_line(answer.problem)}")
-    shown = describe(answer)
     try:
         payload = _read_json(answer.body)
         code = _read_code(payload)
     except ValueError as error:
-        raise _no_status(twinsync_task_id, f"{error}: {shown}", answer.retry_after_s) from None
+        raise _no_usable_status(twinsync_task_id, str(error), answer) from None
     state = _STATE_OF_CODE.get(code)
     if state is None:
         trouble = "the service does not know this id" if code == _UNKNOWN_TASK else "no usable status"
-        raise _no_status(twinsync_task_id, f"{trouble}: {shown}", answer.retry_after_s)
+        raise _no_usable_status(twinsync_task_id, trouble, answer)
     result_url = None
     if state is TaskState.SUCCEEDED:
         result_url = payload.get("result_url")
         if not is_http_url(result_url):
-            problem = f"the service reports success without the address of a video: {shown}"
-            raise _no_status(twinsync_task_id, problem, answer.retry_after_s)
+            trouble = "the service reports success without the address of a video"
+            raise _no_usable_status(twinsync_task_id, trouble, answer)
     message = payload.get("msg")
     message = one_line(message) if isinstance(message, str) else ""
     return TwinSyncTask(twinsync_task_id, state, code, message, result_url)
+
+
+#: HTTP statuses that say: not now, whatever was asked for.
+_DOWN_STATUSES = (429, 500, 502, 503, 504)
+
+
+def outage_of(answer: Answer) -> str | None:
+    """Say what of an answer means that the service is down, whoever asks it for what; None if it is not.
+
+    As in :func:`parse_task` an answer that has a code is one, whatever its HTTP status is.
+    """
+    if isinstance(answer, NoAnswer):
+        return answer.problem
+    if answer.status not in _DOWN_STATUSES:
+        return None
+    try:
+        _read_code(_read_json(answer.body))
+    except ValueError:
+        return f"HTTP {answer.status}"
+    return None
 
 
 def _no_status(twinsync_task_id: str, problem: str, retry_after_s: float | None = None) -> StatusError:
@@ -364,11 +383,15 @@ def _no_status(twinsync_task_id: str, problem: str, retry_after_s: float | None 
     )
 
 
+def _no_usable_status(twinsync_task_id: str, trouble: str, answer: Response) -> StatusError:
+    return _no_status(twinsync_task_id, f"{trouble}: {describe(answer)}", answer.retry_after_s)
+
+
 def _read_json(body: bytes) -> dict[str, Any]:
     if len(body) >= MAX_ANSWER_BYTES:
         raise ValueError("the answer is too large")
     try:
-        payload = json.loads(_decode(body), object_pairs_hook=_unique_keys)
+        payload = _JSON.decode(_decode(body))
     except (ValueError, RecursionError):
         raise ValueError("the answer is not JSON that can be read") from None
     if not isinstance(payload, dict):
@@ -390,6 +413,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(unique) != len(pairs):
         raise ValueError("duplicate keys")
     return unique
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
 
 def _read_code(payload: dict[str, Any]) -> int:

@@ -1,14 +1,13 @@
-"""The two senders: each turns a request into an answer, and decides nothing.
+"""The sender of a worker, which turns a request into an answer and decides nothing; and rules for both.
 
-Imported where a request is made and nowhere else, because ``requests`` and ``aiohttp`` are slow to import.
-The synchronous one takes its session from the http provider's ``HttpHook``; the asynchronous one is
-``aiohttp``, which that provider brings. Both read the same
-:class:`~airflow_provider_twinsync.connection.Settings`.
+Imported where a request is made and nowhere else, because ``requests`` is slow to import. This sender takes
+its session from the http provider's ``HttpHook``; that of a triggerer is in
+:mod:`~airflow_provider_twinsync.pool`. Both read the same
+:class:`~airflow_provider_twinsync.connection.Settings`, by the rules for proxies and certificates here.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import ssl
@@ -17,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import requests
 import requests.utils
 import urllib3.exceptions
@@ -68,7 +66,7 @@ def open_session() -> requests.Session:
 
 def request_options(settings: Settings, url: str) -> dict[str, Any]:
     """Give what the connection says about every request, in the words of ``requests``."""
-    proxy = _proxy(settings, url)
+    proxy = proxy_of(settings, url)
     return {
         "timeout": settings.request_timeout_s,
         "verify": _certificates(settings, url),
@@ -105,33 +103,7 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
         return NoAnswer(sent=limit.was_sent, problem=f"Timeout: no whole answer within {limit_s:g} s")
 
 
-async def asend(settings: Settings, request: Request) -> Answer:
-    """Send a request from a triggerer."""
-    tls = await asyncio.to_thread(_tls, settings)
-    timeout = aiohttp.ClientTimeout(total=settings.request_timeout_s)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(
-                request.method,
-                settings.url,
-                params=request.params,
-                data=request.form,
-                ssl=tls,
-                proxy=_proxy(settings, settings.url),
-                allow_redirects=False,
-            ) as response,
-        ):
-            body = bytearray()
-            while len(body) < MAX_ANSWER_BYTES and (chunk := await response.content.read(_CHUNK_BYTES)):
-                body += chunk
-            return Response(response.status, bytes(body), retry_after_s(response.headers))
-    except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
-        not_connected = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-        return NoAnswer(sent=not isinstance(error, not_connected), problem=problem_of(error))
-
-
-def _proxy(settings: Settings, url: str) -> str | None:
+def proxy_of(settings: Settings, url: str) -> str | None:
     """Give the proxy to ask: the connection's, or the environment's, by the rule of ``requests``."""
     if settings.proxy:
         return settings.proxy
@@ -160,7 +132,7 @@ def _certificates(settings: Settings, url: str) -> str | bool:
     return path
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | bool:
+def tls_of(settings: Settings) -> ssl.SSLContext | bool:
     """Give the same rule in the words of ``aiohttp``."""
     certificates = _certificates(settings, settings.url)
     return _tls_context(certificates) if isinstance(certificates, str) else certificates
@@ -176,7 +148,8 @@ def _tls_context(path: str) -> ssl.SSLContext:
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Give what an answer's ``Retry-After`` means now, in seconds."""
-    return read_retry_after(headers.get("Retry-After"), datetime.now(timezone.utc))
+    header = headers.get("Retry-After")
+    return None if header is None else read_retry_after(header, datetime.now(timezone.utc))
 
 
 def problem_of(error: BaseException) -> str:

@@ -10,11 +10,12 @@ from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
-from airflow_provider_twinsync.polling import DEFAULT_POKE_INTERVAL_S, Again, End, EndReason, goes_on
+from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
+from airflow_provider_twinsync.polling import Again, End, EndReason, goes_on
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from datetime import timedelta
 
@@ -26,9 +27,12 @@ _ADVICE = "Clear this task to wait for it again: that costs nothing."
 class TwinSyncSensor(BaseSensorOperator):
     """Wait until the video of a job is there; the XCom ``return_value`` is its address (``str``).
 
+    The time between two looks is 5 % of the time waited so far, at least ``poke_interval`` and at most
+    ``max_wait``, and up to a tenth longer by chance. ``max_wait=poke_interval`` is a fixed interval.
+
     Every other argument of ``BaseSensorOperator`` means what it means there, deferred or not: ``timeout``,
-    ``soft_fail``, ``exponential_backoff``, ``max_wait``, ``silent_fail``, ``execution_timeout``. A job that
-    failed is not waited for again by a retry, and neither is a video that is not there after ``timeout``.
+    ``soft_fail``, ``exponential_backoff``, ``silent_fail``, ``execution_timeout``. A job that failed is not
+    waited for again by a retry, and neither is a video that is not there after ``timeout``.
 
     A status that cannot be had is borne for the connection's ``tolerance_s``. With ``mode="reschedule"`` and
     ``deferrable=False`` no memory lasts from one look to the next, and it is borne until ``timeout``.
@@ -38,7 +42,9 @@ class TwinSyncSensor(BaseSensorOperator):
     :param twinsync_task_id: the job, as ``TwinSyncSubmitOperator`` gave it: ``submit.output`` (templated).
     :param twinsync_conn_id: the connection (templated).
     :param deferrable: wait in the triggerer, and occupy no worker; False to wait in the worker.
-    :param poke_interval: seconds between two looks, or a ``timedelta``.
+    :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``.
+    :param max_wait: the most time between two looks, likewise; the default is 60 s, or ``poke_interval`` if
+        that is more.
     """
 
     template_fields: Sequence[str] = ("twinsync_task_id", "twinsync_conn_id")
@@ -103,6 +109,14 @@ class TwinSyncSensor(BaseSensorOperator):
             if isinstance(step, End):
                 return PokeReturnValue(is_done=True, xcom_value=step.result())
         return PokeReturnValue(is_done=False)
+
+    def _get_next_poke_interval(
+        self, started_at: Any, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        """Give the pause where it is BaseSensorOperator that makes it, with ``mode="reschedule"``."""
+        if self.exponential_backoff or self._watch is None:
+            return float(super()._get_next_poke_interval(started_at, run_duration, poke_count))
+        return self._watch.pause_s(run_duration())
 
     def on_kill(self) -> None:
         """Tell a person who stops the task that the job goes on."""

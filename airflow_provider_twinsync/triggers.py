@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -12,16 +13,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_twinsync.events import make_event
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
-from airflow_provider_twinsync.polling import (
-    DEFAULT_POKE_INTERVAL_S,
-    DEFAULT_TOLERANCE_S,
-    Again,
-    End,
-    EndReason,
-    PollPolicy,
-    Wait,
-    goes_on,
-)
+from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S, DEFAULT_TOLERANCE_S, PollPolicy
+from airflow_provider_twinsync.polling import Again, End, EndReason, Wait, goes_on
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,9 +30,9 @@ class TwinSyncTrigger(BaseTrigger):
 
     :param twinsync_task_id: the job to wait for.
     :param twinsync_conn_id: the connection to ask over.
-    :param poke_interval_s: seconds between two looks.
-    :param exponential_backoff: let that time grow.
-    :param max_wait_s: the most it grows to, in seconds.
+    :param poke_interval_s: the least time between two looks, in seconds.
+    :param exponential_backoff: let it double with each look.
+    :param max_wait_s: the most time between two looks, in seconds.
     :param silent_fail: bear with a status that cannot be had until the deadline.
     :param started_at: when the wait began, in seconds since 1970; the default is now.
     :param timeout_s: the wait's ``timeout``, in seconds from then; None for none.
@@ -121,7 +114,6 @@ class TwinSyncTrigger(BaseTrigger):
         yield TriggerEvent(make_event(end))  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> End:
-        hook = TwinSyncHook(self.twinsync_conn_id)
         policy = PollPolicy(
             poke_interval_s=self.poke_interval_s,
             exponential_backoff=self.exponential_backoff,
@@ -138,9 +130,10 @@ class TwinSyncTrigger(BaseTrigger):
         step: Again | End = wait.go_on(
             before_s, next_look_s=self.next_look_s, trouble_since_s=self.trouble_since_s
         )
-        while not isinstance(step, End):
-            await asyncio.sleep(step.delay_s)
-            step = await hook.alook(wait, before_s + time.monotonic() - began)
+        async with aclosing(TwinSyncHook(self.twinsync_conn_id)) as hook:
+            while not isinstance(step, End):
+                await asyncio.sleep(step.delay_s)
+                step = await hook.alook(wait, before_s + time.monotonic() - began)
         return step
 
     async def on_kill(self) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_twinsync.arguments import checked_task_id
-from airflow_provider_twinsync.polling import Again, End, PollPolicy, Wait
+from airflow_provider_twinsync.policy import PollPolicy
+from airflow_provider_twinsync.polling import Again, End, Wait
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
-#: Airflow's own deadline for a deferred task lies so far behind that of the trigger, which names the job and
-#: the reason: it is only for a triggerer that does not run.
-_BACKSTOP_S = 60.0
+#: Airflow's own deadline for a deferred task lies behind that of the trigger, which names the job and the
+#: reason, by this and a request: it is only for a triggerer that does not run.
+_BACKSTOP_S = 30.0
 
 
 class Watch:
@@ -62,13 +63,20 @@ class Watch:
     def look(self) -> Again | End:
         """Ask for the status, and say what follows."""
         try:
-            return self._hook.look(self._wait, time.monotonic() - self._began)
+            return self._hook.look(self._wait, self._elapsed_s())
         except AirflowTaskTimeout:
             return self.timed_out()
 
     def timed_out(self) -> End:
         """Say that Airflow ended the task, at its ``execution_timeout``."""
-        return self._wait.timed_out(time.monotonic() - self._began)
+        return self._wait.timed_out(self._elapsed_s())
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+    def pause_s(self, elapsed_s: float) -> float:
+        """Give the usual pause after so many seconds, where the looks are not counted here."""
+        return self._wait.policy.delay_s(1, elapsed_s, self.twinsync_task_id)
 
     def until_the_end(self) -> End:
         """Look and sleep, look and sleep."""
@@ -92,10 +100,11 @@ class Watch:
             self._wait,
             twinsync_conn_id=self._hook.twinsync_conn_id,
             started_at=self._started_at,
-            next_look_s=time.monotonic() - self._began + step.delay_s,
+            next_look_s=self._elapsed_s() + step.delay_s,
         )
         deadline_s = self._wait.policy.deadline_s
-        backstop = None if deadline_s is None else timedelta(seconds=deadline_s + _BACKSTOP_S)
+        spare_s = _BACKSTOP_S + self._hook.settings().request_timeout_s
+        backstop = None if deadline_s is None else timedelta(seconds=deadline_s + spare_s)
         task.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
         raise AssertionError("defer() always raises")
 

@@ -199,6 +199,16 @@ def submit(**arguments: Any) -> TwinSyncSubmitOperator:
 # The outage begins at the look of the worker, and its budget and pause go over to the triggerer.
 @example(Case(["HTTP 500"] * 3, "103", 10.0, {"poke_interval": 5, "timeout": 1000}), {}, False)
 @example(Case(["HTTP 429"], "103", 10.0, {"poke_interval": 5, "timeout": 20}), {}, False)
+# The service is down: the pauses grow, and the deadline may lie in one of them.
+@example(Case(["HTTP 500"] * 8, "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False)
+@example(
+    Case(["running", *["HTTP 500"] * 8], "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False
+)
+@example(Case(["HTTP 500"] * 8, "103", 300.0, {"poke_interval": 0.5, "timeout": 5}), {}, False)
+@example(Case(["running", *["HTTP 500"] * 8], "103", 300.0, {"poke_interval": 0.5, "timeout": 5}), {}, True)
+@example(Case(["HTTP 503, come back"] * 8, "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False)
+# Of an answer that has a code, the HTTP status makes no outage.
+@example(Case(["running, HTTP 500"] * 10, "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False)
 def test_a_sensor_ends_alike_in_both_modes(server, case, skips, silent_fail):
     """The same exception with the same words, or the same address, after looks at the same moments."""
     case = replace(case, arguments={**case.arguments, **skips, "silent_fail": silent_fail})

@@ -27,6 +27,7 @@ DEFAULTS = {
     "allowed_result_hosts": frozenset({"api2.sam-sara.cn", "api.twinsync.xyz"}),
     "max_video_mb": 2048.0,
     "tolerance_s": 300.0,
+    "requests_per_second": None,
 }
 MAX_MESSAGE_CHARACTERS = 1_000
 
@@ -216,6 +217,10 @@ def test_a_port_that_is_none_is_an_error(port: int) -> None:
         ("max_video_mb", "10", 10.0),
         ("tolerance_s", 1, 1.0),
         ("tolerance_s", "3600", 3600.0),
+        ("requests_per_second", 100, 100.0),
+        ("requests_per_second", 0.5, 0.5),
+        ("requests_per_second", " 2.5 ", 2.5),
+        ("requests_per_second", 1_000_000, 1e6),
     ],
 )
 def test_an_extra_field_is_read(name: str, value: Any, read_as: Any) -> None:
@@ -271,6 +276,7 @@ BAD_FIELDS: dict[str, list[Any]] = {
     "allowed_result_hosts": ["https://cdn.example", "a.example b.example", 5, True, [5], [None], {"a": 1}],
     "max_video_mb": [0, -1, "large", True, []],
     "tolerance_s": [0, -1, "long", "nan", True, []],
+    "requests_per_second": [0, -1, "0", "many", "nan", "inf", 1_000_001, "1e9", True, False, [5], {}, "5/s"],
 }
 #: Accepted, or answered with an error that is none of ours.
 BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
@@ -281,6 +287,7 @@ BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
     "allowed_result_hosts": ["cdn.example:443"],
     "max_video_mb": [10**400, 1e303],
     "tolerance_s": [10**400],
+    "requests_per_second": [10**400, float("nan"), float("inf"), 1e303],
 }
 MEANT = {
     "path": "a path that starts with '/'",
@@ -291,6 +298,7 @@ MEANT = {
     "allowed_result_hosts": "a list of host names",
     "max_video_mb": "a positive number of megabytes",
     "tolerance_s": "a positive number of seconds",
+    "requests_per_second": "a positive number",
 }
 
 
@@ -469,3 +477,4 @@ def test_any_connection_is_settings_or_an_error_of_usage(extra: dict[str, Any], 
     assert settings.url.startswith(("http://", "https://"))
     assert 0 < settings.request_timeout_s < float("inf")
     assert settings.text_limit_words >= 1
+    assert settings.requests_per_second is None or 0 < settings.requests_per_second < float("inf")

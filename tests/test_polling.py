@@ -1,4 +1,4 @@
-"""When to ask again, what to tolerate, when to stop; and the event that carries the end of a wait."""
+"""What a look means, what to tolerate, when to stop; and the event that carries the end of a wait."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ from airflow_provider_twinsync.exceptions import (
     UsageError,
     WaitTimeoutError,
 )
+from airflow_provider_twinsync.policy import PollPolicy, chance
 from airflow_provider_twinsync.polling import (
     Again,
     End,
     EndReason,
-    PollPolicy,
     Wait,
     goes_on,
     submit_delay_s,
 )
-from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
+from airflow_provider_twinsync.protocol import NoAnswer, Response, TaskState, TwinSyncTask
 
 ID = "20230423_11_23_05_10279"
 VIDEO = f"http://api.twinsync.xyz:27323/example/{ID}.mp4"
 MIN_DELAY_S = 0.1
 MAX_RETRY_AFTER_S = 600.0
 MAX_MESSAGE_CHARACTERS = 2_000
+#: An interval that neither grows nor varies, for tests of something else.
+EVERY_5_S = {"poke_interval_s": 5.0, "max_wait_s": 5.0}
+#: The first pause of a wait that is taken over is so much longer, by its id.
+STRETCH = 1 + chance(ID, 0)
 
 WAITING = TwinSyncTask(ID, TaskState.WAITING, 101, "")
 RUNNING = TwinSyncTask(ID, TaskState.RUNNING, 102, "")
@@ -96,6 +100,29 @@ def signs(steps: list[Again | End]) -> str:
 def test_a_line_is_written_where_something_changes(looks: str, shown: str) -> None:
     """One for a new state, one where an outage begins and one where it ends, and none for a poll."""
     assert signs(run(looks)) == shown
+
+
+def test_a_wait_reads_the_answers_to_its_own_question() -> None:
+    """Mostly one is the same as the one before, and is read once; another one is always read."""
+    wait = Wait(ID, PollPolicy())
+    assert wait.request.params == {"taskID": ID}
+    bodies = ["101", "101", "", "", "102", "101", f'103, "result_url": "{VIDEO}"']
+    answers = [Response(200, b'{"result_code": %s}' % body.encode()) for body in bodies]
+    seen = [wait.read(answer) for answer in [*answers[:2], NoAnswer(True, "reset"), *answers[2:]]]
+    states = [type(one).__name__ if isinstance(one, StatusError) else one.state.value for one in seen]
+    assert states == [
+        *["waiting"] * 2,
+        *["StatusError"] * 3,
+        *["running", "waiting", "succeeded"],
+    ]
+    busy_twice = [wait.read(Response(503, b"", retry_after_s)) for retry_after_s in (5.0, 7.0)]
+    assert [getattr(one, "retry_after_s", None) for one in busy_twice] == [5.0, 7.0]
+
+
+def test_a_wait_for_no_id_is_none() -> None:
+    """Before anything is asked."""
+    with pytest.raises(UsageError, match="twinsync_task_id"):
+        Wait("None", PollPolicy())
 
 
 def test_lines_say_what_happened_to_which_job() -> None:
@@ -196,7 +223,7 @@ def test_the_last_look_is_at_the_deadline(
     policy: dict[str, Any], elapsed_s: float, delay_s: float, seen: TwinSyncTask | StatusError
 ) -> None:
     """A video that came within it is seen, and a `Retry-After` does not reach beyond it."""
-    step = Wait(ID, PollPolicy(poke_interval_s=5, **policy)).next(seen, elapsed_s)
+    step = Wait(ID, PollPolicy(**EVERY_5_S, **policy)).next(seen, elapsed_s)
     assert isinstance(step, Again)
     if seen is WAITING or seen is TROUBLE:
         assert step.delay_s == pytest.approx(delay_s)
@@ -240,7 +267,7 @@ def test_a_timeout_says_what_was_last_seen(looks: str, last: str) -> None:
 def test_retry_after_is_honoured_up_to_ten_minutes(retry_after_s: float | None, delay_s: float) -> None:
     """It only makes a delay longer, and a wrong header does not park a task for a day."""
     seen = StatusError("HTTP 503", retry_after_s=retry_after_s)
-    step = Wait(ID, PollPolicy(poke_interval_s=5)).next(seen, 0)
+    step = Wait(ID, PollPolicy(**EVERY_5_S)).next(seen, 0)
     assert isinstance(step, Again)
     assert step.delay_s == delay_s
 
@@ -259,13 +286,55 @@ def test_there_is_always_a_pause(
     assert Wait(ID, policy).go_on(0).delay_s == MIN_DELAY_S
 
 
+def pauses_s(looks: str, **policy: Any) -> list[float]:
+    """Give the pause after each look, of a wait in which no time passes."""
+    return [step.delay_s for step in run(looks, every_s=0.0, **policy) if isinstance(step, Again)]
+
+
+@pytest.mark.parametrize(
+    ("looks", "pauses"),
+    [
+        pytest.param("x" * 12, [0.5] * 4 + [1, 2, 4, 8, 16, 30, 30, 30], id="a service that is down"),
+        pytest.param("xxxxW", [0.5] * 5, id="four failures happen in any network"),
+        pytest.param("xxxxxxWxxxxx", [0.5] * 4 + [1, 2] + [0.5] * 5 + [1], id="a good answer ends it"),
+    ],
+)
+def test_a_service_that_is_down_is_asked_less_and_less(looks: str, pauses: list[float]) -> None:
+    """In both modes, and from the fifth trouble in a row on."""
+    assert pauses_s(looks, poke_interval_s=0.5, max_wait_s=0.5, tolerance_s=None) == pauses
+
+
+def test_an_interval_that_is_longer_than_an_outage_asks_for_stays() -> None:
+    """Such a wait is no burden."""
+    assert pauses_s("x" * 12, poke_interval_s=60, max_wait_s=60, tolerance_s=None) == [60] * 12
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "elapsed_s", "patience"),
+    [
+        pytest.param(None, 1e9, (None, False), id="no deadline"),
+        pytest.param(60.0, 0.0, (70.0, False), id="at the start"),
+        pytest.param(60.0, 59.75, (10.25, False), id="almost at the deadline"),
+        pytest.param(60.0, 59.95, (10.05, True), id="too close to it for another look"),
+        pytest.param(60.0, 60.0, (10.0, True), id="at the deadline"),
+        pytest.param(60.0, 1e6, (10.0, True), id="after it"),
+    ],
+)
+def test_a_look_waits_for_its_turn_until_soon_after_the_deadline(
+    timeout_s: float | None, elapsed_s: float, patience: tuple[float | None, bool]
+) -> None:
+    """And the last one is told from the others: it asks a service that is down, too."""
+    longest_s, is_last = Wait(ID, PollPolicy(timeout_s=timeout_s)).patience(elapsed_s)
+    assert (longest_s, is_last) == (pytest.approx(patience[0]), patience[1])
+
+
 @pytest.mark.parametrize("elapsed_s", [0, 59.99, 60, 1e6])
 def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> None:
     """Even after the deadline, for a triggerer that was down; then it ends."""
-    wait = Wait(ID, PollPolicy(poke_interval_s=5, timeout_s=60))
+    wait = Wait(ID, PollPolicy(**EVERY_5_S, timeout_s=60))
     step = wait.go_on(elapsed_s)
     assert step.note is None
-    assert step.delay_s == pytest.approx(min(5, max(60 - elapsed_s, MIN_DELAY_S)))
+    assert step.delay_s == pytest.approx(min(5 * STRETCH, max(60 - elapsed_s, MIN_DELAY_S)))
     assert isinstance(wait.next(DONE, elapsed_s + step.delay_s), End)
     late = wait.next(WAITING, max(elapsed_s, 60))
     assert isinstance(late, End)
@@ -275,10 +344,10 @@ def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> Non
 @pytest.mark.parametrize(
     ("handed", "elapsed_s", "delay_s", "shown"),
     [
-        pytest.param({}, 1.0, 5.0, "W. status_lost", id="nothing is handed over"),
+        pytest.param({}, 1.0, 5.0 * STRETCH, "W. status_lost", id="nothing is handed over"),
         pytest.param({"next_look_s": 5.5}, 1.0, 4.5, "W. status_lost", id="the pause that had begun"),
         pytest.param({"next_look_s": 60.0}, 1.0, 59.0, "W. status_lost", id="what the service asked for"),
-        pytest.param({"next_look_s": 5.0}, 5.0, 5.0, "W. status_lost", id="too late for it"),
+        pytest.param({"next_look_s": 5.0}, 5.0, 5.0 * STRETCH, "W. status_lost", id="too late for it"),
         pytest.param({"next_look_s": 5.0}, 9e9, 0.1, " timeout", id="much too late"),
         pytest.param(
             {"next_look_s": 6.0, "trouble_since_s": 0.5}, 1.0, 5.0, ". status_lost", id="an outage goes on"
@@ -286,7 +355,7 @@ def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> Non
         pytest.param(
             {"next_look_s": 6.0, "trouble_since_s": 0.5},
             6.0,
-            5.0,
+            5.0 * STRETCH,
             "W. status_lost",
             id="an outage of which another triggerer may know more",
         ),
@@ -296,7 +365,7 @@ def test_a_wait_is_handed_over_in_mid_pause(
     handed: dict[str, float], elapsed_s: float, delay_s: float, shown: str
 ) -> None:
     """The pause and the budget go on; after a restart, when others may have looked, both begin anew."""
-    policy = PollPolicy(poke_interval_s=5, tolerance_s=10, timeout_s=1e9)
+    policy = PollPolicy(**EVERY_5_S, tolerance_s=10, timeout_s=1e9)
     wait = Wait(ID, policy)
     step: Again | End = wait.go_on(elapsed_s, **handed)
     assert isinstance(step, Again)
@@ -314,46 +383,6 @@ def test_the_tolerance_may_be_known_later(tolerance_s: float | None, then: float
     wait = Wait(ID, PollPolicy(tolerance_s=tolerance_s, timeout_s=99))
     wait.tolerate(7.0)
     assert wait.policy == PollPolicy(tolerance_s=then, timeout_s=99)
-
-
-@pytest.mark.parametrize("poke_interval_s", [2.0, 8.0, 60.0])
-@pytest.mark.parametrize("looks", range(1, 25))
-def test_backoff_lies_within_the_bounds_of_base_sensor_operator(looks: int, poke_interval_s: float) -> None:
-    """Compared with the real one, for intervals that it does not round."""
-    from airflow.sdk import BaseSensorOperator
-
-    class Sensor(BaseSensorOperator):
-        def poke(self, context: Any) -> bool:
-            return False
-
-    low_s, high_s = poke_interval_s * 2.0 ** (looks - 2), poke_interval_s * 2.0 ** (looks - 1)
-    policy = PollPolicy(poke_interval_s=poke_interval_s, exponential_backoff=True)
-    for n in range(20):
-        sensor = Sensor(
-            task_id=f"s{n}", poke_interval=poke_interval_s, exponential_backoff=True, timeout=1e11
-        )
-        theirs_s = sensor._get_next_poke_interval(0.0, lambda: 0.0, looks)
-        assert low_s <= theirs_s <= high_s
-        assert low_s <= policy.delay_s(looks, f"{ID}{n}") <= high_s
-
-
-def test_backoff_differs_from_job_to_job_and_not_from_run_to_run() -> None:
-    """Jobs that started together do not ask together; a test or a rerun can know the delay."""
-    policy = PollPolicy(poke_interval_s=8, exponential_backoff=True)
-    delays = [policy.delay_s(5, f"job {n}") for n in range(100)]
-    assert len(set(delays)) > 90
-    assert max(delays) - min(delays) > 32
-    assert delays == [policy.delay_s(5, f"job {n}") for n in range(100)]
-
-
-@pytest.mark.parametrize("looks", [1, 2, 10, 100, 10_000])
-@pytest.mark.parametrize("max_wait_s", [0.5, 30.0, 3600.0])
-def test_backoff_does_not_grow_beyond_max_wait(looks: int, max_wait_s: float) -> None:
-    """As in `BaseSensorOperator`; without backoff it has no meaning."""
-    policy = PollPolicy(poke_interval_s=8, exponential_backoff=True, max_wait_s=max_wait_s)
-    assert policy.delay_s(looks, ID) <= max_wait_s
-    assert policy.delay_s(10_000, ID) == max_wait_s
-    assert PollPolicy(poke_interval_s=8, max_wait_s=1).delay_s(looks, ID) == 8
 
 
 @pytest.mark.parametrize("letter", ["W", "x"])

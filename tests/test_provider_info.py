@@ -140,7 +140,7 @@ def test_a_field_says_its_default(name: str) -> None:
     default = connection._EXTRAS[name][0]
     said = CONN_FIELDS[name]["description"].rpartition("Default: ")[2]
     if default is None or default == frozenset():
-        assert name in ("proxy", "allowed_result_hosts")
+        assert name in ("proxy", "allowed_result_hosts", "requests_per_second")
     elif isinstance(default, bool):
         assert said == str(default).lower()
     elif isinstance(default, str):
@@ -160,6 +160,7 @@ def test_a_field_says_its_default(name: str) -> None:
         ("allowed_result_hosts", "a.example, b.example"),
         ("max_video_mb", 10),
         ("tolerance_s", 60),
+        ("requests_per_second", 0.5),
     ],
 )
 def test_what_is_typed_into_a_field_is_read(name: str, typed: Any) -> None:

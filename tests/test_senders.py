@@ -19,7 +19,7 @@ import tracemalloc
 import warnings
 import zlib
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -38,6 +38,7 @@ from airflow_provider_twinsync.emulator import (
     Slow,
 )
 from airflow_provider_twinsync.exceptions import StatusError, UsageError
+from airflow_provider_twinsync.pool import join
 from airflow_provider_twinsync.protocol import (
     MAX_ANSWER_BYTES,
     Answer,
@@ -46,7 +47,7 @@ from airflow_provider_twinsync.protocol import (
     Response,
     parse_task,
 )
-from airflow_provider_twinsync.senders import asend, send
+from airflow_provider_twinsync.senders import send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync.emulator import Emulator
 
-    Sender: TypeAlias = "Callable[[Settings, Request], Answer]"
     Serve: TypeAlias = "Callable[..., Server]"
 
 # A socket that is left open is found when the garbage collector meets it, and pytest then warns.
@@ -79,20 +79,48 @@ def quick_garbage_collector() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(params=["sync", "async"])
-def sender(request: pytest.FixtureRequest, quick_garbage_collector: None) -> Iterator[Sender]:
+async def ask(settings: Settings, request: Request) -> Answer:
+    """Send one request from a triggerer in which nothing else waits."""
+    pool = await join(settings)
+    try:
+        return await pool.ask(request)
+    finally:
+        await pool.leave()
+
+
+@dataclass(frozen=True)
+class Sender:
     """One of the two senders; every answer is checked for what no answer may hold."""
 
-    def checked(settings: Settings, one: Request) -> Answer:
-        got = send(settings, one) if request.param == "sync" else asyncio.run(asend(settings, one))
+    name: str
+
+    def __call__(self, settings: Settings, request: Request) -> Answer:
+        got = send(settings, request) if self.name == "sync" else asyncio.run(ask(settings, request))
         if isinstance(got, NoAnswer):
             assert re.fullmatch(r"\w+(: .+)?", got.problem), "the error's name, and its text on one line"
             assert len(got.problem) < 300
             assert not re.search(r"0x[0-9a-f]{6}| object at |Traceback|" + KEY, got.problem)
         return got
 
-    yield checked
+    def says(self, wanted: Answer) -> Answer:
+        """What it makes of an answer: whether anything was sent, only a submit needs to know."""
+        return LOST if wanted == NOT_SENT and self.name == "async" else wanted
+
+
+@pytest.fixture(params=["sync", "async"])
+def sender(request: pytest.FixtureRequest, quick_garbage_collector: None) -> Iterator[Sender]:
+    """Each of the two."""
+    yield Sender(request.param)
     gc.collect()
+
+
+#: A triggerer sends no submit.
+WHAT_EACH_SENDS = pytest.mark.parametrize(
+    ("sender", "request_"),
+    [("sync", STATUS), ("sync", SUBMIT), ("async", STATUS)],
+    ids=["sync-status", "sync-submit", "async-status"],
+    indirect=["sender"],
+)
 
 
 def settings_for(url: str, **extra: Any) -> Settings:
@@ -154,10 +182,11 @@ def test_a_redirect_is_an_answer_and_is_not_followed(
     assert elsewhere.requests == []
 
 
-def test_a_redirect_that_cannot_be_read_is_an_answer(sender: Sender, serve: Serve) -> None:
+@WHAT_EACH_SENDS
+def test_a_redirect_that_cannot_be_read_is_an_answer(sender: Sender, request_: Request, serve: Serve) -> None:
     """Nobody wants to follow it."""
     server = serve(lambda _: [answer(302, Location="http://[::1/", Content_Length=0)])
-    assert sender(settings_for(server.url), SUBMIT) == Response(302, b"")
+    assert sender(settings_for(server.url), request_) == Response(302, b"")
     assert len(server.requests) == 1
 
 
@@ -216,24 +245,16 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
-@pytest.mark.parametrize("request_", [STATUS, SUBMIT], ids=["status", "submit"])
+@WHAT_EACH_SENDS
 def test_what_cannot_be_reached_has_received_nothing(sender: Sender, request_: Request) -> None:
     """A closed port, and a name that nobody has (RFC 6761, section 6.4)."""
     for url in (f"http://127.0.0.1:{closed_port()}", "http://twinsync.invalid", "https://twinsync.invalid"):
-        assert without_words(sender(settings_for(url), request_)) == NOT_SENT, url
+        assert without_words(sender(settings_for(url), request_)) == sender.says(NOT_SENT), url
 
 
-@pytest.mark.parametrize(
-    ("sender", "wanted"),
-    [
-        ("sync", NOT_SENT),
-        # The one timeout of `aiohttp` does not say where it was met, and only a submit needs to know.
-        ("async", LOST),
-    ],
-    indirect=["sender"],
-)
+@WHAT_EACH_SENDS
 def test_a_host_that_does_not_take_the_connection_in_time_has_received_nothing(
-    sender: Sender, wanted: Answer
+    sender: Sender, request_: Request
 ) -> None:
     """A full backlog on loopback drops the first packet, as a firewall would."""
     with socket.socket() as listening, ExitStack() as stack:
@@ -244,7 +265,8 @@ def test_a_host_that_does_not_take_the_connection_in_time_has_received_nothing(
             waiting.setblocking(False)
             waiting.connect_ex(listening.getsockname())
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        assert without_words(sender(settings_for(url, request_timeout_s=0.5), SUBMIT)) == wanted
+        got = sender(settings_for(url, request_timeout_s=0.5), request_)
+        assert without_words(got) == sender.says(NOT_SENT)
 
 
 @pytest.mark.parametrize(
@@ -531,7 +553,7 @@ def test_certificates_are_checked_as_the_connection_says(
     if environment:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", paths[environment])
     settings = settings_for(tls_server.url, verify=paths.get(verify, verify))
-    assert without_words(sender(settings, STATUS)) == wanted
+    assert without_words(sender(settings, STATUS)) == sender.says(wanted)
     assert len(tls_server.requests) == (1 if isinstance(wanted, Response) else 0)
 
 
@@ -582,10 +604,16 @@ def test_certificates_that_are_not_there_are_the_connections_fault(sender: Sende
     assert "'c'" in str(caught.value)
 
 
+@WHAT_EACH_SENDS
 @pytest.mark.parametrize("named_by", ["verify", "REQUESTS_CA_BUNDLE"])
 @pytest.mark.parametrize("holds", ["nothing at all", None], ids=["no certificate", "no file"])
 def test_certificates_that_cannot_be_read_send_nothing(
-    sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named_by: str, holds: str | None
+    sender: Sender,
+    request_: Request,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named_by: str,
+    holds: str | None,
 ) -> None:
     """A worker and a triggerer may have other environments: neither calls it a job that may exist."""
     file = tmp_path / "bundle.pem"
@@ -597,13 +625,14 @@ def test_certificates_that_cannot_be_read_send_nothing(
     else:
         monkeypatch.setenv(named_by, str(file))
     with pytest.raises(UsageError, match="no certificates to be read"):
-        sender(settings_for("https://twinsync.invalid", verify=verify), SUBMIT)
+        sender(settings_for("https://twinsync.invalid", verify=verify), request_)
 
 
-def test_tls_to_a_plain_port_has_sent_nothing(sender: Sender, emulator: Emulator) -> None:
+@WHAT_EACH_SENDS
+def test_tls_to_a_plain_port_has_sent_nothing(sender: Sender, request_: Request, emulator: Emulator) -> None:
     """The schema of the connection is wrong: no request was made, and so no job."""
     settings = settings_for(emulator.url.replace("http:", "https:"))
-    assert without_words(sender(settings, SUBMIT)) == NOT_SENT
+    assert without_words(sender(settings, request_)) == sender.says(NOT_SENT)
     assert emulator.world.journal == []
 
 
@@ -638,7 +667,7 @@ def test_the_proxy_is_the_connections_else_the_environments(
         monkeypatch.setenv(name, proxies[value].url if value in proxies else value)
     extra = {"proxy": proxies["named"].url} if named else {}
     got = sender(settings_for("http://twinsync.invalid:17374", **extra), STATUS)
-    assert without_words(got) == (Response(200, asked[0].encode()) if asked else NOT_SENT)
+    assert without_words(got) == (Response(200, asked[0].encode()) if asked else sender.says(NOT_SENT))
     targets = {name: [request.target for request in proxy.requests] for name, proxy in proxies.items()}
     wanted = "http://twinsync.invalid:17374/phototalking?taskID=20230423_11_23_05_10279"
     assert targets == {"named": [], "other": []} | ({asked: [wanted]} if asked else {})
@@ -657,11 +686,13 @@ def test_a_proxys_password_is_used_and_not_shown(sender: Sender, serve: Serve) -
     assert "pass" not in refused.problem
 
 
-def test_a_proxy_that_cannot_be_reached_has_sent_nothing_on(sender: Sender) -> None:
+@WHAT_EACH_SENDS
+def test_a_proxy_that_cannot_be_reached_has_sent_nothing_on(sender: Sender, request_: Request) -> None:
     """Whatever it was asked for."""
     proxy = f"http://127.0.0.1:{closed_port()}"
     for url in ("http://twinsync.invalid", "https://twinsync.invalid"):
-        assert without_words(sender(settings_for(url, proxy=proxy), SUBMIT)) == NOT_SENT
+        got = sender(settings_for(url, proxy=proxy), request_)
+        assert without_words(got) == sender.says(NOT_SENT)
 
 
 @pytest.mark.parametrize("status", [407, 502])

@@ -234,7 +234,8 @@ def test_a_short_outage_is_borne_and_logged_once(emulator, hook, clock, deferrab
     if good_looks:
         emulator.world.faults.add("status", ResultCode(code=102))
     emulator.world.faults.add("status", HttpError(status=503, times=3))
-    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable, poke_interval=10))
+    waiting = sensor(twinsync_task_id=job, deferrable=deferrable, poke_interval=10, max_wait=10)
+    run = run_task(waiting)
     assert run.ended == "success"
     log = capsys.readouterr().out
     assert log.count("cannot be followed") == 1

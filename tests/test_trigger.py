@@ -24,6 +24,7 @@ import airflow_provider_twinsync
 from airflow_provider_twinsync import __version__
 from airflow_provider_twinsync.emulator.faults import Hang, HttpError, Slow
 from airflow_provider_twinsync.exceptions import StatusError
+from airflow_provider_twinsync.policy import chance
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 
@@ -107,8 +108,15 @@ def test_the_first_look_of_a_deferred_wait_comes_after_a_pause(emulator, job):
     assert time.monotonic() - began >= 0.5
 
 
-def trigger_for(job: str, **arguments: Any) -> TwinSyncTrigger:
-    return TwinSyncTrigger(twinsync_task_id=job, **{"poke_interval_s": 5.0, "timeout_s": 3600.0, **arguments})
+def trigger_for(job: str, *, every_s: float = 5.0, **arguments: Any) -> TwinSyncTrigger:
+    """A wait of an hour whose interval neither grows nor varies."""
+    interval = {"poke_interval_s": every_s, "max_wait_s": every_s}
+    return TwinSyncTrigger(twinsync_task_id=job, **{**interval, "timeout_s": 3600.0, **arguments})
+
+
+def first_pause_s(job: str, every_s: float = 5.0) -> float:
+    """The pause of a wait that is taken over at a time that nobody has said: longer, by the id."""
+    return every_s * (1 + chance(job, 0))
 
 
 # ----------------------------------------------------------------------------- looking the connection up
@@ -120,7 +128,7 @@ def test_a_connection_that_is_wrong_ends_the_wait_at_the_first_look(emulator, jo
     event = asyncio.run(first_event(trigger_for(job)))
     assert event["reason"] == "unusable"
     assert "Connection 'twinsync_default': the extra has unknown fields: colour" in event["message"]
-    assert clock.pauses == [5.0]
+    assert clock.pauses == [first_pause_s(job)]
 
 
 class DatabaseAwayError(Exception):
@@ -170,26 +178,26 @@ def away(request, monkeypatch, connection):
 def test_a_connection_that_cannot_be_looked_up_for_a_while_is_borne(job, clock, away, capsys):
     """One line when it begins and one when it ends, whatever Airflow says of it; then the wait goes on."""
     said, back = away
-    clock.at(42, back)
-    event = asyncio.run(first_event(trigger_for(job, timeout_s=90.0)))
+    clock.at(22, back)
+    event = asyncio.run(first_event(trigger_for(job, timeout_s=90.0, next_look_s=5.0)))
     assert event["reason"] == "timeout"
     assert "last seen: waiting" in event["message"]
     lines = [line for line in capsys.readouterr().out.splitlines() if job in line]
     assert len(lines) == 3
     assert said in lines[0]
     assert "cannot be followed at the moment, and is asked for again for up to 300 s" in lines[0]
-    assert "is reported again after 40 s without a status; it is waiting." in lines[1]
+    assert "is reported again after 20 s without a status; it is waiting." in lines[1]
     assert "Sesame" not in "".join(lines)
 
 
 def test_a_connection_that_stays_away_ends_the_wait_so_that_it_may_be_retried(job, emulator, clock, away):
     """The budget is that of a lost status, by default five minutes, and the last problem is shown."""
     said, _ = away
-    event = asyncio.run(first_event(trigger_for(job)))
+    event = asyncio.run(first_event(trigger_for(job, every_s=60.0, next_look_s=60.0)))
     assert event["reason"] == "status_lost"
     assert said in event["message"]
     assert "could not be followed for 300 s" in event["message"]
-    assert clock.now_s == pytest.approx(305, abs=0.2)
+    assert clock.now_s == pytest.approx(360, abs=0.2)
     assert [entry.call for entry in emulator.world.journal] == ["submit"]
 
 
@@ -203,9 +211,9 @@ def test_a_connection_that_comes_back_brings_its_own_tolerance(job, emulator, co
 
     clock.at(42, came_back)
     emulator.world.faults.add("status", HttpError(status=500, times=None))
-    event = asyncio.run(first_event(trigger_for(job)))
+    event = asyncio.run(first_event(trigger_for(job, every_s=20.0, next_look_s=20.0)))
     assert event["reason"] == "status_lost"
-    assert clock.now_s == pytest.approx(65, abs=0.2)
+    assert clock.now_s == pytest.approx(80, abs=0.2)
     assert "HTTP 500" in event["message"]
 
 
@@ -230,7 +238,7 @@ def test_a_connection_is_looked_up_once_if_that_works(job, connect, clock):
 def test_an_outage_that_a_worker_met_is_not_told_twice(emulator, connect, clock, capsys):
     """The budget goes on from the worker's look: what is handed over is still true before the next look."""
     connect(tolerance_s=60)
-    trigger = trigger_for("1", next_look_s=5.0, trouble_since_s=0.0)
+    trigger = trigger_for("1", every_s=20.0, next_look_s=20.0, trouble_since_s=0.0)
     event = asyncio.run(first_event(trigger))
     assert event["reason"] == "status_lost"
     assert clock.now_s == pytest.approx(60, abs=0.2)
@@ -240,27 +248,26 @@ def test_an_outage_that_a_worker_met_is_not_told_twice(emulator, connect, clock,
 def test_a_trigger_that_starts_again_has_a_new_budget(emulator, connect, clock, capsys):
     """Its arguments are those of the first start, hours ago; what was then says nothing of now."""
     connect(tolerance_s=60)
-    trigger = trigger_for("1", next_look_s=5.0, trouble_since_s=0.0)
+    trigger = trigger_for("1", every_s=20.0, next_look_s=20.0, trouble_since_s=0.0)
     clock.sleep(1000)
     event = asyncio.run(first_event(trigger))
     assert event["reason"] == "status_lost"
-    assert clock.now_s == pytest.approx(1065, abs=0.2)
+    assert clock.now_s == pytest.approx(1000 + first_pause_s("1", 20.0) + 60, abs=0.2)
     assert capsys.readouterr().out.count("cannot be followed") == 1
 
 
 @pytest.mark.parametrize(
-    ("step_s", "asked_after_s"),
-    [(-1e6, [7.0, 12.0]), (5.0, [2.0, 7.0]), (50.0, [5.0, 10.0]), (1e6, [0.1])],
+    ("step_s", "pauses_s"),
+    [(-1e6, [7.0, 5.0]), (5.0, [2.0, 5.0]), (50.0, [None, 5.0]), (1e6, [0.1])],
     ids=["set back", "a little forward", "forward", "far forward"],
 )
-def test_a_wall_clock_that_is_set_between_processes_parks_nothing(job, clock, step_s, asked_after_s):
-    """At worst the deadline moves with it; the pause is never longer than the one that was handed over."""
+def test_a_wall_clock_that_is_set_between_processes_parks_nothing(job, clock, step_s, pauses_s):
+    """At worst the deadline moves; the pause is the one that was handed over, or that of a takeover."""
     trigger = trigger_for(job, next_look_s=7.0)
     clock.step_wall(step_s)
-
     asyncio.run(first_event(trigger))
-    sums = [sum(clock.pauses[: n + 1]) for n in range(len(asked_after_s))]
-    assert sums == pytest.approx(asked_after_s, abs=1e-6)
+    wanted = [first_pause_s(job) if pause_s is None else pause_s for pause_s in pauses_s]
+    assert clock.pauses[: len(wanted)] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_a_wall_clock_that_is_set_during_a_wait_changes_nothing(emulator, job, clock):
@@ -374,22 +381,24 @@ def test_a_slow_secrets_backend_does_not_block_the_loop(job, connect, monkeypatc
 
 def test_the_first_look_of_a_process_imports_nothing_in_the_loop(hook, monkeypatch):
     """`requests`, `aiohttp` and the http provider take half a second, which all waits would lose."""
-    name = "airflow_provider_twinsync.senders"
-    importers = []
+    importers = {}
 
     class Finder:
         @staticmethod
         def find_spec(found: str, *_: Any) -> None:
-            if found == name:
-                importers.append(threading.current_thread())
+            importers[found] = threading.current_thread()
 
-    monkeypatch.setattr(airflow_provider_twinsync, "senders", import_module(name))
-    monkeypatch.delitem(sys.modules, name)
+    # Who imports these imports what they need.
+    rooms = ["pool", "senders"]
+    for room in rooms:
+        name = f"airflow_provider_twinsync.{room}"
+        monkeypatch.setattr(airflow_provider_twinsync, room, import_module(name))
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     with pytest.raises(StatusError):
         asyncio.run(hook.aget_task("1"))
-    assert len(importers) == 1
-    assert importers[0] is not threading.current_thread()
+    assert importers.keys() >= {f"airflow_provider_twinsync.{room}" for room in rooms}
+    assert threading.current_thread() not in importers.values()
 
 
 def test_many_waits_do_not_block_the_loop(job):

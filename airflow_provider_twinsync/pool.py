@@ -1,0 +1,179 @@
+"""The sender of a triggerer: one keep-alive session for all waits over a connection.
+
+Imported where a request is made and nowhere else, because ``aiohttp`` is slow to import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiolimiter import AsyncLimiter
+from yarl import URL
+
+from airflow_provider_twinsync.policy import Outage
+from airflow_provider_twinsync.protocol import MAX_ANSWER_BYTES, Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync.senders import problem_of, proxy_of, retry_after_s, tls_of
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout_at
+else:
+    from async_timeout import timeout_at
+
+if TYPE_CHECKING:
+    import ssl
+
+    from airflow_provider_twinsync.connection import Settings
+
+_CHUNK_BYTES = 65_536
+#: The most connections of a session, and so the most requests at once.
+MAX_CONNECTIONS = 32
+#: An unused connection is kept for longer than the usual pauses between two looks.
+_KEEP_ALIVE_S = 120.0
+#: Where the requests are bounded, as many may be made at once as in this time: a timer that rings late must
+#: not cost turns.
+_BURST_S = 0.1
+
+#: They stay when nobody is in them, without a session: a bound to the requests outlives a single one.
+_pools: dict[asyncio.AbstractEventLoop, dict[Settings, Pool]] = {}
+
+
+async def join(settings: Settings) -> Pool:
+    """Give the pool of these settings in this event loop; the first who joins opens its session.
+
+    Who joins has to call :meth:`Pool.leave` once; the last one closes it.
+
+    :raises UsageError: the certificates to trust cannot be read.
+    """
+    # Reading certificates blocks; what was read is kept.
+    tls = await asyncio.to_thread(tls_of, settings) if settings.url.startswith("https:") else True
+    loop = asyncio.get_running_loop()
+    if loop not in _pools:
+        for other in list(_pools):
+            if other.is_closed():
+                _pools.pop(other, None)
+    pool = _pools.setdefault(loop, {}).get(settings)
+    if pool is None:
+        pool = _pools[loop][settings] = Pool(settings, tls)
+    pool.enter()
+    return pool
+
+
+@dataclass(slots=True)
+class _Line:
+    """A session, and how many requests are under way in it."""
+
+    session: aiohttp.ClientSession
+    requests: int = 0
+
+
+class Pool:
+    """A session, the turns of those who use it, and what they know of the service; :func:`join` gives it.
+
+    :param settings: the connection.
+    :param tls: what to trust, in the words of ``aiohttp``.
+    """
+
+    def __init__(self, settings: Settings, tls: ssl.SSLContext | bool) -> None:
+        self.settings = settings
+        self.members = 0
+        self._tls = tls
+        self._url = URL(settings.url)
+        self._proxy = proxy_of(settings, settings.url)
+        self._outage = Outage()
+        # Semaphore and lock let those who wait pass in the order in which they came; the limiter does not.
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._asking = 0  # with a slot or waiting for one
+        self._gate = asyncio.Lock()
+        self._limiter: AsyncLimiter | None = None
+        if settings.requests_per_second:
+            burst = max(1.0, _BURST_S * settings.requests_per_second)
+            self._limiter = AsyncLimiter(burst, burst / settings.requests_per_second)
+
+    def enter(self) -> None:
+        """Open the session, if nobody else is there."""
+        if not self.members:
+            self._line = self._open()
+        self.members += 1
+
+    async def leave(self) -> None:
+        """Close the session, if nobody else is there."""
+        self.members -= 1
+        if not self.members:
+            # It has no request under way. Who enters while this one is closed opens another.
+            await self._line.session.close()
+
+    async def ask(
+        self, request: Request, *, patience_s: float | None = None, in_any_case: bool = False
+    ) -> Answer:
+        """Send a GET when it is its turn; while the service is down, give what the last one who tried got.
+
+        :param patience_s: the longest to wait for the turn, in seconds; None for no such bound.
+        :param in_any_case: send it to a service that is down, too.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at_s = None if patience_s is None else loop.time() + patience_s
+        self._asking += 1
+        try:
+            if self._asking > MAX_CONNECTIONS:
+                async with timeout_at(give_up_at_s):
+                    await self._slots.acquire()
+            else:  # without a timer, which would cost as much as the rest of this method
+                await self._slots.acquire()
+            try:
+                asked_at_s = time.monotonic()
+                if not in_any_case and (known := self._outage.instead(asked_at_s)):
+                    return known
+                answer = None
+                try:
+                    if self._limiter:
+                        async with timeout_at(give_up_at_s), self._gate:
+                            await self._limiter.acquire()
+                    answer = await self._send(request)
+                    return answer
+                finally:
+                    self._outage.seen(answer, asked_at_s, time.monotonic())
+            finally:
+                self._slots.release()
+        except asyncio.TimeoutError:
+            return NoAnswer(False, "no turn to ask came in time, as too many others wait for one")
+        finally:
+            self._asking -= 1
+
+    async def _send(self, request: Request) -> Answer:
+        line = self._line
+        line.requests += 1
+        try:
+            # `aiohttp` sends a GET once more by itself, if a connection that was kept turns out to be closed.
+            async with line.session.get(
+                self._url, params=request.params, proxy=self._proxy, allow_redirects=False
+            ) as response:
+                content, body = response.content, b""
+                while len(body) < MAX_ANSWER_BYTES and not content.at_eof():
+                    body += await content.read(_CHUNK_BYTES)
+                return Response(response.status, body, retry_after_s(response.headers))
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            if line is self._line:
+                # All its connections may lead where the service was before; new ones look its name up.
+                self._line = self._open()
+            return NoAnswer(True, problem_of(error))
+        finally:
+            line.requests -= 1
+            if line is not self._line and not line.requests:
+                await line.session.close()
+
+    def _open(self) -> _Line:
+        connector = aiohttp.TCPConnector(
+            ssl=self._tls, limit=0, keepalive_timeout=_KEEP_ALIVE_S, use_dns_cache=False
+        )
+        return _Line(
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=self.settings.request_timeout_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        )

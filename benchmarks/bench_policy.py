@@ -1,0 +1,192 @@
+"""What the pauses between two looks cost: how late a video is seen, and how often the service is asked.
+
+This is the simulation that chose the defaults of ``PollPolicy``. It asks the real policy for each pause, and
+no service: the jobs' lengths are drawn from lognormal distributions (sigma 0.6) with a median of 60 s and of
+600 s, with a fixed seed. A job is looked at when it was just made, as a worker does, and then after each
+pause until it is finished. The rows are the default, fixed intervals, and neighbours of the default. It
+prints
+
+* by how much of a job's length its video is seen late: the mean and the 99th percentile over the jobs, and
+  the sum of all that is added over the sum of all lengths,
+* how often a job is asked for: the mean and the 99th percentile,
+* and, for a thousand waits that begin at the same moment, the largest number of requests within any 100 ms:
+  after their first looks, which are made together in any case, and of those 30 s later.
+
+It says of the default whether the targets are reached: a mean of at most 3 % and a 99th percentile of at most
+10 %, with 30 looks at a job of a minute and 80 at one of ten, on average.
+
+    python benchmarks/bench_policy.py [--jobs 8000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_twinsync import policy
+from airflow_provider_twinsync.policy import PollPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SEED = 20230423
+SIGMA = 0.6
+MEDIANS_S = (60.0, 600.0)
+TARGET_MEAN, TARGET_P99 = 0.03, 0.10
+TARGET_POLLS = {60.0: 30.0, 600.0: 80.0}
+WAITS, WINDOW_S, SPAN_S, LATER_S = 1000, 0.1, 60.0, 30.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One policy; a share and a jitter of None are the package's own."""
+
+    name: str
+    policy: PollPolicy
+    share: float | None = None
+    jitter: float | None = None
+
+    @contextmanager
+    def constants(self) -> Iterator[None]:
+        """Give the package other constants for a while: they are no arguments, as nobody should set them."""
+        kept = policy._SHARE, policy._JITTER
+        policy._SHARE = kept[0] if self.share is None else self.share
+        policy._JITTER = kept[1] if self.jitter is None else self.jitter
+        try:
+            yield
+        finally:
+            policy._SHARE, policy._JITTER = kept
+
+
+def fixed(interval_s: float) -> PollPolicy:
+    """Give a policy whose interval neither grows nor varies."""
+    return PollPolicy(poke_interval_s=interval_s, max_wait_s=interval_s)
+
+
+DEFAULT, FIXED_5_S = Row("the default", PollPolicy()), Row("fixed 5 s", fixed(5))
+ROWS = (
+    DEFAULT,
+    FIXED_5_S,
+    Row("fixed 30 s", fixed(30)),
+    Row("fixed 60 s", fixed(60)),
+    Row("share 3 %", PollPolicy(), share=0.03),
+    Row("share 10 %", PollPolicy(), share=0.10),
+    Row("jitter 50 %", PollPolicy(), jitter=0.50),
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a policy costs for jobs of one kind; lateness as a part of the length."""
+
+    mean: float
+    total: float
+    p99: float
+    polls: float
+    polls_p99: float
+
+
+def looks_s(how: PollPolicy, job: str) -> Iterator[float]:
+    """Give the times of the looks at a job that never ends."""
+    elapsed_s, looks = 0.0, 0
+    while True:
+        yield elapsed_s
+        looks += 1
+        elapsed_s += how.delay_s(looks, elapsed_s, job)
+
+
+def measure(row: Row, jobs: dict[str, float]) -> Found:
+    """Wait for each of the jobs."""
+    late, added_s, polls = [], 0.0, []
+    with row.constants():
+        for job, length_s in jobs.items():
+            looks, seen_s = next(
+                look for look in enumerate(looks_s(row.policy, job), start=1) if look[1] >= length_s
+            )
+            late.append((seen_s - length_s) / length_s)
+            added_s += seen_s - length_s
+            polls.append(looks)
+    return Found(
+        statistics.fmean(late), added_s / sum(jobs.values()), p99(late), statistics.fmean(polls), p99(polls)
+    )
+
+
+def p99(values: list[float] | list[int]) -> float:
+    """Give the 99th percentile."""
+    return statistics.quantiles(values, n=100)[98]
+
+
+def busiest(row: Row, ids: list[str], since_s: float) -> int:
+    """Give the most requests within any 100 ms from some time to the end of a minute, without the first."""
+    times_s = []
+    with row.constants():
+        for job in ids:
+            for elapsed_s in looks_s(row.policy, job):
+                if elapsed_s > SPAN_S:
+                    break
+                if elapsed_s > since_s:
+                    times_s.append(elapsed_s)
+    times_s.sort()
+    most = first = 0
+    for last, time_s in enumerate(times_s):
+        while times_s[first] <= time_s - WINDOW_S:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def said(reached: bool) -> str:
+    """Say whether a target is reached."""
+    return "reached" if reached else "NOT reached"
+
+
+def main() -> None:
+    """Simulate, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=8000, help="jobs of each kind (default: 8000)")
+    number = parser.parse_args().jobs
+    began = time.perf_counter()
+    chance = random.Random(SEED)
+    # As the service makes them: a date, a time and a number.
+    ids = [f"20230423_{n // 3600:02}_{n // 60 % 60:02}_{n % 60:02}_{10_000 + n}" for n in range(number)]
+    verdicts = []
+    for median_s in MEDIANS_S:
+        jobs = {job: median_s * chance.lognormvariate(0, SIGMA) for job in ids}
+        print(f"{number} jobs with a median of {median_s:.0f} s (Python {sys.version.split()[0]})")
+        print(f"{'policy':<14}{'late: mean':>12}{'in total':>10}{'p99':>9}{'polls: mean':>14}{'p99':>7}")
+        for row in ROWS:
+            found = measure(row, jobs)
+            print(
+                f"{row.name:<14}{found.mean:>12.2%}{found.total:>10.2%}{found.p99:>9.2%}"
+                f"{found.polls:>14.1f}{found.polls_p99:>7.0f}"
+            )
+            if row is DEFAULT:
+                most = TARGET_POLLS[median_s]
+                verdicts += [
+                    f"{median_s:>4.0f} s: late by at most {TARGET_MEAN:.0%} on average: {found.mean:.2%}, "
+                    f"{said(found.mean <= TARGET_MEAN)}",
+                    f"{median_s:>4.0f} s: by at most {TARGET_P99:.0%} in 99 of 100: {found.p99:.2%}, "
+                    f"{said(found.p99 <= TARGET_P99)}",
+                    f"{median_s:>4.0f} s: at most {most:.0f} polls on average: {found.polls:.1f}, "
+                    f"{said(found.polls <= most)}",
+                ]
+        print()
+    print("Targets of the default:", *verdicts, sep="\n  ")
+    print(f"\nThe most requests within 100 ms, of {WAITS} waits that begin at the same moment:")
+    batch = [f"20230423_11_23_{n // 20:02}_{10_000 + n}" for n in range(WAITS)]
+    for row in (DEFAULT, FIXED_5_S, ROWS[-1]):
+        print(
+            f"  {row.name:<14}{busiest(row, batch, 0.0):>5} in the first {SPAN_S:.0f} s, "
+            f"{busiest(row, batch, LATER_S):>5} after {LATER_S:.0f} s"
+        )
+    print(f"({time.perf_counter() - began:.1f} s)")
+
+
+if __name__ == "__main__":
+    main()
