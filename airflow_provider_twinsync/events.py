@@ -12,6 +12,10 @@ from airflow_provider_twinsync.arguments import is_http_url, shown_text
 from airflow_provider_twinsync.exceptions import StatusError, WaitTimeoutError
 from airflow_provider_twinsync.polling import End, EndReason
 
+#: Airflow's own deadline for a deferred task lies behind that of the trigger, which names the job and the
+#: reason, by this and the time for a request: it is only for a triggerer that does not run.
+BACKSTOP_S = 30.0
+
 
 def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:
     """Tell a deferral that ended by Airflow's own deadline from one that ended by an event.

@@ -8,10 +8,17 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnVa
 
 from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import airflow_errors
+from airflow_provider_twinsync.from_trigger import (
+    partial_args,
+    start_args_of,
+    why_no_triggerer,
+    why_worker_ends,
+)
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.polling import Again, End, EndReason, goes_on
+from airflow_provider_twinsync.templates import NeedsWorkerError
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.triggers.base import StartTriggerArgs
 
 _ADVICE = "Clear this task to wait for it again: that costs nothing."
 
@@ -45,6 +53,14 @@ class TwinSyncSensor(BaseSensorOperator):
     :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``.
     :param max_wait: the most time between two looks, likewise; the default is 60 s, or ``poke_interval`` if
         that is more.
+    :param start_from_trigger: begin the wait in the triggerer, where the scheduler leaves it to no worker
+        (Airflow 3.3 and later). The id comes from the output of a task, or from a template that needs no
+        worker; what does need one begins there, and the task's log says why. Mapped: :meth:`in_triggerer`.
+    :param end_from_trigger: end the task in the triggerer when the video is there, with the same XComs
+        (Airflow 3.3 and later). Every other end is a worker's, and so is that of a task with a success
+        callback, outlets or a ``post_execute``; the task's log says why. Airflow's listeners, such as
+        OpenLineage, see no end in the triggerer.
+    :param start_trigger_args: only for :meth:`in_triggerer`.
     """
 
     template_fields: Sequence[str] = ("twinsync_task_id", "twinsync_conn_id")
@@ -58,23 +74,84 @@ class TwinSyncSensor(BaseSensorOperator):
         twinsync_conn_id: str = DEFAULT_CONN_ID,
         deferrable: bool = True,
         poke_interval: timedelta | float = DEFAULT_POKE_INTERVAL_S,
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
+        start_trigger_args: StartTriggerArgs | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         self.twinsync_task_id = twinsync_task_id
         self.twinsync_conn_id = twinsync_conn_id
         self.deferrable = deferrable
+        self.end_from_trigger = end_from_trigger
         self._watch: Watch | None = None
+        self._is_start_given = start_trigger_args is not None
+        self._why_worker_starts = ""
+        if start_from_trigger:
+            try:
+                self.start_trigger_args = start_trigger_args or start_args_of(self)
+                self.start_from_trigger = True
+            except NeedsWorkerError as reason:
+                self._why_worker_starts = str(reason)
+
+    @classmethod
+    def in_triggerer(
+        cls,
+        twinsync_task_id: str,
+        *,
+        timeout: timedelta | float,
+        execution_timeout: timedelta | None = None,
+        twinsync_conn_id: str = DEFAULT_CONN_ID,
+        poke_interval: timedelta | float = DEFAULT_POKE_INTERVAL_S,
+        exponential_backoff: bool = False,
+        max_wait: timedelta | float | None = None,
+        silent_fail: bool = False,
+        end_from_trigger: bool = False,
+        do_xcom_push: bool = True,
+    ) -> dict[str, Any]:
+        """Give the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
+
+        Airflow's triggerer knows nothing of what a task is mapped over, so the id is given once more, as a
+        template. These arguments count, whatever the DAG's ``default_args`` are; and nothing is called
+        before the wait, neither a ``pre_execute`` nor an ``on_execute_callback``::
+
+            TwinSyncSensor.partial(
+                task_id="wait",
+                retries=2,
+                **TwinSyncSensor.in_triggerer(
+                    "{{ ti.xcom_pull(task_ids='submit', map_indexes=ti.map_index) }}", timeout=3600
+                ),
+            ).expand(twinsync_task_id=submit.output)
+
+        :param twinsync_task_id: the template: the XCom of the upstream task with the same index or, where one
+            task gives a list, ``{{ ti.xcom_pull(task_ids='submit_all', map_indexes=-1)[ti.map_index] }}``.
+        :param timeout: as the sensor's own, and so are all others.
+        :raises UsageError: the template needs a worker.
+        """
+        return partial_args(
+            twinsync_task_id,
+            twinsync_conn_id=twinsync_conn_id,
+            poke_interval=poke_interval,
+            exponential_backoff=exponential_backoff,
+            max_wait=max_wait,
+            silent_fail=silent_fail,
+            timeout=timeout,
+            execution_timeout=execution_timeout,
+            end_from_trigger=end_from_trigger,
+            do_xcom_push=do_xcom_push,
+        )
 
     def execute(self, context: Context) -> Any:
         """Look once, and wait if the video is not there yet."""
+        why_not_ended = self._why_not_ended()
+        self._warn(self._why_not_started(context), why_not_ended)
         with self._errors():
             watch = self._watch = self._start()
             push_link(context, watch.status_url)
             if self.deferrable:
                 step = watch.look()
                 if isinstance(step, Again):
-                    watch.hand_over(self, step)
+                    watch.hand_over(self, step, end_from_trigger=self.end_from_trigger and not why_not_ended)
                 result_url = step.result()
             elif self.reschedule:
                 result_url = super().execute(context)
@@ -88,6 +165,9 @@ class TwinSyncSensor(BaseSensorOperator):
         """Take up the task again when the trigger has fired."""
         with self._errors():
             end = read_event(event)
+            began_there = self.start_from_trigger and not self._watch and not self._why_not_started(context)
+            if end.result_url and began_there:
+                self._warn("", self._why_not_ended())  # there was no execute() to say it
             if self._skips and end.reason is not EndReason.SUCCEEDED:
                 # The sentence that BaseSensorOperator skips with names neither the job nor the reason.
                 self.log.warning("%s", end.message)
@@ -134,6 +214,23 @@ class TwinSyncSensor(BaseSensorOperator):
             silent_fail=self.silent_fail or rescheduled,
             has_deadline=not rescheduled,
         )
+
+    def _why_not_started(self, context: Context) -> str:
+        """Say why the triggerer did not begin a wait that it should have begun; empty if it did."""
+        is_mapped = getattr(context["ti"], "is_mapped", False)
+        if is_mapped and self.start_from_trigger and not self._is_start_given:
+            return "the task is mapped, and has not the arguments that TwinSyncSensor.in_triggerer() gives"
+        return self._why_worker_starts
+
+    def _why_not_ended(self) -> str:
+        """Say why the triggerer cannot end a task that it should end; empty if it can."""
+        return (why_no_triggerer(self) or why_worker_ends(self)) if self.end_from_trigger else ""
+
+    def _warn(self, why_not_started: str, why_not_ended: str) -> None:
+        """Say in the task's log what is left to a worker, in one line."""
+        left = [("start_from_trigger", why_not_started), ("end_from_trigger", why_not_ended)]
+        if said := [f"{name}=True is not used: {why}." for name, why in left if why]:
+            self.log.warning("%s", " ".join(said))
 
     def _errors(self) -> AbstractContextManager[None]:
         return airflow_errors(skip=self._skips, advice=_ADVICE)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.events import make_event
-from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
+from airflow_provider_twinsync.from_trigger import begin_try, end_try, why_worker_ends
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S, DEFAULT_TOLERANCE_S, PollPolicy
 from airflow_provider_twinsync.polling import Again, End, EndReason, Wait, goes_on
@@ -39,6 +42,10 @@ class TwinSyncTrigger(BaseTrigger):
     :param execution_timeout_s: the task's ``execution_timeout``, likewise.
     :param next_look_s: when the worker that began the wait meant to look again, likewise.
     :param trouble_since_s: since when it could not have the status, likewise; None if it could.
+    :param airflow_timeout_s: for a wait that no worker began: when Airflow itself ends it, likewise. Airflow
+        stores the same arguments for each try, so ``started_at`` is found out from this.
+    :param end_from_trigger: end the task here when the video is there, and let no worker do it.
+    :param do_xcom_push: whether the task has an XCom ``return_value`` then.
     """
 
     def __init__(
@@ -55,6 +62,9 @@ class TwinSyncTrigger(BaseTrigger):
         execution_timeout_s: float | None = None,
         next_look_s: float = 0.0,
         trouble_since_s: float | None = None,
+        airflow_timeout_s: float | None = None,
+        end_from_trigger: bool = False,
+        do_xcom_push: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.twinsync_task_id = twinsync_task_id
@@ -63,15 +73,25 @@ class TwinSyncTrigger(BaseTrigger):
         self.exponential_backoff = exponential_backoff
         self.max_wait_s = max_wait_s
         self.silent_fail = silent_fail
-        self.started_at = time.time() if started_at is None else started_at
+        self._started_at = time.time() if started_at is None and airflow_timeout_s is None else started_at
         self.timeout_s = timeout_s
         self.execution_timeout_s = execution_timeout_s
         self.next_look_s = next_look_s
         self.trouble_since_s = trouble_since_s
+        self.airflow_timeout_s = airflow_timeout_s
+        self.end_from_trigger = end_from_trigger
+        self.do_xcom_push = do_xcom_push
 
     @classmethod
     def of(
-        cls, wait: Wait, *, twinsync_conn_id: str, started_at: float, next_look_s: float
+        cls,
+        wait: Wait,
+        *,
+        twinsync_conn_id: str,
+        started_at: float,
+        next_look_s: float,
+        end_from_trigger: bool = False,
+        do_xcom_push: bool = True,
     ) -> TwinSyncTrigger:
         """Make the trigger that goes on with a wait which a worker began."""
         policy = wait.policy
@@ -87,6 +107,8 @@ class TwinSyncTrigger(BaseTrigger):
             execution_timeout_s=policy.execution_timeout_s,
             next_look_s=next_look_s,
             trouble_since_s=wait.trouble_since_s,
+            end_from_trigger=end_from_trigger,
+            do_xcom_push=do_xcom_push,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -98,22 +120,72 @@ class TwinSyncTrigger(BaseTrigger):
             "exponential_backoff": self.exponential_backoff,
             "max_wait_s": self.max_wait_s,
             "silent_fail": self.silent_fail,
-            "started_at": self.started_at,
+            "started_at": self._started_at,
             "timeout_s": self.timeout_s,
             "execution_timeout_s": self.execution_timeout_s,
             "next_look_s": self.next_look_s,
             "trouble_since_s": self.trouble_since_s,
+            "airflow_timeout_s": self.airflow_timeout_s,
+            "end_from_trigger": self.end_from_trigger,
+            "do_xcom_push": self.do_xcom_push,
         }
+
+    @property
+    def started_at(self) -> float:
+        """When the wait began, in seconds since 1970."""
+        if self._started_at is None:
+            # Airflow sets it on a trigger that it runs.
+            ends_at: datetime | None = getattr(self, "timeout_after", None)
+            if ends_at is None or self.airflow_timeout_s is None:
+                return time.time()
+            ends_at = ends_at if ends_at.tzinfo else ends_at.replace(tzinfo=timezone.utc)
+            return ends_at.timestamp() - self.airflow_timeout_s
+        return self._started_at
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and say how it ended."""
+        hook = TwinSyncHook(self.twinsync_conn_id)
         try:
-            end = await self._wait()
+            if self.airflow_timeout_s is not None:
+                await self._begin(hook)
+            end = await self._wait(hook)
         except UsageError as error:
             end = End(EndReason.UNUSABLE, self.twinsync_task_id, str(error))
-        yield TriggerEvent(make_event(end))  # type: ignore[no-untyped-call]
+        if end.result_url and await self._end_here(end.result_url):
+            yield TaskSuccessEvent()
+        else:
+            yield TriggerEvent(make_event(end))  # type: ignore[no-untyped-call]
 
-    async def _wait(self) -> End:
+    async def _begin(self, hook: TwinSyncHook) -> None:
+        """Do what a worker does before a wait.
+
+        :raises UsageError: the id or the connection is wrong.
+        """
+        self.twinsync_task_id = checked_task_id(self.twinsync_task_id)
+        url = None
+        with suppress(UnavailableError):  # the wait bears with it, and says so
+            url = (await hook.asettings()).status_url(self.twinsync_task_id)
+        if self.task_instance is not None:
+            try:
+                await asyncio.to_thread(begin_try, self.task_instance, url)
+            except Exception as error:  # no link is worth a wait
+                log.warning("The XComs of this task could not be set when its wait began: %s", error)
+
+    async def _end_here(self, result_url: str) -> bool:
+        """End the task as a worker does, if that is wanted and works."""
+        ti = self.task_instance  # `dag.test()` gives none, and takes no such end
+        if not self.end_from_trigger or ti is None:
+            return False
+        try:
+            if self.task and why_worker_ends(self.task):  # the worker says it
+                return False
+            await asyncio.to_thread(end_try, ti, result_url, do_xcom_push=self.do_xcom_push)
+        except Exception as error:
+            log.warning("A worker ends this task, as the triggerer could not: %s", error)
+            return False
+        return True
+
+    async def _wait(self, hook: TwinSyncHook) -> End:
         policy = PollPolicy(
             poke_interval_s=self.poke_interval_s,
             exponential_backoff=self.exponential_backoff,
@@ -130,7 +202,7 @@ class TwinSyncTrigger(BaseTrigger):
         step: Again | End = wait.go_on(
             before_s, next_look_s=self.next_look_s, trouble_since_s=self.trouble_since_s
         )
-        async with aclosing(TwinSyncHook(self.twinsync_conn_id)) as hook:
+        async with aclosing(hook):
             while not isinstance(step, End):
                 await asyncio.sleep(step.delay_s)
                 step = await hook.alook(wait, before_s + time.monotonic() - began)

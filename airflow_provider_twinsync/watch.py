@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_twinsync.arguments import checked_task_id
+from airflow_provider_twinsync.events import BACKSTOP_S
 from airflow_provider_twinsync.policy import PollPolicy
 from airflow_provider_twinsync.polling import Again, End, Wait
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync.hooks import TwinSyncHook
-
-#: Airflow's own deadline for a deferred task lies behind that of the trigger, which names the job and the
-#: reason, by this and a request: it is only for a triggerer that does not run.
-_BACKSTOP_S = 30.0
 
 
 class Watch:
@@ -87,11 +84,12 @@ class Watch:
             return self.timed_out()
         return step
 
-    def hand_over(self, task: Any, step: Again) -> NoReturn:
+    def hand_over(self, task: Any, step: Again, *, end_from_trigger: bool = False) -> NoReturn:
         """Defer the task: its ``execute_complete`` goes on with the trigger's event.
 
         :param task: the operator.
         :param step: what the last look brought.
+        :param end_from_trigger: let the triggerer end the task when the video is there.
         """
         # Not at the top: see events.py.
         from airflow_provider_twinsync.triggers import TwinSyncTrigger
@@ -101,9 +99,11 @@ class Watch:
             twinsync_conn_id=self._hook.twinsync_conn_id,
             started_at=self._started_at,
             next_look_s=self._elapsed_s() + step.delay_s,
+            end_from_trigger=end_from_trigger,
+            do_xcom_push=task.do_xcom_push,
         )
         deadline_s = self._wait.policy.deadline_s
-        spare_s = _BACKSTOP_S + self._hook.settings().request_timeout_s
+        spare_s = BACKSTOP_S + self._hook.settings().request_timeout_s
         backstop = None if deadline_s is None else timedelta(seconds=deadline_s + spare_s)
         task.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
         raise AssertionError("defer() always raises")

@@ -91,6 +91,11 @@ class AirflowApi:
         )
         return str(run["dag_run_id"])
 
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Have a task run again, and no other."""
+        options = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        self._call("POST", self._address("dags", dag_id, "clearTaskInstances"), json=options)
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Where a run is: queued, running, success or failed."""
         return str(self._call("GET", self._address("dags", dag_id, "dagRuns", run_id))["state"])

@@ -151,9 +151,10 @@ class Processes:
 
     def _listen(self) -> None:
         assert self._keeper.stdout is not None
-        for line in self._keeper.stdout:
-            message = json.loads(line)
-            if "started" in message:
-                self.pids[message["started"]] = message["pid"]
-            else:
-                self.ended[message["ended"]] = message["status"]
+        with self._keeper.stdout as lines:
+            for line in lines:
+                message = json.loads(line)
+                if "started" in message:
+                    self.pids[message["started"]] = message["pid"]
+                else:
+                    self.ended[message["ended"]] = message["status"]

@@ -1,0 +1,197 @@
+"""Waits without a worker: what starts and ends a sensor in the triggerer, and what needs a worker after all.
+
+For Airflow 3.3 and later; what is said of it here was run on 3.3.2.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow import __version__
+
+from airflow_provider_twinsync.connection import DEFAULT_REQUEST_TIMEOUT_S
+from airflow_provider_twinsync.events import BACKSTOP_S
+from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink
+from airflow_provider_twinsync.templates import NeedsWorkerError, as_template, check_template
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import StartTriggerArgs
+
+_TRIGGER = "airflow_provider_twinsync.triggers.TwinSyncTrigger"
+_RETURN_VALUE = "return_value"
+_HAS_IT = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
+
+#: Airflow ends a wait that began in the triggerer at its ``execution_timeout``, and names neither job nor
+#: reason. The trigger's own deadline lies so many seconds before, or a quarter of the time if that is less.
+_MARGIN_S = 10.0
+
+
+def why_no_triggerer(sensor: Any) -> str:
+    """Say why no triggerer can begin or end the wait of a sensor; empty if one can."""
+    if not _HAS_IT:
+        return f"it needs Airflow 3.3 or later, and this is {__version__}"
+    return "" if sensor.deferrable else "deferrable is False"
+
+
+def start_args_of(sensor: Any) -> StartTriggerArgs:
+    """Give what makes Airflow begin the wait of a sensor in the triggerer.
+
+    :raises NeedsWorkerError: it cannot begin there.
+    """
+    if why := why_no_triggerer(sensor):
+        raise NeedsWorkerError(why)
+    if sensor.on_execute_callback:
+        raise NeedsWorkerError("the task has an on_execute_callback, which only a worker calls")
+    if _is_hooked(sensor, "pre_execute"):
+        raise NeedsWorkerError("the task has a pre_execute, which only a worker calls")
+    return start_args(
+        twinsync_task_id=as_template("twinsync_task_id", sensor.twinsync_task_id, sensor),
+        twinsync_conn_id=as_template("twinsync_conn_id", sensor.twinsync_conn_id, sensor),
+        poke_interval=sensor.poke_interval,
+        exponential_backoff=sensor.exponential_backoff,
+        max_wait=sensor.max_wait,
+        silent_fail=sensor.silent_fail,
+        timeout=sensor.timeout,
+        execution_timeout=sensor.execution_timeout,
+        end_from_trigger=sensor.end_from_trigger and not why_worker_ends(sensor),
+        do_xcom_push=sensor.do_xcom_push,
+    )
+
+
+def start_args(
+    *,
+    twinsync_task_id: str,
+    twinsync_conn_id: str,
+    poke_interval: timedelta | float,
+    exponential_backoff: bool,
+    max_wait: timedelta | float | None,
+    silent_fail: bool,
+    timeout: timedelta | float,
+    execution_timeout: timedelta | None,
+    end_from_trigger: bool,
+    do_xcom_push: bool,
+) -> StartTriggerArgs:
+    """Give what makes Airflow begin a wait in the triggerer, which renders the two ids; times in seconds."""
+    # Not at the top: it is slow to import, and most DAG files do not need it.
+    from airflow.triggers.base import StartTriggerArgs
+
+    timeout_s = _seconds(timeout)
+    execution_timeout_s = None
+    airflow_timeout_s = timeout_s + BACKSTOP_S + DEFAULT_REQUEST_TIMEOUT_S
+    if execution_timeout is not None:
+        execution_timeout_s = execution_timeout.total_seconds()
+        # As Airflow does, whatever the backstop.
+        airflow_timeout_s = min(airflow_timeout_s, execution_timeout_s)
+        latest_s = airflow_timeout_s - min(_MARGIN_S, airflow_timeout_s / 4)
+        if timeout_s <= execution_timeout_s:  # then the wait ends for this reason, also if it ends earlier
+            timeout_s = min(timeout_s, latest_s)
+        execution_timeout_s = latest_s
+    return StartTriggerArgs(
+        trigger_cls=_TRIGGER,
+        trigger_kwargs={
+            "twinsync_task_id": twinsync_task_id,
+            "twinsync_conn_id": twinsync_conn_id,
+            "poke_interval_s": _seconds(poke_interval),
+            "exponential_backoff": exponential_backoff,
+            "max_wait_s": None if max_wait is None else _seconds(max_wait),
+            "silent_fail": silent_fail,
+            "timeout_s": timeout_s,
+            "execution_timeout_s": execution_timeout_s,
+            "airflow_timeout_s": airflow_timeout_s,
+            "end_from_trigger": end_from_trigger,
+            "do_xcom_push": do_xcom_push,
+        },
+        next_method="execute_complete",
+        timeout=timedelta(seconds=airflow_timeout_s),
+    )
+
+
+def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
+    """Give the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
+
+    :param wait: the other arguments of :func:`start_args`, which are the sensor's.
+    :raises UsageError: the triggerer cannot render an id.
+    """
+    arguments = {**wait, "start_from_trigger": True}
+    if not _HAS_IT:  # Airflow 2.11 would start it with the template as the id
+        return arguments
+    try:
+        check_template("twinsync_task_id", twinsync_task_id)
+        check_template("twinsync_conn_id", wait["twinsync_conn_id"])
+    except NeedsWorkerError as error:
+        raise UsageError(f"A mapped sensor cannot start in the triggerer: {error}.") from None
+    return {**arguments, "start_trigger_args": start_args(twinsync_task_id=twinsync_task_id, **wait)}
+
+
+def why_worker_ends(task: Any) -> str:
+    """Say what a task has that Airflow does on a worker alone when the task succeeds; empty if nothing.
+
+    :param task: the operator, or what a trigger has of it, which does not know of a ``post_execute``.
+    """
+    if task.has_on_success_callback:
+        return "the task has an on_success_callback, which only a worker calls"
+    if task.outlets:
+        return "the task has outlets, whose events only a worker makes"
+    if _is_hooked(task, "post_execute"):
+        return "the task has a post_execute, which only a worker calls"
+    # While the DAG file is parsed, nothing comes after the task yet: the triggerer looks again.
+    if task.get_dag() and not task.is_mapped and next(task.iter_mapped_dependants(), None) is not None:
+        return "another task is mapped over what it gives, which only a worker checks"
+    return ""
+
+
+def _is_hooked(task: Any, name: str) -> bool:
+    """Whether there is more around ``execute`` than Airflow's own method of that name, which is empty."""
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    if not isinstance(task, BaseOperator):
+        return bool(getattr(task, "partial_kwargs", {}).get(name))
+    method = getattr(getattr(task, name), "__func__", None)
+    return getattr(task, f"_{name}_hook") is not None or method is not getattr(BaseOperator, name)
+
+
+def begin_try(ti: Any, status_url: str | None) -> None:
+    """Do what a worker does when a try begins: forget the result of an earlier one, set the link; blocks.
+
+    :param ti: the task instance, as a trigger knows it.
+    :param status_url: None if it could not be found out.
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    if ti.try_number > 1:
+        XCom.delete(key=_RETURN_VALUE, **_place(ti))
+    if status_url:
+        _set_link(ti, status_url)
+
+
+def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
+    """Store what a worker stores when the task succeeds; blocks.
+
+    Not as ``TaskSuccessEvent(xcoms=...)``: what that stores is encoded twice.
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    _set_link(ti, result_url)
+    if do_xcom_push:
+        XCom.set(key=_RETURN_VALUE, value=result_url, **_place(ti))
+
+
+def _set_link(ti: Any, url: str) -> None:
+    from airflow.providers.common.compat.sdk import XCom
+    from airflow.sdk.bases.xcom import BaseXCom
+
+    XCom.set(key=LINK_KEY, value=url, **_place(ti))
+    # A worker, when it leaves a task, also stores what get_link() says where the web server looks for it: in
+    # the database, whatever the backend of other XComs.
+    BaseXCom.set(key=TwinSyncVideoLink().xcom_key, value=url, **_place(ti))
+
+
+def _place(ti: Any) -> dict[str, Any]:
+    map_index = -1 if ti.map_index is None else ti.map_index
+    return {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": map_index}
+
+
+def _seconds(duration: timedelta | float) -> float:
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
