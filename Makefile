@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 AIRFLOW := 3.3.2
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 
 # The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
 # shell sees it.
@@ -30,7 +31,7 @@ help:
 	@echo 'make check         ruff, mypy --strict, format'
 	@echo '.ci/run            both: everything that has to hold for a landing'
 	@echo 'make format        let ruff rewrite what it can'
-	@echo 'make bench         the benchmarks'
+	@echo 'make bench         the benchmarks, with other providers beside: 45 minutes'
 	@echo 'make install       make .venv with all that these need, as the first of them does; PYTHON=python3.12 picks one'
 	@echo 'make constraints   bring constraints/ up to date with pyproject.toml; UPGRADE=1 takes newest versions'
 	@echo 'make clean         remove what these commands made, but not demo-output/'
@@ -57,12 +58,17 @@ format: $(INSTALLED)
 	@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) $(PEERS)
 	@for script in $(sort $(wildcard benchmarks/bench_*.py)); do \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
 
 install: $(INSTALLED)
+
+$(PEERS): $(INSTALLED)
+	@echo 'Installing what the benchmarks compare with into $(VENV) ...'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group bench
+	@touch $@
 
 $(INSTALLED): pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
 	@echo 'Installing Airflow $(AIRFLOW) and this package into $(VENV) ...'
@@ -90,7 +96,7 @@ endif
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --all-extras \
-		--group dev --constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) pyproject.toml -o $(CONSTRAINTS)
+		--group dev --group bench --constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) pyproject.toml -o $(CONSTRAINTS)
 
 clean:
 	rm -rf $(VENV) .airflow .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

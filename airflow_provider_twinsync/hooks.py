@@ -63,7 +63,10 @@ class TwinSyncHook(BaseHook):
         super().__init__()
         self.twinsync_conn_id = twinsync_conn_id
         self._settings: Settings | None = None
-        self._pool: Pool | None = None  # for a wait in a triggerer, from its first look to `aclose`
+        # For a wait in a triggerer, from its first look to `aclose`.
+        self._pool: Pool | None = None
+        self._wait: Wait | None = None
+        self._address: Any = None
 
     # The form of the connection, for Airflow below 3.2: 3.2 and later read the provider info and not these.
 
@@ -202,7 +205,7 @@ class TwinSyncHook(BaseHook):
         request = build_status(twinsync_task_id)
         pool = self._pool or await self._join()
         try:
-            answer = await pool.ask(request)
+            answer = await pool.ask(pool.address(request))
         finally:
             if pool is not self._pool:
                 await pool.leave()
@@ -246,8 +249,10 @@ class TwinSyncHook(BaseHook):
             if self._pool is None:
                 self._pool = await self._join()
                 wait.tolerate(self._pool.settings.tolerance_s)
+            if self._wait is not wait:
+                self._wait, self._address = wait, self._pool.address(wait.request)
             patience_s, is_last = wait.patience(elapsed_s)
-            answer = await self._pool.ask(wait.request, patience_s=patience_s, in_any_case=is_last)
+            answer = await self._pool.ask(self._address, patience_s=patience_s, in_any_case=is_last)
             seen = wait.read(answer)
         except UnavailableError as error:
             seen = StatusError(str(error), problem=str(error).rstrip("."))

@@ -19,7 +19,14 @@ from airflow_provider_twinsync.exceptions import (
     WaitTimeoutError,
 )
 from airflow_provider_twinsync.policy import PollPolicy, asked_pause_s, down_pause_s
-from airflow_provider_twinsync.protocol import Answer, TaskState, TwinSyncTask, build_status, parse_task
+from airflow_provider_twinsync.protocol import (
+    Answer,
+    Request,
+    TaskState,
+    TwinSyncTask,
+    build_status,
+    parse_task,
+)
 
 #: Nothing is asked more often than this, not even with a ``poke_interval`` of 0.
 _MIN_DELAY_S = 0.1
@@ -99,7 +106,7 @@ class Wait:
     def __init__(self, twinsync_task_id: str, policy: PollPolicy) -> None:
         self.twinsync_task_id = twinsync_task_id
         self.policy = policy
-        self.request = build_status(twinsync_task_id)
+        build_status(twinsync_task_id)
         self._deadline_s = policy.deadline_s
         self._last_answer: Answer | None = None
         self._last_seen: TwinSyncTask | StatusError
@@ -107,6 +114,11 @@ class Wait:
         self._last_state: TaskState | None = None
         self._troubles = 0
         self._trouble_since_s = 0.0
+
+    @property
+    def request(self) -> Request:
+        """The question for the job's status."""
+        return build_status(self.twinsync_task_id)
 
     def read(self, answer: Answer) -> TwinSyncTask | StatusError:
         """Read the answer to :attr:`request`; mostly it is the same as the one before."""

@@ -107,11 +107,16 @@ class Pool:
             # It has no request under way. Who enters while this one is closed opens another.
             await self._line.session.close()
 
+    def address(self, request: Request) -> URL:
+        """Give the address of a GET, for :meth:`ask`: made once a wait, it saves a tenth of each look."""
+        return self._url.with_query(request.params)
+
     async def ask(
-        self, request: Request, *, patience_s: float | None = None, in_any_case: bool = False
+        self, address: URL, *, patience_s: float | None = None, in_any_case: bool = False
     ) -> Answer:
         """Send a GET when it is its turn; while the service is down, give what the last one who tried got.
 
+        :param address: what :meth:`address` gave.
         :param patience_s: the longest to wait for the turn, in seconds; None for no such bound.
         :param in_any_case: send it to a service that is down, too.
         """
@@ -133,7 +138,7 @@ class Pool:
                     if self._limiter:
                         async with timeout_at(give_up_at_s), self._gate:
                             await self._limiter.acquire()
-                    answer = await self._send(request)
+                    answer = await self._send(address)
                     return answer
                 finally:
                     self._outage.seen(answer, asked_at_s, time.monotonic())
@@ -144,14 +149,12 @@ class Pool:
         finally:
             self._asking -= 1
 
-    async def _send(self, request: Request) -> Answer:
+    async def _send(self, address: URL) -> Answer:
         line = self._line
         line.requests += 1
         try:
             # `aiohttp` sends a GET once more by itself, if a connection that was kept turns out to be closed.
-            async with line.session.get(
-                self._url, params=request.params, proxy=self._proxy, allow_redirects=False
-            ) as response:
+            async with line.session.get(address, proxy=self._proxy, allow_redirects=False) as response:
                 content, body = response.content, b""
                 while len(body) < MAX_ANSWER_BYTES and not content.at_eof():
                     body += await content.read(_CHUNK_BYTES)

@@ -74,12 +74,13 @@ class TwinSyncSensor(BaseSensorOperator):
         twinsync_conn_id: str = DEFAULT_CONN_ID,
         deferrable: bool = True,
         poke_interval: timedelta | float = DEFAULT_POKE_INTERVAL_S,
+        max_wait: timedelta | float | None = None,
         start_from_trigger: bool = False,
         end_from_trigger: bool = False,
         start_trigger_args: StartTriggerArgs | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(poke_interval=poke_interval, **kwargs)
+        super().__init__(poke_interval=poke_interval, max_wait=max_wait, **kwargs)
         self.twinsync_task_id = twinsync_task_id
         self.twinsync_conn_id = twinsync_conn_id
         self.deferrable = deferrable

@@ -91,7 +91,7 @@ def measure(one: Contender, n: int, options: dict[str, float], log: str, cores: 
 
 def plan(counts: list[int], only: list[str], quick: bool) -> list[tuple[Contender, int, dict[str, float]]]:
     """Say who is measured, at which N and how; one N after the other, as a machine changes with time."""
-    usual: dict[str, float] = {"window-s": 10, "end-s": 5} if quick else {"window-s": 20, "end-s": 10}
+    usual: dict[str, float] = {"window-s": 10 if quick else 15}
     whole: dict[str, float] = {"lifetime-s": 60 if quick else 600, "spread-s": 10 if quick else 60}
     todo = [(one, n, usual) for n in counts for one in CONTENDERS]
     if max(counts) == max(USUAL_NS):

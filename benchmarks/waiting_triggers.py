@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -34,7 +35,11 @@ class SleepingTrigger(BaseTrigger):
 
 
 class BareTrigger(BaseTrigger):
-    """The least that a polling trigger can do: a GET over one session for all of them, read and decoded."""
+    """The least that a polling trigger can do: a GET over one session for all of them, read and decoded.
+
+    Its first pause is of one to two intervals, as TwinSyncTrigger's is: requests that come in one burst, a
+    hundred in each turn of the loop, cost half of the same requests one by one.
+    """
 
     session: aiohttp.ClientSession | None = None  # the class's
 
@@ -51,6 +56,7 @@ class BareTrigger(BaseTrigger):
         """Ask until the job has ended."""
         if BareTrigger.session is None:
             BareTrigger.session = aiohttp.ClientSession()
+        await asyncio.sleep(self.poke_interval_s * (1 + random.random()))
         while True:
             async with BareTrigger.session.get(self.url) as response:
                 answer = json.loads(await response.read())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -127,8 +128,15 @@ def test_the_jitter_is_another_for_each_job_and_look_and_the_same_in_each_run() 
     assert spreads == [chance(job, look) for job in BATCH[:100] for look in range(10)]
 
 
+def test_jobs_that_are_alike_at_one_look_are_not_so_at_the_next() -> None:
+    """With a CRC, which is linear, they would be: waits that ask together would do so for ever."""
+    alike = sorted(BATCH, key=lambda job: chance(job, 2))
+    gaps = [abs(chance(one, 3) - chance(other, 3)) for one, other in pairwise(alike)]
+    assert sum(gaps) / len(gaps) == pytest.approx(1 / 3, abs=0.05)
+
+
 def test_waits_that_began_together_drift_apart() -> None:
-    """A thousand, half a minute later. A CRC is no chance: it is linear, and then half of them met again."""
+    """A thousand with the default policy, half a minute later."""
     policy = PollPolicy()
     asked_at_s = []
     for job in BATCH:

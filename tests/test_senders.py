@@ -83,7 +83,7 @@ async def ask(settings: Settings, request: Request) -> Answer:
     """Send one request from a triggerer in which nothing else waits."""
     pool = await join(settings)
     try:
-        return await pool.ask(request)
+        return await pool.ask(pool.address(request))
     finally:
         await pool.leave()
 
