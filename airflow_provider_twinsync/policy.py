@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync.protocol import Answer
 
 #: The floor and the ceiling of the pause between two looks, and the share of the time waited so far that it
-#: is in between. Chosen by `benchmarks/poll_policy.py`, so that a video is seen some 3 % late at most.
+#: is in between: a video is seen 3 % late on average (`benchmarks/bench_policy.py` shows it).
 DEFAULT_POKE_INTERVAL_S = 2.0
 DEFAULT_MAX_WAIT_S = 60.0
 _SHARE = 0.05

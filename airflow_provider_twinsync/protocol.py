@@ -13,6 +13,7 @@ import hashlib
 import html
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -362,17 +363,16 @@ _DOWN_STATUSES = (429, 500, 502, 503, 504)
 def outage_of(answer: Answer) -> str | None:
     """Say what of an answer means that the service is down, whoever asks it for what; None if it is not.
 
-    As in :func:`parse_task` an answer that has a code is one, whatever its HTTP status is.
+    As in :func:`parse_task` an answer with the code of a state is one, whatever its HTTP status is.
     """
     if isinstance(answer, NoAnswer):
         return answer.problem
     if answer.status not in _DOWN_STATUSES:
         return None
-    try:
-        _read_code(_read_json(answer.body))
-    except ValueError:
-        return f"HTTP {answer.status}"
-    return None
+    with suppress(ValueError):
+        if _read_code(_read_json(answer.body)) in _STATE_OF_CODE:
+            return None
+    return f"HTTP {answer.status}"
 
 
 def _no_status(twinsync_task_id: str, problem: str, retry_after_s: float | None = None) -> StatusError:

@@ -72,8 +72,8 @@ class Watch:
         return time.monotonic() - self._began
 
     def pause_s(self, elapsed_s: float) -> float:
-        """Give the usual pause after so many seconds, where the looks are not counted here."""
-        return self._wait.policy.delay_s(1, elapsed_s, self.twinsync_task_id)
+        """Give the usual pause after so many seconds, for who does not count the looks."""
+        return self._wait.policy.delay_s(2 + int(elapsed_s), elapsed_s, self.twinsync_task_id)
 
     def until_the_end(self) -> End:
         """Look and sleep, look and sleep."""

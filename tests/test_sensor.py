@@ -303,17 +303,32 @@ def test_never_fail_skips(emulator, hook):
     assert run.ended == "AirflowSkipException"
 
 
-def test_a_rescheduled_sensor_looks_once_a_time(emulator, job):
-    """With mode="reschedule" the worker is given back after each look."""
+@pytest.mark.parametrize(
+    ("arguments", "waited_s", "least_s", "most_s"),
+    [
+        ({"poke_interval": 60}, 0, 60, 66),
+        ({"poke_interval": 60}, 3600, 60, 60),
+        ({"poke_interval": 10, "max_wait": 300}, 3600, 180, 198),
+        ({"poke_interval": 60, "exponential_backoff": True}, 0, 30, 60),
+    ],
+    ids=["the floor", "the default ceiling", "a share of the time waited", "backoff is Airflow's"],
+)
+def test_a_rescheduled_sensor_looks_once_a_time(emulator, job, arguments, waited_s, least_s, most_s):
+    """With mode="reschedule" the worker is given back after each look; the pause is as in the other modes."""
+    from airflow.sdk import timezone
     from airflow.sdk.exceptions import AirflowRescheduleException
+
+    began = timezone.utcnow() - timedelta(seconds=waited_s)
 
     class TaskInstance(dict):  # what BaseSensorOperator asks of it in this mode
         xcom_push = staticmethod(lambda **_: None)
-        get_first_reschedule_date = staticmethod(lambda _: None)
+        get_first_reschedule_date = staticmethod(lambda _: began)
 
-    asked = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule", poke_interval=60, timeout=600)
-    with pytest.raises(AirflowRescheduleException):
+    asked = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule", timeout=6000, **arguments)
+    with pytest.raises(AirflowRescheduleException) as rescheduled:
         asked.execute({"ti": TaskInstance()})
+    pause_s = (rescheduled.value.reschedule_date - timezone.utcnow()).total_seconds()
+    assert least_s - 1 < pause_s <= most_s
     assert [entry.call for entry in emulator.world.journal] == ["submit", "status"]
 
 
