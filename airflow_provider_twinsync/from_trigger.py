@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twinsync.connection import DEFAULT_REQUEST_TIMEOUT_S
 from airflow_provider_twinsync.events import BACKSTOP_S
@@ -35,13 +36,24 @@ def why_no_triggerer(sensor: Any) -> str:
     return "" if sensor.deferrable else "deferrable is False"
 
 
+def _why_not_picked_up() -> str:
+    """Say why no triggerer may take up what it begins; empty if one does."""
+    # Airflow 3.3.2 gives such a trigger no queue, and a triggerer that has queues takes no others.
+    queues = conf.getboolean("triggerer", "queues_enabled", fallback=False)
+    return "[triggerer] queues_enabled is on, and Airflow puts it into no queue" if queues else ""
+
+
 def start_args_of(sensor: Any) -> StartTriggerArgs:
     """Give what makes Airflow begin the wait of a sensor in the triggerer.
 
     :raises NeedsWorkerError: it cannot begin there.
     """
-    if why := why_no_triggerer(sensor):
+    if why := why_no_triggerer(sensor) or _why_not_picked_up():
         raise NeedsWorkerError(why)
+    dag = sensor.get_dag()
+    if set(sensor.params) - set(dag.params if dag else ()):
+        # Airflow checks them in the triggerer, which ends, with all its triggers, if one is wrong (3.3.2).
+        raise NeedsWorkerError("the task has params of its own")
     if sensor.on_execute_callback:
         raise NeedsWorkerError("the task has an on_execute_callback, which only a worker calls")
     if _is_hooked(sensor, "pre_execute"):
@@ -55,7 +67,8 @@ def start_args_of(sensor: Any) -> StartTriggerArgs:
         silent_fail=sensor.silent_fail,
         timeout=sensor.timeout,
         execution_timeout=sensor.execution_timeout,
-        end_from_trigger=sensor.end_from_trigger and not why_worker_ends(sensor),
+        # While the DAG file is parsed, nothing comes after the task yet: the triggerer looks again.
+        end_from_trigger=sensor.end_from_trigger and not _why_worker_ends_by_its_arguments(sensor),
         do_xcom_push=sensor.do_xcom_push,
     )
 
@@ -115,7 +128,7 @@ def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
     :raises UsageError: the triggerer cannot render an id.
     """
     arguments = {**wait, "start_from_trigger": True}
-    if not _HAS_IT:  # Airflow 2.11 would start it with the template as the id
+    if not _HAS_IT or _why_not_picked_up():  # Airflow 2.11 would start it with the template as the id
         return arguments
     try:
         check_template("twinsync_task_id", twinsync_task_id)
@@ -125,20 +138,26 @@ def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
     return {**arguments, "start_trigger_args": start_args(twinsync_task_id=twinsync_task_id, **wait)}
 
 
-def why_worker_ends(task: Any) -> str:
+def why_worker_ends(task: Any, *, is_mapped: bool = False) -> str:
     """Say what a task has that Airflow does on a worker alone when the task succeeds; empty if nothing.
 
     :param task: the operator, or what a trigger has of it, which does not know of a ``post_execute``.
+    :param is_mapped: whether it is one of those that a mapped task was made into.
     """
+    if why := _why_worker_ends_by_its_arguments(task):
+        return why
+    if task.get_dag() and not (is_mapped or task.is_mapped) and any(task.iter_mapped_dependants()):
+        return "another task is mapped over what it gives, which only a worker checks"
+    return ""
+
+
+def _why_worker_ends_by_its_arguments(task: Any) -> str:
     if task.has_on_success_callback:
         return "the task has an on_success_callback, which only a worker calls"
     if task.outlets:
         return "the task has outlets, whose events only a worker makes"
     if _is_hooked(task, "post_execute"):
         return "the task has a post_execute, which only a worker calls"
-    # While the DAG file is parsed, nothing comes after the task yet: the triggerer looks again.
-    if task.get_dag() and not task.is_mapped and next(task.iter_mapped_dependants(), None) is not None:
-        return "another task is mapped over what it gives, which only a worker checks"
     return ""
 
 
@@ -152,18 +171,16 @@ def _is_hooked(task: Any, name: str) -> bool:
     return getattr(task, f"_{name}_hook") is not None or method is not getattr(BaseOperator, name)
 
 
-def begin_try(ti: Any, status_url: str | None) -> None:
-    """Do what a worker does when a try begins: forget the result of an earlier one, set the link; blocks.
+def begin_try(ti: Any) -> None:
+    """Forget what an earlier try left, as Airflow does for a worker; blocks.
 
     :param ti: the task instance, as a trigger knows it.
-    :param status_url: None if it could not be found out.
     """
     from airflow.providers.common.compat.sdk import XCom
 
     if ti.try_number > 1:
-        XCom.delete(key=_RETURN_VALUE, **_place(ti))
-    if status_url:
-        _set_link(ti, status_url)
+        for key in (_RETURN_VALUE, LINK_KEY, TwinSyncVideoLink().xcom_key):
+            XCom.delete(key=key, **_place(ti))
 
 
 def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
@@ -173,12 +190,13 @@ def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
     """
     from airflow.providers.common.compat.sdk import XCom
 
-    _set_link(ti, result_url)
+    set_link(ti, result_url)
     if do_xcom_push:
         XCom.set(key=_RETURN_VALUE, value=result_url, **_place(ti))
 
 
-def _set_link(ti: Any, url: str) -> None:
+def set_link(ti: Any, url: str) -> None:
+    """Store where the link of a task leads; blocks."""
     from airflow.providers.common.compat.sdk import XCom
     from airflow.sdk.bases.xcom import BaseXCom
 

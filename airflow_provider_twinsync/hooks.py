@@ -203,11 +203,13 @@ class TwinSyncHook(BaseHook):
     async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`."""
         request = build_status(twinsync_task_id)
-        pool = self._pool or await self._join()
+        kept = self._pool
+        pool = kept or await self._join()
         try:
-            answer = await pool.ask(pool.address(request))
+            # Who asks once wants to know now, and not what others were told.
+            answer = await pool.ask(pool.address(request), in_any_case=True)
         finally:
-            if pool is not self._pool:
+            if not kept:
                 await pool.leave()
         return parse_task(request.params["taskID"], answer)
 
@@ -234,8 +236,9 @@ class TwinSyncHook(BaseHook):
         """
         from airflow_provider_twinsync.senders import send
 
+        began = time.monotonic()
         seen = wait.read(send(self.settings(), wait.request))
-        return self._noted(wait.next(seen, elapsed_s))
+        return self._noted(wait.next(seen, elapsed_s, time.monotonic() - began))
 
     async def alook(self, wait: Wait, elapsed_s: float) -> Again | End:
         """Take one step of a wait without blocking the event loop; as :meth:`look`.
@@ -245,18 +248,19 @@ class TwinSyncHook(BaseHook):
         A worker has read the connection before. If it cannot be looked up now, that is trouble like any
         other: Airflow 3 says of a database that is away, too, that there is no such connection.
         """
+        began = time.monotonic()
         try:
             if self._pool is None:
                 self._pool = await self._join()
                 wait.tolerate(self._pool.settings.tolerance_s)
             if self._wait is not wait:
                 self._wait, self._address = wait, self._pool.address(wait.request)
-            patience_s, is_last = wait.patience(elapsed_s)
-            answer = await self._pool.ask(self._address, patience_s=patience_s, in_any_case=is_last)
+            patience_s, decides = wait.patience(elapsed_s)
+            answer = await self._pool.ask(self._address, patience_s=patience_s, in_any_case=decides)
             seen = wait.read(answer)
         except UnavailableError as error:
             seen = StatusError(str(error), problem=str(error).rstrip("."))
-        return self._noted(wait.next(seen, elapsed_s))
+        return self._noted(wait.next(seen, elapsed_s, time.monotonic() - began))
 
     def download(
         self,

@@ -109,8 +109,9 @@ class Wait:
         build_status(twinsync_task_id)
         self._deadline_s = policy.deadline_s
         self._last_answer: Answer | None = None
-        self._last_seen: TwinSyncTask | StatusError
+        self._last_seen: TwinSyncTask
         self._looks = 0
+        self._took_s = 0.0
         self._last_state: TaskState | None = None
         self._troubles = 0
         self._trouble_since_s = 0.0
@@ -122,21 +123,25 @@ class Wait:
 
     def read(self, answer: Answer) -> TwinSyncTask | StatusError:
         """Read the answer to :attr:`request`; mostly it is the same as the one before."""
-        if answer != self._last_answer:
-            self._last_answer = answer
-            try:
-                self._last_seen = parse_task(self.twinsync_task_id, answer)
-            except StatusError as error:
-                self._last_seen = error.with_traceback(None)
-        return self._last_seen
+        if answer == self._last_answer:
+            return self._last_seen
+        try:
+            seen = parse_task(self.twinsync_task_id, answer)
+        except StatusError as error:
+            return error  # not kept: it may come with a page
+        self._last_answer, self._last_seen = answer, seen
+        return seen
 
-    def next(self, seen: TwinSyncTask | StatusError, elapsed_s: float) -> Again | End:
+    def next(self, seen: TwinSyncTask | StatusError, elapsed_s: float, took_s: float = 0.0) -> Again | End:
         """Decide what follows a look.
 
         :param seen: the job's status, or the error that came instead.
-        :param elapsed_s: seconds since the start of the wait.
+        :param elapsed_s: seconds from the start of the wait to the look.
+        :param took_s: seconds that the look took: in the end it is when it began that counts, as a job may
+            finish while an answer is on its way.
         """
         self._looks += 1
+        self._took_s = took_s
         if isinstance(seen, StatusError):
             return self._after_trouble(seen, elapsed_s)
         if seen.state is TaskState.SUCCEEDED:
@@ -191,14 +196,17 @@ class Wait:
         return Again(max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S))
 
     def patience(self, elapsed_s: float) -> tuple[float | None, bool]:
-        """Say how long the next look may wait for its turn, in seconds, and whether it is the last one.
+        """Say how long the next look may wait for its turn, in seconds, and whether it may end the wait.
 
-        Airflow ends a wait whose trigger says nothing for long after the deadline, and names no reason.
+        Airflow ends a wait whose trigger says nothing for long after the deadline, and names no reason. What
+        may end a wait has to be asked for, whatever other waits were told.
         """
+        tolerance_s, since_s = self.policy.tolerance_s, self.trouble_since_s
+        decides = tolerance_s is not None and since_s is not None and elapsed_s - since_s >= tolerance_s
         if self._deadline_s is None:
-            return None, False
+            return None, decides
         left_s = self._deadline_s - elapsed_s
-        return max(left_s, 0.0) + _LAST_TURN_S, left_s < _MIN_DELAY_S
+        return max(left_s, 0.0) + _LAST_TURN_S, decides or left_s < _MIN_DELAY_S
 
     def _until_deadline_s(self, elapsed_s: float, delay_s: float) -> float:
         """Shorten a delay so that the last look is at the deadline, and a video that came in time is seen."""
@@ -226,10 +234,11 @@ class Wait:
     def _again(
         self, elapsed_s: float, *, note: str | None, level: int = logging.INFO, at_least_s: float = 0.0
     ) -> Again | End:
-        delay_s = max(self.policy.delay_s(self._looks, elapsed_s, self.twinsync_task_id), at_least_s)
+        now_s = elapsed_s + self._took_s
+        delay_s = max(self.policy.delay_s(self._looks, now_s, self.twinsync_task_id), at_least_s)
         if self._deadline_s is not None and elapsed_s >= self._deadline_s:
             return self.timed_out(elapsed_s)
-        delay_s = self._until_deadline_s(elapsed_s, delay_s)
+        delay_s = self._until_deadline_s(now_s, delay_s)
         text = None if note is None else f"TwinSync job {self.twinsync_task_id} {note}"
         return Again(max(delay_s, _MIN_DELAY_S), text, level)
 

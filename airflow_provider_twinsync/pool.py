@@ -9,12 +9,13 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiolimiter import AsyncLimiter
 from yarl import URL
 
+from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.policy import Outage
 from airflow_provider_twinsync.protocol import MAX_ANSWER_BYTES, Answer, NoAnswer, Request, Response
 from airflow_provider_twinsync.senders import problem_of, proxy_of, retry_after_s, tls_of
@@ -47,7 +48,7 @@ async def join(settings: Settings) -> Pool:
 
     Who joins has to call :meth:`Pool.leave` once; the last one closes it.
 
-    :raises UsageError: the certificates to trust cannot be read.
+    :raises UsageError: the certificates to trust cannot be read, or the host is none.
     """
     # Reading certificates blocks; what was read is kept.
     tls = await asyncio.to_thread(tls_of, settings) if settings.url.startswith("https:") else True
@@ -58,9 +59,26 @@ async def join(settings: Settings) -> Pool:
                 _pools.pop(other, None)
     pool = _pools.setdefault(loop, {}).get(settings)
     if pool is None:
-        pool = _pools[loop][settings] = Pool(settings, tls)
+        try:
+            pool = _pools[loop][settings] = Pool(settings, tls)
+        except ValueError:  # there are host names that only the library refuses
+            raise UsageError(f"Connection {settings.conn_id!r}: the host is not usable.") from None
     pool.enter()
     return pool
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Closes a kept connection on which more has come than was asked for.
+
+    `aiohttp` would take that for the answer to the next request, which is of another job.
+    """
+
+    async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*args, **kwargs)
+        while connection.protocol and connection.protocol.should_close:
+            connection.close()
+            connection = await super().connect(*args, **kwargs)
+        return connection
 
 
 @dataclass(slots=True)
@@ -130,14 +148,14 @@ class Pool:
             else:  # without a timer, which would cost as much as the rest of this method
                 await self._slots.acquire()
             try:
+                if self._limiter:
+                    async with timeout_at(give_up_at_s), self._gate:
+                        await self._limiter.acquire()
                 asked_at_s = time.monotonic()
                 if not in_any_case and (known := self._outage.instead(asked_at_s)):
                     return known
                 answer = None
                 try:
-                    if self._limiter:
-                        async with timeout_at(give_up_at_s), self._gate:
-                            await self._limiter.acquire()
                     answer = await self._send(address)
                     return answer
                 finally:
@@ -170,9 +188,7 @@ class Pool:
                 await line.session.close()
 
     def _open(self) -> _Line:
-        connector = aiohttp.TCPConnector(
-            ssl=self._tls, limit=0, keepalive_timeout=_KEEP_ALIVE_S, use_dns_cache=False
-        )
+        connector = _Connector(ssl=self._tls, limit=0, keepalive_timeout=_KEEP_ALIVE_S, use_dns_cache=False)
         return _Line(
             aiohttp.ClientSession(
                 connector=connector,

@@ -144,7 +144,7 @@ class TwinSyncSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look once, and wait if the video is not there yet."""
-        why_not_ended = self._why_not_ended()
+        why_not_ended = self._why_not_ended(context)
         self._warn(self._why_not_started(context), why_not_ended)
         with self._errors():
             watch = self._watch = self._start()
@@ -168,7 +168,7 @@ class TwinSyncSensor(BaseSensorOperator):
             end = read_event(event)
             began_there = self.start_from_trigger and not self._watch and not self._why_not_started(context)
             if end.result_url and began_there:
-                self._warn("", self._why_not_ended())  # there was no execute() to say it
+                self._warn("", self._why_not_ended(context))  # there was no execute() to say it
             if self._skips and end.reason is not EndReason.SUCCEEDED:
                 # The sentence that BaseSensorOperator skips with names neither the job nor the reason.
                 self.log.warning("%s", end.message)
@@ -218,14 +218,15 @@ class TwinSyncSensor(BaseSensorOperator):
 
     def _why_not_started(self, context: Context) -> str:
         """Say why the triggerer did not begin a wait that it should have begun; empty if it did."""
-        is_mapped = getattr(context["ti"], "is_mapped", False)
-        if is_mapped and self.start_from_trigger and not self._is_start_given:
+        if _is_mapped(context) and self.start_from_trigger and not self._is_start_given:
             return "the task is mapped, and has not the arguments that TwinSyncSensor.in_triggerer() gives"
         return self._why_worker_starts
 
-    def _why_not_ended(self) -> str:
+    def _why_not_ended(self, context: Context) -> str:
         """Say why the triggerer cannot end a task that it should end; empty if it can."""
-        return (why_no_triggerer(self) or why_worker_ends(self)) if self.end_from_trigger else ""
+        if not self.end_from_trigger:
+            return ""
+        return why_no_triggerer(self) or why_worker_ends(self, is_mapped=_is_mapped(context))
 
     def _warn(self, why_not_started: str, why_not_ended: str) -> None:
         """Say in the task's log what is left to a worker, in one line."""
@@ -239,3 +240,7 @@ class TwinSyncSensor(BaseSensorOperator):
     @property
     def _skips(self) -> bool:
         return self.soft_fail or self.never_fail
+
+
+def _is_mapped(context: Context) -> bool:
+    return bool(getattr(context["ti"], "is_mapped", False))

@@ -14,13 +14,13 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.events import make_event
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
-from airflow_provider_twinsync.from_trigger import begin_try, end_try, why_worker_ends
+from airflow_provider_twinsync.from_trigger import begin_try, end_try, set_link, why_worker_ends
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S, DEFAULT_TOLERANCE_S, PollPolicy
 from airflow_provider_twinsync.polling import Again, End, EndReason, Wait, goes_on
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 log = logging.getLogger(__name__)
 
@@ -161,14 +161,18 @@ class TwinSyncTrigger(BaseTrigger):
 
         :raises UsageError: the id or the connection is wrong.
         """
+        await self._store(begin_try)
         self.twinsync_task_id = checked_task_id(self.twinsync_task_id)
-        url = None
         with suppress(UnavailableError):  # the wait bears with it, and says so
             url = (await hook.asettings()).status_url(self.twinsync_task_id)
+            await self._store(set_link, url)
+
+    async def _store(self, change: Callable[..., None], *arguments: str) -> None:
+        """Change the XComs of this task; no link is worth a wait, so trouble with them is only told."""
         if self.task_instance is not None:
             try:
-                await asyncio.to_thread(begin_try, self.task_instance, url)
-            except Exception as error:  # no link is worth a wait
+                await asyncio.to_thread(change, self.task_instance, *arguments)
+            except Exception as error:
                 log.warning("The XComs of this task could not be set when its wait began: %s", error)
 
     async def _end_here(self, result_url: str) -> bool:
@@ -177,7 +181,8 @@ class TwinSyncTrigger(BaseTrigger):
         if not self.end_from_trigger or ti is None:
             return False
         try:
-            if self.task and why_worker_ends(self.task):  # the worker says it
+            is_mapped = ti.map_index is not None and ti.map_index >= 0
+            if self.task and why_worker_ends(self.task, is_mapped=is_mapped):  # the worker says it
                 return False
             await asyncio.to_thread(end_try, ti, result_url, do_xcom_push=self.do_xcom_push)
         except Exception as error:

@@ -50,7 +50,7 @@ class Say:
     delay_s: float = 0.0
     status: int = 200
     headers: str = ""
-    then: str = ""  # "close" it, or "half" of it
+    then: str = ""  # "close" it, or "half" of it, or "twice" the answer: the second with a video
 
 
 class Service:
@@ -168,6 +168,8 @@ class _Connection(asyncio.Protocol):
         self.transport.write(head.encode() + text)
         if say.then == "half":
             self.transport.write_eof()
+        elif say.then == "twice":
+            self.service.loop.call_later(0.05, self.answer, asked, Say(DONE))
         elif say.then:
             self.transport.close()
 

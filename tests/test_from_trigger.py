@@ -271,6 +271,16 @@ class Hooked(TwinSyncSensor):
     def post_execute(self, context: Any, result: Any = None) -> None: ...
 
 
+@pytest.mark.skipif(not HAS_IT, reason="Airflow 3.3 and later")
+def test_where_triggerers_have_queues_a_worker_starts_the_wait(monkeypatch):
+    """A trigger without a queue would be taken up by none of them."""
+    monkeypatch.setenv("AIRFLOW__TRIGGERER__QUEUES_ENABLED", "True")
+    waiting = TwinSyncSensor(**BOTH, twinsync_task_id="1")
+    assert waiting.start_from_trigger is False
+    assert "queues_enabled is on" in waiting._why_worker_starts
+    assert "start_trigger_args" not in TwinSyncSensor.in_triggerer("1", timeout=60)
+
+
 def warnings(logged: str) -> list[str]:
     """The lines on what is not used; Airflow 2 shows each twice."""
     lines = re.findall(r"(?:start|end)_from_trigger=True is not used: .*", logged)
@@ -285,6 +295,7 @@ LEFT = {
     "on_execute_callback": ({"on_execute_callback": print}, "the task has an on_execute_callback", None),
     "pre_execute": ({"pre_execute": print}, "the task has a pre_execute", None),
     "a template": ({"twinsync_conn_id": "{{ task.owner }}"}, "the template of twinsync_conn_id", None),
+    "params": ({"params": {"mine": 1}}, "the task has params of its own", None),
     "on_success_callback": ({"on_success_callback": print}, None, "the task has an on_success_callback"),
     "post_execute": ({"post_execute": print}, None, "the task has a post_execute"),
     "both hooks": ({"cls": Hooked}, "the task has a pre_execute", "the task has a post_execute"),

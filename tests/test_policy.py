@@ -420,7 +420,9 @@ def test_what_one_that_was_under_way_is_asked_for_counts_too() -> None:
 
 @pytest.mark.parametrize("code", [101, 103, 104, "103"])
 @pytest.mark.parametrize("retry_after_s", [None, 30.0])
-def test_an_answer_with_the_code_of_a_state_is_given_to_nobody_else(code: Any, retry_after_s: float | None) -> None:
+def test_an_answer_with_the_code_of_a_state_is_given_to_nobody_else(
+    code: Any, retry_after_s: float | None
+) -> None:
     """It is the end of one job, whatever the HTTP status is, and no outage: another job must not get it."""
     line = Line()
     body = json.dumps({"result_code": code, "msg": "", "result_url": "http://h/another.mp4"}).encode()

@@ -328,6 +328,46 @@ def test_a_look_waits_for_its_turn_until_soon_after_the_deadline(
     assert (longest_s, is_last) == (pytest.approx(patience[0]), patience[1])
 
 
+@pytest.mark.parametrize(
+    ("tolerance_s", "elapsed_s", "decides"),
+    [(300.0, 309.0, False), (300.0, 310.0, True), (300.0, 1e6, True), (None, 1e6, False)],
+)
+def test_a_look_that_may_end_the_wait_asks_itself(
+    tolerance_s: float | None, elapsed_s: float, decides: bool
+) -> None:
+    """What other waits were told is no reason to give up."""
+    wait = Wait(ID, PollPolicy(tolerance_s=tolerance_s))
+    assert wait.patience(elapsed_s) == (None, False)
+    wait.next(TROUBLE, 10.0)
+    assert wait.patience(elapsed_s) == (None, decides)
+    wait.next(WAITING, 20.0)
+    assert wait.patience(elapsed_s) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("took_s", "delay_s"), [(0.0, 60.0), (200.0, 50.0), (249.9, MIN_DELAY_S), (400.0, MIN_DELAY_S)]
+)
+def test_a_look_that_took_long_does_not_put_off_the_last_one(took_s: float, delay_s: float) -> None:
+    """Many wait for their turn: Airflow's own deadline is soon after that of the wait."""
+    policy = PollPolicy(poke_interval_s=60, max_wait_s=60, timeout_s=3600)
+    step = Wait(ID, policy).next(WAITING, 3350, took_s)
+    assert isinstance(step, Again)
+    assert step.delay_s == pytest.approx(delay_s)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["a status", "a page"])
+def test_only_the_last_status_is_kept(kept: bool) -> None:
+    """It is mostly the same again; a page that came instead may be large."""
+    wait = Wait(ID, PollPolicy())
+    body = b'{"result_code": 102, "msg": ""}' if kept else b"<html>"
+    seen = [wait.read(Response(200, bytes(bytearray(body)))) for _ in range(2)]
+    assert (seen[0] is seen[1]) == kept
+    assert isinstance(seen[0], TwinSyncTask) == kept
+    assert wait.read(Response(200, b'{"result_code": 101}')) == TwinSyncTask(
+        ID, TaskState.WAITING, 101, "", None
+    )
+
+
 @pytest.mark.parametrize("elapsed_s", [0, 59.99, 60, 1e6])
 def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> None:
     """Even after the deadline, for a triggerer that was down; then it ends."""

@@ -33,7 +33,7 @@ from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.policy import PollPolicy
 from airflow_provider_twinsync.polling import Wait
 from airflow_provider_twinsync.pool import MAX_CONNECTIONS
-from airflow_provider_twinsync.protocol import TwinSyncTask
+from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,6 +217,25 @@ def test_a_kept_connection_that_is_closed_is_no_trouble(
         assert max(service.polls().values()) == (2 if is_late else 1)
 
     run(main())
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(service: Service) -> None:
+    """It would be the video of another job."""
+    service.say = lambda asked: Say(then="twice" if asked.job == "one" else "")
+
+    async def main() -> None:
+        async with aclosing(await kept()) as hook:
+            await hook.aget_task("one")
+            await asyncio.sleep(0.2)
+            assert (await hook.aget_task("another")).state is TaskState.RUNNING
+
+    run(main())
+
+
+def test_a_host_that_only_the_library_refuses_ends_the_wait(connect: Callable[..., None]) -> None:
+    """Zero-width characters come with what is copied from a page."""
+    connect(host="twin\u200bsync.example")
+    assert run(reasons(1)) == {"unusable"}
 
 
 def test_connections_that_were_all_forgotten_cost_one_look(service: Service) -> None:
