@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CONN_ID = "twinsync_default"
 
+_imported: list[Any] = []  # the pool module, once a triggerer of this process needs it
+
 
 class TwinSyncHook(BaseHook):
     """Talk to TwinSync over an Airflow connection of the type ``twinsync``.
@@ -215,9 +217,11 @@ class TwinSyncHook(BaseHook):
 
     async def _join(self) -> Pool:
         settings = await self.asettings()
-        # What it imports takes half a second, once a process, which is not the event loop's.
-        room = await asyncio.to_thread(import_module, "airflow_provider_twinsync.pool")
-        pool: Pool = await room.join(settings)
+        if not _imported:
+            # It takes half a second, which is not the event loop's. (A module that another thread is still
+            # importing is in sys.modules, too.)
+            _imported.append(await asyncio.to_thread(import_module, "airflow_provider_twinsync.pool"))
+        pool: Pool = await _imported[0].join(settings)
         self._settings = pool.settings  # ten thousand equal ones are one
         return pool
 

@@ -71,14 +71,17 @@ class PollPolicy:
         :param looks: how many looks there were.
         :param elapsed_s: seconds since the start of the wait.
         """
-        spread = chance(twinsync_task_id, looks)
         if self.exponential_backoff:
             # The exponent is bounded: beyond it a float would overflow, and no wait is that long.
-            delay_s = self.poke_interval_s * 2.0 ** (min(looks, 64) - 2) * (1 + spread)
+            backoff_s = self.poke_interval_s * 2.0 ** (min(looks, 64) - 2)
+            delay_s = backoff_s * (1 + chance(twinsync_task_id, looks))
             return delay_s if self.max_wait_s is None else min(delay_s, self.max_wait_s)
+        delay_s, ceiling_s = self._share_s(elapsed_s), self._ceiling_s
+        if delay_s >= ceiling_s:
+            return ceiling_s
         # The first pause sets waits apart that began together, the others keep them so.
-        delay_s = self._share_s(elapsed_s) * (1 + (1.0 if looks == 1 else _JITTER) * spread)
-        return min(delay_s, self._ceiling_s)
+        stretch = 1.0 if looks == 1 else _JITTER
+        return min(delay_s * (1 + stretch * chance(twinsync_task_id, looks)), ceiling_s)
 
     def takeover_delay_s(self, elapsed_s: float, twinsync_task_id: str) -> float:
         """Seconds to wait before the first look of another process: it may take thousands over at once.

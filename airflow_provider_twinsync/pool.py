@@ -194,5 +194,6 @@ class Pool:
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=self.settings.request_timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("Accept-Encoding",),  # an answer is too short to be packed
             )
         )

@@ -394,6 +394,7 @@ def test_the_first_look_of_a_process_imports_nothing_in_the_loop(hook, monkeypat
         name = f"airflow_provider_twinsync.{room}"
         monkeypatch.setattr(airflow_provider_twinsync, room, import_module(name))
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("airflow_provider_twinsync.hooks._imported", [])  # as in a fresh process
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     with pytest.raises(StatusError):
         asyncio.run(hook.aget_task("1"))
