@@ -43,7 +43,14 @@ log = logging.getLogger(__name__)
 
 DEFAULT_CONN_ID = "twinsync_default"
 
-_imported: list[Any] = []  # the pool module, once a triggerer of this process needs it
+_imported: list[Any] = []  # the pool module, once this process needs it
+
+
+async def _pool_room() -> Any:
+    """Import what a triggerer asks with: it takes half a second, which is not the event loop's."""
+    if not _imported:  # in sys.modules is also what another thread is still importing
+        _imported.append(await asyncio.to_thread(import_module, "airflow_provider_twinsync.pool"))
+    return _imported[0]
 
 
 class TwinSyncHook(BaseHook):
@@ -217,11 +224,7 @@ class TwinSyncHook(BaseHook):
 
     async def _join(self) -> Pool:
         settings = await self.asettings()
-        if not _imported:
-            # It takes half a second, which is not the event loop's. (A module that another thread is still
-            # importing is in sys.modules, too.)
-            _imported.append(await asyncio.to_thread(import_module, "airflow_provider_twinsync.pool"))
-        pool: Pool = await _imported[0].join(settings)
+        pool: Pool = await (await _pool_room()).join(settings)
         self._settings = pool.settings  # ten thousand equal ones are one
         return pool
 

@@ -388,6 +388,7 @@ def test_the_first_look_of_a_process_imports_nothing_in_the_loop(hook, monkeypat
         def find_spec(found: str, *_: Any) -> None:
             importers[found] = threading.current_thread()
 
+    asyncio.run(hook.asettings())  # Airflow's own look-up imports some small modules in the loop
     # Who imports these imports what they need.
     rooms = ["pool", "senders"]
     for room in rooms:
