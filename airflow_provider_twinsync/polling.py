@@ -111,7 +111,6 @@ class Wait:
         self._last_answer: Answer | None = None
         self._last_seen: TwinSyncTask
         self._looks = 0
-        self._took_s = 0.0
         self._last_state: TaskState | None = None
         self._troubles = 0
         self._trouble_since_s = 0.0
@@ -141,9 +140,8 @@ class Wait:
             finish while an answer is on its way.
         """
         self._looks += 1
-        self._took_s = took_s
         if isinstance(seen, StatusError):
-            return self._after_trouble(seen, elapsed_s)
+            return self._after_trouble(seen, elapsed_s, took_s)
         if seen.state is TaskState.SUCCEEDED:
             return self._end(EndReason.SUCCEEDED, f"is finished after {elapsed_s:.0f} s.", seen.result_url)
         if seen.state is TaskState.FAILED:
@@ -161,7 +159,7 @@ class Wait:
             note = f"is {seen.state.value} ({elapsed_s:.0f} s)."
         self._troubles = 0
         self._last_state = seen.state
-        return self._again(elapsed_s, note=note)
+        return self._again(elapsed_s, took_s, note=note)
 
     @property
     def trouble_since_s(self) -> float | None:
@@ -212,7 +210,7 @@ class Wait:
         """Shorten a delay so that the last look is at the deadline, and a video that came in time is seen."""
         return delay_s if self._deadline_s is None else min(delay_s, self._deadline_s - elapsed_s)
 
-    def _after_trouble(self, trouble: StatusError, elapsed_s: float) -> Again | End:
+    def _after_trouble(self, trouble: StatusError, elapsed_s: float, took_s: float) -> Again | End:
         if not self._troubles:
             self._trouble_since_s = elapsed_s
         self._troubles += 1
@@ -229,12 +227,18 @@ class Wait:
             patience = "until the deadline" if tolerance_s is None else f"for up to {tolerance_s:g} s"
             note = f"cannot be followed at the moment, and is asked for again {patience}: {trouble.problem}."
         pause_s = max(asked_pause_s(trouble.retry_after_s), down_pause_s(self._troubles))
-        return self._again(elapsed_s, note=note, level=logging.WARNING, at_least_s=pause_s)
+        return self._again(elapsed_s, took_s, note=note, level=logging.WARNING, at_least_s=pause_s)
 
     def _again(
-        self, elapsed_s: float, *, note: str | None, level: int = logging.INFO, at_least_s: float = 0.0
+        self,
+        elapsed_s: float,
+        took_s: float,
+        *,
+        note: str | None,
+        level: int = logging.INFO,
+        at_least_s: float = 0.0,
     ) -> Again | End:
-        now_s = elapsed_s + self._took_s
+        now_s = elapsed_s + took_s
         delay_s = max(self.policy.delay_s(self._looks, now_s, self.twinsync_task_id), at_least_s)
         if self._deadline_s is not None and elapsed_s >= self._deadline_s:
             return self.timed_out(elapsed_s)

@@ -50,19 +50,20 @@ async def join(settings: Settings) -> Pool:
 
     :raises UsageError: the certificates to trust cannot be read, or the host is none.
     """
-    # Reading certificates blocks; what was read is kept.
-    tls = await asyncio.to_thread(tls_of, settings) if settings.url.startswith("https:") else True
     loop = asyncio.get_running_loop()
     if loop not in _pools:
         for other in list(_pools):
             if other.is_closed():
                 _pools.pop(other, None)
-    pool = _pools.setdefault(loop, {}).get(settings)
-    if pool is None:
+    pools = _pools.setdefault(loop, {})
+    if settings not in pools:
+        # Reading certificates blocks, and meanwhile another may make the pool.
+        tls = await asyncio.to_thread(tls_of, settings) if settings.url.startswith("https:") else True
         try:
-            pool = _pools[loop][settings] = Pool(settings, tls)
+            pools.setdefault(settings, Pool(settings, tls))
         except ValueError:  # there are host names that only the library refuses
             raise UsageError(f"Connection {settings.conn_id!r}: the host is not usable.") from None
+    pool = pools[settings]
     pool.enter()
     return pool
 
