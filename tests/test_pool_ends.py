@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import subprocess
 import sys
-from collections import Counter
+import types
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from airflow_provider_twinsync.polling import Again
 from airflow_provider_twinsync.pool import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Generator
 
     from keepalive import Service
 
@@ -114,26 +115,58 @@ def test_waits_that_are_cancelled_at_the_ceiling_take_no_turn_along(
     run(main())
 
 
-@pytest.mark.parametrize("is_kept", [True, False], ids=["beside another", "alone"])
-def test_a_look_may_be_cancelled_at_any_moment(service: Service, is_kept: bool) -> None:
-    """Joining, connecting, sending, reading, leaving: a look takes some milliseconds, and each is tried."""
+@types.coroutine
+def cancelled_in(pause: int, is_over: bool, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Run a coroutine; cancel its task in the so manieth pause, as that begins or when it is just over.
+
+    A task can be stopped nowhere but where it lets the loop go on: these are all the moments there are, and
+    they do not depend on the speed of the machine.
+    """
+    task = asyncio.current_task()
+    assert task
+    steps = coroutine.__await__()
+    step: Callable[..., Any] = steps.send
+    arguments: Any = None
+    for number in itertools.count():
+        try:
+            waits_for = step(arguments)
+        except StopIteration as end:
+            return end.value
+        if number == pause:
+            if is_over and waits_for is not None:
+                waits_for.add_done_callback(lambda _: task.cancel())  # before what wakes the task
+            else:
+                task.cancel()
+        try:
+            step, arguments = steps.send, (yield waits_for)
+        except BaseException as error:
+            step, arguments = steps.throw, error
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["as a pause begins", "as it ends"])
+@pytest.mark.parametrize("beside", ["alone", "over a kept connection", "over a new connection"])
+def test_a_look_may_be_cancelled_at_any_moment(service: Service, beside: str, is_over: bool) -> None:
+    """Joining, connecting, sending, reading, leaving: in each of its pauses."""
+    if beside == "over a new connection":
+        service.say = lambda _: Say(headers="Connection: close\r\n", then="close")
 
     async def main() -> None:
-        hook = await kept() if is_kept else None
-        outcomes = Counter()
-        for step in range(60):
-            task = asyncio.ensure_future(look(f"job-{step}"))
-            await asyncio.sleep(step * 0.0002)
-            task.cancel()
+        hook = await kept() if beside != "alone" else None
+        for pause in itertools.count():
+            if beside == "over a kept connection":
+                await look(f"before-{pause}")
+            task = asyncio.ensure_future(cancelled_in(pause, is_over, look(f"job-{pause}")))
             await asyncio.wait([task])
-            outcomes[task.cancelled()] += 1
-            assert task.cancelled() or isinstance(task.result(), Again)
-            assert [shared.members for shared in pools()] == ([1] if is_kept else [])
-        assert outcomes[True] > 5
+            assert [shared.members for shared in pools()] == ([1] if hook else [])
+            if not task.cancelled():
+                break
+        assert isinstance(task.result(), Again)
         await all_slots_are_free(service)
         if hook:
             await hook.aclose()
         await until(lambda: not service.open)
+        # Some were stopped before they had asked, and some after.
+        assert {f"job-{n}" in service.polls() for n in range(pause)} == {False, True}
 
     run(main())
 
