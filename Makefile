@@ -8,6 +8,8 @@ AIRFLOW := 3.3.2
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
 INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/.peers
+# Earlier releases of Airflow, each with the day that its constraints are of: the one after it came out.
+RELEASED := 2.11.2=2026-03-15 3.0.6=2025-08-30 3.1.8=2026-03-12 3.2.2=2026-05-30
 
 # The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
 # shell sees it.
@@ -19,7 +21,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos test check format bench install constraints clean asked-python
+.PHONY: help demo airflow chaos test matrix check format bench install constraints clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -28,6 +30,8 @@ help:
 	@echo 'make chaos         hundreds of videos while workers, triggerers, the service and the database are killed'
 	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'
 	@echo 'make test          the tests, the demo among them'
+	@echo 'make matrix        the tests but for those of whole Airflows, from the built wheel, with each release of Airflow'
+	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
 	@echo 'make check         ruff, mypy --strict, format'
 	@echo '.ci/run            both: everything that has to hold for a landing'
 	@echo 'make format        let ruff rewrite what it can'
@@ -48,6 +52,10 @@ chaos: $(INSTALLED)
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest
+
+# CELLS="2.11.2-3.10 3.3.2-3.13" picks some, JOBS=1 runs one at a time.
+matrix: $(INSTALLED)
+	@$(BIN)/python -m dev.matrix $(CELLS) $(if $(JOBS),--jobs $(JOBS))
 
 check: $(INSTALLED)
 	@$(BIN)/python -m ruff check .
@@ -93,11 +101,23 @@ ifneq ($(origin PYTHON),file)
 		echo "$(VENV) is of $$($(BIN)/python -V), PYTHON=$(PYTHON) is not: run make clean first" >&2; exit 1; }
 endif
 
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
+	--constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) pyproject.toml
+
+# Of an earlier release's day there are no fonts yet, and of that of 3.0 no common-compat that is new enough.
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate --all-extras \
-		--group dev --group bench --constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) pyproject.toml -o $(CONSTRAINTS)
+	@$(COMPILE) --all-extras --group dev --group bench -o $(CONSTRAINTS)
+	@sed -i '1i # Airflow $(AIRFLOW), and the newest of all else when this was made, by `make constraints`.' $(CONSTRAINTS)
+	@set -e; for release in $(RELEASED); do \
+		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer=manimgx-fonts-cjk; \
+		case $$airflow in 3.0.*) newer="$$newer apache-airflow-providers-common-compat";; esac; \
+		echo "apache-airflow==$$airflow" > $(VENV)/airflow.txt; \
+		$(COMPILE) --extra emulator --group test --exclude-newer "$${day}T00:00:00Z" \
+			$$(printf -- '--exclude-newer-package %s=false ' $$newer) -o $$pins; \
+		sed -i "1i # Airflow $$airflow, and of all else what was there before $$day (newer: $$newer), by \`make constraints\`." $$pins; \
+	done
 
 clean:
-	rm -rf $(VENV) .airflow .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .nox .airflow .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,8 @@ from dev.chaos import main
 from dev.chaos_account import REFUSED_WORDS, UNCERTAIN_WORDS, Account, table
 from dev.chaos_plan import FAULTS, KILLS_PER_POINT, MIN_VIDEOS, POINTS, make_plan
 
+pytestmark = pytest.mark.whole_airflow
+
 JOB = {"text": "Hello", "image_url": "https://a.example/b.jpg", "pronouncer": "en-US-JennyNeural"}
 CHECKOUT = Path(__file__).resolve().parents[1]
 

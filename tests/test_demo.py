@@ -20,6 +20,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.whole_airflow
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 END_TIMEOUT_S = 60.0
 TIME_LIMIT_S = 180.0  # for a demo as a whole: one that says nothing more is killed

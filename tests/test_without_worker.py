@@ -26,9 +26,12 @@ DAG_ID = "waits"
 KEY = "without-worker-7c10"
 TIME_LIMIT_S = 120.0
 
-pytestmark = pytest.mark.skipif(
-    tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3), reason="only Airflow 3.3 and later can"
-)
+pytestmark = [
+    pytest.mark.whole_airflow,
+    pytest.mark.skipif(
+        tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3), reason="only Airflow 3.3 and later can"
+    ),
+]
 
 WITHOUT_WORKER = {"plain", "no_xcom", "templates", "one.wait[0]", "one.wait[1]", "mapped[0]", "mapped[1]"}
 STARTED_THERE = {"start", "callback", "outlets", "late_outlets"}

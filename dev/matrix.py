@@ -1,0 +1,113 @@
+"""`make matrix`: the tests with each release of Airflow and each Python, from the built wheel, as a table.
+
+The cells are in `noxfile.py`. Interpreters are looked for on the PATH, and among those of pyenv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+WORK = CHECKOUT / ".nox"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What became of one release of Airflow with one Python.
+
+    :param name: such as `3.3.2-3.11`.
+    :param result: nox's: `success`, `failed`, `skipped` (no such interpreter) or `aborted`.
+    :param counts: of tests that passed, failed and were skipped; None if they did not run to their end.
+    :param duration_s: of the tests.
+    """
+
+    name: str
+    result: str
+    counts: tuple[int, int, int] | None = None
+    duration_s: float = 0.0
+
+    @property
+    def outcome(self) -> str:
+        """One word for the table; a cell has passed only if its tests say so."""
+        if self.result == "skipped":
+            return "no interpreter"
+        return "passed" if self.result == "success" and self.counts and not self.counts[1] else "FAILED"
+
+    def __str__(self) -> str:
+        airflow, _, python = self.name.rpartition("-")
+        passed, failed, skipped = self.counts or ("", "", "")
+        time = f"{self.duration_s / 60:.1f} min" if self.counts else ""
+        return f"{airflow:8} {python:7} {passed:>7} {failed:>7} {skipped:>8} {time:>9}  {self.outcome}"
+
+
+def read(name: str, result: str) -> Cell:
+    """Read the report of a cell's tests."""
+    report = WORK / f"{name}.xml"
+    if result == "skipped" or not report.exists():
+        return Cell(name, result)
+    suite = ET.parse(report).getroot()[0]  # pytest wrote it
+    tests, failures, errors, skipped = (
+        int(suite.attrib[count]) for count in ("tests", "failures", "errors", "skipped")
+    )
+    failed = failures + errors
+    return Cell(name, result, (tests - failed - skipped, failed, skipped), float(suite.attrib["time"]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the cells, all unless some are named; gives 1 if any that could run has not passed."""
+    parser = argparse.ArgumentParser(prog="make matrix", description=__doc__)
+    parser.add_argument("cells", nargs="*", help="such as 2.11.2-3.10 3.3.2-3.13")
+    parser.add_argument("--jobs", default="2", help="how many at a time")
+    asked = parser.parse_args(arguments)
+
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    folders = [str(folder) for folder in sorted(pyenv.glob("versions/*/bin"))]
+    # This environment's uv is the one to use.
+    env = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], *folders]),
+    }
+    nox = [sys.executable, "-m", "nox"]
+    if not asked.cells:
+        listed = subprocess.run(
+            [*nox, "--list", "--json"], cwd=CHECKOUT, env=env, capture_output=True, check=True
+        )
+        asked.cells = [each["session"] for each in json.loads(listed.stdout) if each["session"] != "build"]
+    WORK.mkdir(exist_ok=True)
+    report = WORK / "report.json"
+    report.unlink(missing_ok=True)
+    command = [*nox, "--report", report, "--parallel", asked.jobs, "--sessions", *asked.cells]
+    ended = subprocess.run(command, cwd=CHECKOUT, env=env)
+    if not report.exists():
+        return ended.returncode or 1  # nox has said why
+
+    results = {each["signatures"][0]: each["result"] for each in json.loads(report.read_text())["sessions"]}
+    cells = [read(name, results.get(name, "failed")) for name in asked.cells]
+    for cell in cells:
+        log = WORK / f"{cell.name}.log"
+        if cell.outcome == "FAILED" and log.exists():
+            lines = log.read_text(errors="replace").splitlines()
+            print(f"\n{cell.name}, from {log.relative_to(CHECKOUT)}:")
+            print(*[line for line in lines if line.startswith(("FAILED", "ERROR"))] or lines[-25:], sep="\n")
+    print(f"\n{'Airflow':8} {'Python':7} {'passed':>7} {'failed':>7} {'skipped':>8} {'time':>9}")
+    print(*cells, sep="\n")
+    outcomes = [cell.outcome for cell in cells]
+    missing = f", {outcomes.count('no interpreter')} without an interpreter, not run"
+    failed = outcomes.count("FAILED")
+    print(
+        f"{outcomes.count('passed')} of {len(cells)} cells passed"
+        + (f", {failed} failed" if failed else "")
+        + (missing if "no interpreter" in outcomes else "")
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

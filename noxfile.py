@@ -1,0 +1,68 @@
+"""The cells of `make matrix`: the tests with each release of Airflow, from the built wheel.
+
+`nox -s 2.11.2-3.10` runs one. `dev/matrix.py` runs many, and prints the table.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+#: Airflow's releases, each with the Pythons that it is tested with; the pins of each are in constraints/.
+CELLS = {
+    "2.11.2": ["3.10", "3.12"],
+    "3.0.6": ["3.11", "3.12"],
+    "3.1.8": ["3.11", "3.12", "3.13"],
+    "3.2.2": ["3.11", "3.12", "3.13", "3.14"],
+    "3.3.2": ["3.10", "3.11", "3.12", "3.13", "3.14"],
+}
+PACKAGE = "airflow_provider_twinsync"
+CHECKOUT = Path(__file__).resolve().parent
+WORK = CHECKOUT / ".nox"
+BUILT = WORK / "built"
+WHERE = f"import sys, {PACKAGE} as it; assert it.__file__.startswith(sys.prefix), it.__file__"
+
+nox.needs_version = ">=2026.4.10"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # dev/matrix.py reports them
+
+
+@nox.session(python=False)
+def build(session: nox.Session) -> None:
+    """Build the wheel, and put beside it all that the tests read but the package."""
+    shutil.rmtree(BUILT, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", str(BUILT), external=True)
+    not_tests = shutil.ignore_patterns(PACKAGE, "[.]*", "__pycache__", "demo-output", "dist", "build")
+    shutil.copytree(CHECKOUT, BUILT / "tests", ignore=not_tests)
+
+
+def cell(session: nox.Session) -> None:
+    """Run the tests that start no Airflow of their own, where there is no other package than the wheel's."""
+    release = session.name.rpartition("-")[0]
+    folder, report = WORK / "tests" / session.name, WORK / f"{session.name}.xml"
+    report.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(BUILT / "tests", folder)
+    [wheel] = BUILT.glob("*.whl")
+    pins = f"constraints/airflow-{release}.txt"
+    session.install("--quiet", "--constraint", pins, f"{wheel}[emulator]", "--group", "test")
+    session.run("uv", "pip", "check", "--quiet", silent=True)
+    session.chdir(folder)
+    session.run("python", "-c", WHERE, silent=True)
+    command = ["python", "-m", "pytest", "-m", "not whole_airflow", f"--junit-xml={report}", *session.posargs]
+    with report.with_suffix(".log").open("w") as log:
+        session.run(*command, stdout=log, stderr=subprocess.STDOUT)
+
+
+for _airflow, _pythons in CELLS.items():
+    nox.session(
+        cell,
+        python=_pythons,
+        name=_airflow,
+        requires=["build"],
+        allow_parallel=True,
+    )
