@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from airflow_provider_twinsync.arguments import shown_url
 from airflow_provider_twinsync.exceptions import (
     ExecutionTimeoutError,
     JobFailedError,
@@ -34,6 +35,8 @@ _MIN_DELAY_S = 0.1
 _LAST_TURN_S = 10.0
 #: Trouble ends a wait only when it was met at least so often, however long the time between two looks is.
 _MIN_TROUBLES = 3
+#: A wait of which nothing else is to be said says so often that it still waits.
+_SIGN_OF_LIFE_S = 3600.0
 
 
 class EndReason(Enum):
@@ -112,6 +115,7 @@ class Wait:
         self._last_seen: TwinSyncTask
         self._looks = 0
         self._last_state: TaskState | None = None
+        self._said_at_s = 0.0
         self._troubles = 0
         self._trouble_since_s = 0.0
 
@@ -143,7 +147,9 @@ class Wait:
         if isinstance(seen, StatusError):
             return self._after_trouble(seen, elapsed_s, took_s)
         if seen.state is TaskState.SUCCEEDED:
-            return self._end(EndReason.SUCCEEDED, f"is finished after {elapsed_s:.0f} s.", seen.result_url)
+            where = f"its video is at {shown_url(seen.result_url or '')}"
+            said = f"is finished after {shown_duration(elapsed_s)}; {where}"
+            return self._end(EndReason.SUCCEEDED, said, seen.result_url)
         if seen.state is TaskState.FAILED:
             said = f": {seen.message.rstrip('.')}." if seen.message else "."
             return self._end(
@@ -154,12 +160,20 @@ class Wait:
         note = None
         if self._troubles:
             outage_s = elapsed_s - self._trouble_since_s
-            note = f"is reported again after {outage_s:.0f} s without a status; it is {seen.state.value}."
+            state = f"{seen.state.value} ({shown_duration(elapsed_s)})"
+            note = f"is reported again after {outage_s:.0f} s without a status, and is {state}"
         elif seen.state is not self._last_state:
-            note = f"is {seen.state.value} ({elapsed_s:.0f} s)."
+            note = f"is {seen.state.value} ({shown_duration(elapsed_s)})"
+        elif self._is_silent_for_long(elapsed_s):
+            note = f"is still {seen.state.value} ({shown_duration(elapsed_s)})"
         self._troubles = 0
         self._last_state = seen.state
         return self._again(elapsed_s, took_s, note=note)
+
+    @property
+    def last_state(self) -> TaskState | None:
+        """The job's state as it was seen last, or None."""
+        return self._last_state
 
     @property
     def trouble_since_s(self) -> float | None:
@@ -172,7 +186,12 @@ class Wait:
             self.policy = replace(self.policy, tolerance_s=tolerance_s)
 
     def go_on(
-        self, elapsed_s: float, *, next_look_s: float = 0.0, trouble_since_s: float | None = None
+        self,
+        elapsed_s: float,
+        *,
+        next_look_s: float = 0.0,
+        trouble_since_s: float | None = None,
+        last_state: TaskState | None = None,
     ) -> Again:
         """Take over a wait that another process began: look again after the usual pause, and once at least.
 
@@ -182,8 +201,10 @@ class Wait:
         :param elapsed_s: seconds since the start of the wait.
         :param next_look_s: when the other process meant to look again, in seconds from the start of the wait.
         :param trouble_since_s: its :attr:`trouble_since_s`.
+        :param last_state: its :attr:`last_state`, which it has told: only another one is news.
         """
         self._looks += 1
+        self._last_state, self._said_at_s = last_state, elapsed_s
         delay_s = self.policy.takeover_delay_s(elapsed_s, self.twinsync_task_id)
         # Before that time nobody can have looked in between. After it, a triggerer may have, and a status
         # that could not be had then says nothing of now.
@@ -225,7 +246,9 @@ class Wait:
         note = None
         if self._troubles == 1:
             patience = "until the deadline" if tolerance_s is None else f"for up to {tolerance_s:g} s"
-            note = f"cannot be followed at the moment, and is asked for again {patience}: {trouble.problem}."
+            note = f"cannot be followed at the moment, and is asked for again {patience}: {trouble.problem}"
+        elif self._is_silent_for_long(elapsed_s):
+            note = f"still cannot be followed ({shown_duration(elapsed_s)}): {trouble.problem}"
         pause_s = max(asked_pause_s(trouble.retry_after_s), down_pause_s(self._troubles))
         return self._again(elapsed_s, took_s, note=note, level=logging.WARNING, at_least_s=pause_s)
 
@@ -243,24 +266,34 @@ class Wait:
         if self._deadline_s is not None and elapsed_s >= self._deadline_s:
             return self.timed_out(elapsed_s)
         delay_s = self._until_deadline_s(now_s, delay_s)
-        text = None if note is None else f"TwinSync job {self.twinsync_task_id} {note}"
-        return Again(max(delay_s, _MIN_DELAY_S), text, level)
+        delay_s = max(delay_s, _MIN_DELAY_S)
+        if note is None:
+            return Again(delay_s)
+        self._said_at_s = elapsed_s
+        next_look = f"next look in {shown_duration(delay_s)}"
+        if self._deadline_s is not None:
+            next_look += f", {self._deadline_name} in {shown_duration(max(self._deadline_s - now_s, 0.0))}"
+        return Again(delay_s, f"TwinSync job {self.twinsync_task_id} {note}; {next_look}.", level)
+
+    def _is_silent_for_long(self, elapsed_s: float) -> bool:
+        return elapsed_s - self._said_at_s >= _SIGN_OF_LIFE_S
+
+    @property
+    def _deadline_name(self) -> str:
+        timeout_s = self.policy.timeout_s
+        return "timeout" if timeout_s is not None and timeout_s == self._deadline_s else "execution_timeout"
 
     def timed_out(self, elapsed_s: float) -> End:
         """Say that a deadline has passed; for Airflow's own alarm too, which ends a task in the worker.
 
         :param elapsed_s: seconds since the start of the wait.
         """
-        timeout_s = self.policy.timeout_s
-        if timeout_s is not None and timeout_s == self._deadline_s:
-            reason, name = EndReason.TIMEOUT, "timeout"
-        else:
-            reason, name = EndReason.EXECUTION_TIMEOUT, "execution_timeout"
+        name = self._deadline_name
         state = "no status could be had"
         if self._last_state and not self._troubles:
             state = f"last seen: {self._last_state.value}"
         return self._end(
-            reason,
+            EndReason(name),
             f"was not finished after {elapsed_s:.0f} s, the {name} of this task ({state}). The job itself "
             "goes on and may still finish.",
         )
@@ -269,6 +302,15 @@ class Wait:
         return End(
             reason, self.twinsync_task_id, f"TwinSync job {self.twinsync_task_id} {message}", result_url
         )
+
+
+def shown_duration(seconds: float) -> str:
+    """Say how long something is, in the unit that a person would use."""
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 1 or not seconds else f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"
 
 
 def goes_on(twinsync_task_id: str) -> str:

@@ -18,6 +18,7 @@ from airflow_provider_twinsync.from_trigger import begin_try, end_try, set_link,
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S, DEFAULT_TOLERANCE_S, PollPolicy
 from airflow_provider_twinsync.polling import Again, End, EndReason, Wait, goes_on
+from airflow_provider_twinsync.protocol import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -46,6 +47,7 @@ class TwinSyncTrigger(BaseTrigger):
         stores the same arguments for each try, so ``started_at`` is found out from this.
     :param end_from_trigger: end the task here when the video is there, and let no worker do it.
     :param do_xcom_push: whether the task has an XCom ``return_value`` then.
+    :param last_state: the job's state that the worker which began the wait has told; None if it saw none.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class TwinSyncTrigger(BaseTrigger):
         airflow_timeout_s: float | None = None,
         end_from_trigger: bool = False,
         do_xcom_push: bool = True,
+        last_state: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.twinsync_task_id = twinsync_task_id
@@ -81,6 +84,7 @@ class TwinSyncTrigger(BaseTrigger):
         self.airflow_timeout_s = airflow_timeout_s
         self.end_from_trigger = end_from_trigger
         self.do_xcom_push = do_xcom_push
+        self.last_state = last_state
 
     @classmethod
     def of(
@@ -109,6 +113,7 @@ class TwinSyncTrigger(BaseTrigger):
             trouble_since_s=wait.trouble_since_s,
             end_from_trigger=end_from_trigger,
             do_xcom_push=do_xcom_push,
+            last_state=wait.last_state.value if wait.last_state else None,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -128,6 +133,7 @@ class TwinSyncTrigger(BaseTrigger):
             "airflow_timeout_s": self.airflow_timeout_s,
             "end_from_trigger": self.end_from_trigger,
             "do_xcom_push": self.do_xcom_push,
+            "last_state": self.last_state,
         }
 
     @property
@@ -205,7 +211,10 @@ class TwinSyncTrigger(BaseTrigger):
         before_s = max(0.0, time.time() - self.started_at)
         began = time.monotonic()
         step: Again | End = wait.go_on(
-            before_s, next_look_s=self.next_look_s, trouble_since_s=self.trouble_since_s
+            before_s,
+            next_look_s=self.next_look_s,
+            trouble_since_s=self.trouble_since_s,
+            last_state=TaskState(self.last_state) if self.last_state else None,
         )
         async with aclosing(hook):
             while not isinstance(step, End):

@@ -27,6 +27,7 @@ from airflow_provider_twinsync.polling import (
     EndReason,
     Wait,
     goes_on,
+    shown_duration,
     submit_delay_s,
 )
 from airflow_provider_twinsync.protocol import NoAnswer, Response, TaskState, TwinSyncTask
@@ -127,13 +128,89 @@ def test_a_wait_for_no_id_is_none() -> None:
 
 def test_lines_say_what_happened_to_which_job() -> None:
     """A log of many tasks is read by the id."""
-    notes = [step.note for step in run("WxxR", tolerance_s=300) if isinstance(step, Again) and step.note]
-    assert notes == [
-        f"TwinSync job {ID} is waiting (0 s).",
-        f"TwinSync job {ID} cannot be followed at the moment, and is asked for again for up to 300 s: "
-        "HTTP 502, bad gateway.",
-        f"TwinSync job {ID} is reported again after 20 s without a status; it is running.",
+    notes = [
+        step.note
+        for step in run("WxxR", tolerance_s=300, **EVERY_5_S)
+        if isinstance(step, Again) and step.note
     ]
+    assert notes == [
+        f"TwinSync job {ID} is waiting (0 s); next look in 5 s.",
+        f"TwinSync job {ID} cannot be followed at the moment, and is asked for again for up to 300 s: "
+        "HTTP 502, bad gateway; next look in 5 s.",
+        f"TwinSync job {ID} is reported again after 20 s without a status, and is running (30 s); "
+        "next look in 5 s.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "what_comes"),
+    [
+        ({}, "next look in 5 s."),
+        ({"timeout_s": 3600}, "next look in 5 s, timeout in 60 min."),
+        ({"execution_timeout_s": 90.0, "timeout_s": 3600}, "next look in 5 s, execution_timeout in 90 s."),
+        ({"timeout_s": 1.5}, "next look in 2 s, timeout in 2 s."),
+        ({"poke_interval_s": 0, "max_wait_s": 0}, "next look in 0.1 s."),
+        ({"timeout_s": 604_800}, "next look in 5 s, timeout in 7.0 days."),
+    ],
+)
+def test_a_line_says_what_comes_next(policy: dict[str, Any], what_comes: str) -> None:
+    """When the next look is, and how long the wait may go on, by what name."""
+    [step] = run("R", **{**EVERY_5_S, **policy})
+    assert isinstance(step, Again)
+    assert step.note == f"TwinSync job {ID} is running (0 s); {what_comes}"
+
+
+def test_the_last_line_says_where_the_video_is() -> None:
+    """Without the query of its address, which may be a signature."""
+    done = TwinSyncTask(ID, TaskState.SUCCEEDED, 100, "", f"{VIDEO}?Signature=secret")
+    end = Wait(ID, PollPolicy()).next(done, 754.4)
+    assert isinstance(end, End)
+    assert end.message == f"TwinSync job {ID} is finished after 13 min; its video is at {VIDEO}"
+    assert end.result_url == f"{VIDEO}?Signature=secret"
+
+
+@pytest.mark.parametrize(
+    ("looks", "shown"),
+    [
+        ("R" * 13, "i.....i.....i"),
+        ("WWWWRRRRRRR", "i...i.....i"),
+        ("x" * 13, "W.....W.....W"),
+        ("RRRRxRRR", "i...Wi.."),
+    ],
+)
+def test_a_wait_of_hours_says_once_an_hour_that_it_waits(looks: str, shown: str) -> None:
+    """Counted from the last line; here is a look every ten minutes."""
+    steps = run(looks, every_s=600.0, tolerance_s=None)
+    assert signs(steps) == shown
+    said = [str(step.note) for step in steps if isinstance(step, Again) and step.note]
+    assert not said[1:] or "still" in said[-1] or "again" in said[-1]
+
+
+def test_what_the_worker_told_is_not_told_again_by_the_triggerer() -> None:
+    """Only another state is news, and after an hour that it is the same."""
+    for last_state, shown in [(None, "i.i"), (TaskState.WAITING, "i.i"), (TaskState.RUNNING, "..i")]:
+        wait = Wait(ID, PollPolicy())
+        wait.go_on(10.0, last_state=last_state)
+        assert signs([wait.next(RUNNING, elapsed_s) for elapsed_s in (12.0, 3000.0, 3612.0)]) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"),
+        (0.25, "0.2 s"),
+        (1, "1 s"),
+        (119.4, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2.0 h"),
+        (172_799, "48.0 h"),
+        (172_800, "2.0 days"),
+        (604_800, "7.0 days"),
+    ],
+)
+def test_a_duration_is_shown_in_the_unit_of_a_person(seconds: float, shown: str) -> None:
+    assert shown_duration(seconds) == shown
 
 
 def test_a_wait_that_bears_everything_says_until_when() -> None:

@@ -186,7 +186,7 @@ def test_a_connection_that_cannot_be_looked_up_for_a_while_is_borne(job, clock, 
     assert len(lines) == 3
     assert said in lines[0]
     assert "cannot be followed at the moment, and is asked for again for up to 300 s" in lines[0]
-    assert "is reported again after 20 s without a status; it is waiting." in lines[1]
+    assert "is reported again after 20 s without a status, and is waiting (25 s); next look in " in lines[1]
     assert "Sesame" not in "".join(lines)
 
 
