@@ -44,7 +44,7 @@ with DAG(
             task_id="fetch",
             result_url=wait.output,
             twinsync_task_id=submit.output,
-            destination="{{ params.folder }}/{{ ts_nodash }}-{{ ti.map_index }}.mp4",
+            destination="{{ params.folder }}/{{ run_id }}-{{ ti.map_index }}.mp4",
             retries=3,
         )
 
