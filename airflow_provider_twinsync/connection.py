@@ -133,6 +133,9 @@ def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[s
         fields = None
     if not isinstance(fields, dict):
         raise UsageError(f"Connection {conn_id!r}: the extra is not a JSON object.")
+    # The Test button of Airflow 2 sends each field under two names.
+    twice = {f"extra__twinsync__{name}" for name in fields}
+    fields = {name: value for name, value in fields.items() if name not in twice}
     unknown = sorted(set(fields) - set(_EXTRAS))
     if unknown:
         raise UsageError(

@@ -68,6 +68,13 @@ def test_an_empty_extra_field_is_its_default(name: str, empty: str | None) -> No
     assert read({name: empty}) == read()
 
 
+def test_a_field_may_come_under_the_forms_own_name_too() -> None:
+    """The Test button of Airflow 2 sends both; alone it is an error, as it would do nothing."""
+    assert read({"tolerance_s": "60", "extra__twinsync__tolerance_s": "60"}) == read({"tolerance_s": 60})
+    assert "extra__twinsync__tolerance_s" in error({"extra__twinsync__tolerance_s": "60"})
+    assert "nonsense" in error({"nonsense": "60", "extra__twinsync__nonsense": "60"})
+
+
 @pytest.mark.parametrize("key", [None, "", "   ", "\n"])
 def test_a_connection_without_a_key_is_an_error(key: str | None) -> None:
     """It says where the key goes, in the words of the form."""
