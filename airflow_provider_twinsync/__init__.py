@@ -55,39 +55,42 @@ def _field(kind: str, label: str, description: str, **schema: Any) -> dict[str, 
 
 
 _CONNECTION_FIELDS = {
-    "path": _field("string", "Path", "Path of the API. Default: /phototalking"),
+    "path": _field("string", "Path", "The path of the API at that host. Default: /phototalking"),
     "request_timeout_s": _field(
         "number", "Request timeout (s)", "The longest that one request may take, in seconds. Default: 30"
     ),
     "verify": _field(
         "string",
         "Verify TLS",
-        "'false' to accept any certificate, or the path of a file with those to trust. Default: true",
+        "'true' or 'false': whether to check certificates; or the path of a file with those to trust. "
+        "Default: true",
     ),
-    "proxy": _field("string", "Proxy", "The http:// address of a proxy. Default: what the environment says"),
+    "proxy": _field(
+        "string", "Proxy", "The http:// address of a proxy. Default: that of the environment, if any"
+    ),
     "text_limit_words": _field(
         "integer",
         "Text limit (words)",
-        "The longest text; each Chinese, Japanese or Korean character counts as a word. Default: 150",
+        "The longest text; each Chinese, Japanese, Korean or Thai character counts as a word. Default: 150",
     ),
     "allowed_result_hosts": _field(
         "string",
         "Allowed result hosts",
         "More hosts that videos may be fetched from, with commas in between. "
-        "Always allowed: the host above and api.twinsync.xyz",
+        "Always allowed: the host of this connection and api.twinsync.xyz",
     ),
     "max_video_mb": _field(
-        "number", "Largest video (MB)", "Larger videos are refused, in millions of bytes. Default: 2048"
+        "number", "Largest video (MB)", "A larger one is not stored; in millions of bytes. Default: 2048"
     ),
     "tolerance_s": _field(
         "number",
         "Tolerance (s)",
-        "How long a job's status may be unavailable before a wait for it fails, in seconds. Default: 300",
+        "How long a job's status may be unavailable before the wait for it fails, in seconds. Default: 300",
     ),
     "requests_per_second": _field(
         "number",
         "Requests per second",
-        "The most status requests of one triggerer, all waits over this connection together. "
-        "Default: no such bound",
+        "The most status requests that one triggerer sends in a second, for all waits over this connection. "
+        "Default: no limit",
     ),
 }

@@ -20,6 +20,7 @@ from airflow_provider_twinsync.connection import Settings, parse_connection
 from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
 from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
 from airflow_provider_twinsync.protocol import (
+    Response,
     TwinSyncTask,
     build_key_check,
     build_status,
@@ -83,13 +84,27 @@ class TwinSyncHook(BaseHook):
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Give the form's fields for the extra."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import StringField
+        from wtforms import IntegerField, StringField
+        from wtforms.validators import Optional
 
-        fields = get_provider_info()["connection-types"][0]["conn-fields"]
-        return {
-            name: StringField(field["label"], widget=BS3TextFieldWidget(), description=field["description"])
-            for name, field in fields.items()
+        text = BS3TextFieldWidget()
+
+        def number(field: Any, **attributes: Any) -> Any:
+            return text(field, type="number", min=0, step="any", **attributes)
+
+        # Airflow takes no other classes of fields, not even derived ones: a fraction is a text to it.
+        kinds = {
+            "string": (StringField, text),
+            "number": (StringField, number),
+            "integer": (IntegerField, number),
         }
+        widgets = {}
+        for name, field in get_provider_info()["connection-types"][0]["conn-fields"].items():
+            kind, widget = kinds[field["schema"]["type"][0]]
+            widgets[name] = kind(
+                field["label"], [Optional()], description=field["description"], widget=widget
+            )
+        return widgets
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -122,17 +137,21 @@ class TwinSyncHook(BaseHook):
         return self._settings
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say whether the service is reached and takes the key; makes no job and costs nothing."""
+        """Say whether the service is reached, how, and whether it takes the key; makes no job."""
         from airflow_provider_twinsync.senders import send
 
         try:
             settings = self.settings()
             request = build_key_check(settings.key)
-            works, message = parse_key_check(request, send(settings, request))
+            answer = send(settings, request)
         except TwinSyncError as error:
-            return False, str(error)
-        clear = " The key travels unencrypted, over http." if settings.sends_key_in_clear else ""
-        return works, message + clear
+            # The web form tests a connection under a name that it has made up.
+            return False, str(error).replace(f"Connection {self.twinsync_conn_id!r}", "This connection", 1)
+        works, message = parse_key_check(request, answer)
+        return (
+            works,
+            f"{settings.url}: {message.rstrip('.')}. {_way(settings, answered=isinstance(answer, Response))}",
+        )
 
     # The verbs.
 
@@ -323,6 +342,16 @@ def _warn_of_clear_key(host: str) -> None:
         "in the schema of the connection.",
         host,
     )
+
+
+def _way(settings: Settings, *, answered: bool) -> str:
+    """Say how the key travels."""
+    if settings.sends_key_in_clear:
+        return "By http: the key travels unencrypted."
+    if settings.url.startswith("http:"):
+        return "By http, within this machine."
+    hint = "" if answered else " If the service has no https there, set the schema to http."
+    return f"By https: the key travels encrypted.{hint}"
 
 
 def _given_up(error: UnavailableError, attempts: int) -> UnavailableError:

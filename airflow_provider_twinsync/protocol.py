@@ -306,12 +306,12 @@ def _submit_error_without_code(
     # 303 says of a POST that it was processed, and where to see the result (RFC 9110, 15.4.4).
     if 300 <= status < 400 and status != 303:
         return RejectedError(
-            f"The address of the connection redirects elsewhere, and a submit is not sent after it: {shown} "
-            "Put the final address into the connection."
+            "The address of the connection redirects elsewhere, and a submit is not sent after it "
+            f"({shown}). Put the final address into the connection."
         )
     if 400 <= status < 500 and status not in _UNCERTAIN_CLIENT_ERRORS:
         return RejectedError(
-            f"The server refused the request: {shown} Check host, port, path and proxy of the connection."
+            f"The server refused the request ({shown}). Check host, port, path and proxy of the connection."
         )
     return uncertain(request, sent_at, f"the answer cannot be understood: {shown}")
 

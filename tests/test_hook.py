@@ -582,7 +582,9 @@ def test_the_test_of_a_connection_makes_no_job(hook: TwinSyncHook, emulator: Emu
     """It sends the key and nothing that could be made into a video."""
     works, message = hook.test_connection()
     assert works, message
-    assert "access key" in message
+    assert "does not object to the access key" in message
+    assert message.startswith(f"{emulator.url}/phototalking: ")
+    assert message.endswith("By http, within this machine.")
     assert emulator.world.tasks == {}
     [entry] = emulator.world.journal
     assert (entry.call, entry.form, entry.key) == ("submit", {}, "accepted")
@@ -597,6 +599,8 @@ def test_the_test_of_a_connection_makes_no_job(hook: TwinSyncHook, emulator: Emu
         ({"path": "/elsewhere"}, None, "HTTP 404"),
         ({"nonsense": 1}, None, "unknown fields: nonsense"),
         ({"schema": "https"}, None, "SSL"),
+        ({"schema": "https"}, None, "set the schema to http"),
+        ({"host": "unknown.invalid"}, None, "By http: the key travels unencrypted."),
         ({}, HttpError(status=503), "HTTP 503"),
         ({}, NotJson(), "nginx"),
         ({}, Hang(), "No usable answer"),
@@ -615,6 +619,7 @@ def test_the_test_of_a_connection_says_what_is_wrong(
     assert not works
     assert said in message
     assert KEY not in message
+    assert "twinsync_default" not in message, "the web form tests under a name that it has made up"
     assert emulator.world.tasks == {}
 
 

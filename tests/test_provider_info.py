@@ -196,6 +196,35 @@ def test_the_hook_tells_older_airflows_the_same_form() -> None:
     )
 
 
+def test_the_hook_gives_older_airflows_the_same_fields() -> None:
+    """Of the classes that they take, with inputs of the same type, and each may be left empty."""
+    pytest.importorskip("flask_appbuilder")
+    from wtforms import Form
+    from wtforms.fields import IntegerField, StringField
+
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+    widgets = TwinSyncHook.get_connection_form_widgets()
+    form = type("ConnectionForm", (Form,), widgets)()
+    assert list(widgets) == list(CONN_FIELDS)
+    for name, field in CONN_FIELDS.items():
+        kind = field["schema"]["type"][0]
+        assert widgets[name].field_class is (IntegerField if kind == "integer" else StringField)
+        assert ('type="number"' in form[name]()) is (kind != "string")
+        assert (form[name].label.text, form[name].description) == (field["label"], field["description"])
+    assert type(form)(formdata=FormData()).validate()
+
+
+class FormData(dict[str, str]):
+    """What a browser sends of a form that was left empty."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def getlist(self, name: str) -> list[str]:
+        return [""]
+
+
 def test_the_hook_is_the_one_that_the_info_describes() -> None:
     """Its class attributes are what older Airflows go by."""
     from airflow_provider_twinsync.hooks import TwinSyncHook

@@ -38,6 +38,7 @@ from airflow_provider_twinsync.emulator import (
     Slow,
 )
 from airflow_provider_twinsync.exceptions import StatusError, UsageError
+from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.pool import join
 from airflow_provider_twinsync.protocol import (
     MAX_ANSWER_BYTES,
@@ -519,6 +520,16 @@ def tls_server(serve: Serve, certificate: Path) -> Server:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     return serve(lambda _: [answer(200, b"{}", Content_Length=2)], tls=tls)
+
+
+def test_the_test_of_a_connection_says_that_the_key_is_encrypted(
+    tls_server: Server, certificate: Path, connect: Callable[..., None]
+) -> None:
+    """And which address it is that answers."""
+    connect(host=tls_server.url, port=None, verify=str(certificate))
+    _, message = TwinSyncHook().test_connection()
+    assert message.startswith(f"{tls_server.url}/phototalking: ")
+    assert message.endswith("By https: the key travels encrypted.")
 
 
 # Checked and found wanting is the point: the warning is for those who did not mean it.
