@@ -6,7 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 AIRFLOW := 3.3.2
 CONSTRAINTS := constraints/airflow-$(AIRFLOW).txt
+DEPENDENCIES := $(VENV)/.dependencies
 INSTALLED := $(VENV)/.installed
+# With its folders, which change when a file is removed.
+PACKAGE := README.md LICENSE $(shell find airflow_provider_twinsync -name __pycache__ -prune -o -print)
 PEERS := $(VENV)/.peers
 # Earlier releases of Airflow, each with the day that its constraints are of: the one after it came out.
 RELEASED := 2.11.2=2026-03-15 3.0.6=2025-08-30 3.1.8=2026-03-12 3.2.2=2026-05-30
@@ -51,7 +54,7 @@ chaos: $(INSTALLED)
 	@$(BIN)/python -m dev chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIDEOS),--videos $(VIDEOS))
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@TWINSYNC_TEST_INSTALLED=1 $(BIN)/pytest
 
 # CELLS="2.11.2-3.10 3.3.2-3.13" picks some, JOBS=1 runs one at a time.
 matrix: $(INSTALLED)
@@ -78,10 +81,18 @@ $(PEERS): $(INSTALLED)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group bench
 	@touch $@
 
-$(INSTALLED): pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
-	@echo 'Installing Airflow $(AIRFLOW) and this package into $(VENV) ...'
+# The wheel, as users get it: what is not in it is missed by the tests, the demo and the benchmarks.
+$(INSTALLED): $(DEPENDENCIES) $(PACKAGE)
+	@echo 'Installing this package into $(VENV) ...'
+	@rm -rf $(VENV)/wheel
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(VENV)/wheel
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --reinstall $(VENV)/wheel/*.whl
+	@touch $@
+
+$(DEPENDENCIES): pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
+	@echo 'Installing Airflow $(AIRFLOW) and all tools into $(VENV) ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) \
-		--editable '.[emulator]' --group dev
+		--requirement pyproject.toml --extra emulator --group dev --group release
 	@touch $@
 
 $(VENV)/.uv: constraints/uv.txt | asked-python
@@ -107,7 +118,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-h
 # Of an earlier release's day there are no fonts yet, and of that of 3.0 no common-compat that is new enough.
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
-	@$(COMPILE) --all-extras --group dev --group bench -o $(CONSTRAINTS)
+	@$(COMPILE) --all-extras --group dev --group bench --group release -o $(CONSTRAINTS)
 	@sed -i '1i # Airflow $(AIRFLOW), and the newest of all else when this was made, by `make constraints`.' $(CONSTRAINTS)
 	@set -e; for release in $(RELEASED); do \
 		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer=manimgx-fonts-cjk; \

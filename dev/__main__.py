@@ -8,6 +8,9 @@ from __future__ import annotations
 import signal
 import sys
 
+# `python -m` looks into the working folder first, but what is shown is the installed package.
+sys.path.append(sys.path.pop(0))
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

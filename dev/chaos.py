@@ -397,7 +397,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     seeds = args.seeds or random.SystemRandom().sample(range(1, 1000), 3)
     print(f"seeds {' '.join(map(str, seeds))}: give them again with --seeds", flush=True)
     try:
-        accounts = [run(seed, args.videos, kills=not args.faults_only, home=args.home) for seed in seeds]
+        home = args.home.resolve()
+        accounts = [run(seed, args.videos, kills=not args.faults_only, home=home) for seed in seeds]
     except EXPECTED as e:
         print(f"\nerror: {e}", file=sys.stderr)
         return 1

@@ -197,6 +197,10 @@ def _become(order: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run as `python -m dev.keeper` in a new session, with standard input and output as pipes."""
+    # Nothing that is started here is to find the checkout's package before the installed one: neither the
+    # forks, which have this path, nor the programs, which may look into their working folder first.
+    sys.path.append(sys.path.pop(0))
+    os.chdir("/")
     if sys.platform == "linux":  # orphans come to the keeper, which can then wait for them
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     arguments = Keeper().keep()

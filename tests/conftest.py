@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGE = "airflow_provider_twinsync"
 KEY = "emulator-key-5d41"
 
 _HOME = tempfile.TemporaryDirectory(prefix="twinsync-tests-")
@@ -43,7 +45,40 @@ os.environ |= {
     "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "example_dags"),
     "NETRC": os.devnull,
     "NO_PROXY": "localhost,127.0.0.1,::1",
+    "HYPOTHESIS_STORAGE_DIRECTORY": str(CHECKOUT / ".hypothesis"),
 }
+# For `dev`; at the end, so that a package that is installed is found there and not in the checkout.
+sys.path.append(str(CHECKOUT))
+
+
+def pytest_report_header() -> str:
+    """Say which package is tested."""
+    return f"{PACKAGE}: {_package_folder()}"
+
+
+def pytest_sessionstart() -> None:
+    """Test the wheel and nothing else where that is what was asked for, as `make test` does."""
+    if os.environ.get("TWINSYNC_TEST_INSTALLED") and _package_folder() == CHECKOUT / PACKAGE:
+        raise pytest.UsageError(
+            f"{PACKAGE} is that of the checkout, not an installed one: run `make test`, or unset "
+            "TWINSYNC_TEST_INSTALLED to test the sources (which `python -m pytest` finds first, `pytest` not)"
+        )
+
+
+def _package_folder() -> Path:
+    found = find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise pytest.UsageError(f"{PACKAGE} is not installed: run `make test`")
+    return Path(found.origin).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere() -> Iterator[None]:
+    """Work in a folder without packages: `python -c` and `-m`, which tests start, look there first."""
+    before = Path.cwd()
+    os.chdir(_HOME.name)
+    yield
+    os.chdir(before)
 
 
 def pytest_unconfigure() -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import airflow_provider_twinsync
+
 PACKAGE = "airflow_provider_twinsync"
-SOURCES = Path(__file__).resolve().parents[1] / PACKAGE
+SOURCES = Path(airflow_provider_twinsync.__file__).parent
 #: Slow to import, and in a DAG file needed by nobody.
 HEAVY = {"requests", "aiohttp", "urllib3", "httpx"}
 AIRFLOW_ALONE = "import airflow.sdk; from airflow.sdk import BaseOperator, BaseSensorOperator"
