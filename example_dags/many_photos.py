@@ -29,6 +29,7 @@ with DAG(
         """Give the texts of this run."""
         return params["texts"]
 
+    # [START howto_twinsync_mapped]
     @task_group
     def video(text: str) -> None:
         """Make the video of one text."""
@@ -50,3 +51,4 @@ with DAG(
 
     # A group and not three mapped tasks: those would each wait for all of the one before, and need all of it.
     video.expand(text=texts())
+    # [END howto_twinsync_mapped]

@@ -21,6 +21,7 @@ with DAG(
         "destination": Param("/tmp/twinsync/one_task.mp4", type="string"),  # noqa: S108  # an example's
     },
 ) as dag:
+    # [START howto_operator_twinsync_one_task]
     make = TwinSyncSubmitOperator(
         task_id="make",
         text="Good morning! Here is the weather for today.",
@@ -37,3 +38,4 @@ with DAG(
         twinsync_task_id=make.output,
         destination="{{ params.destination }}",
     )
+    # [END howto_operator_twinsync_one_task]

@@ -39,18 +39,23 @@ with DAG(
         ),
     },
 ) as dag:
+    # [START howto_operator_twinsync_submit]
     submit = TwinSyncSubmitOperator(
         task_id="submit",
         text="{{ params.text }}",
         image_url="{{ params.image_url }}",
         pronouncer="{{ params.pronouncer }}",
     )
+    # [END howto_operator_twinsync_submit]
+    # [START howto_sensor_twinsync]
     wait = TwinSyncSensor(
         task_id="wait",
         twinsync_task_id=submit.output,
         poke_interval=2,
         timeout=timedelta(hours=1),
     )
+    # [END howto_sensor_twinsync]
+    # [START howto_operator_twinsync_download]
     TwinSyncDownloadOperator(
         task_id="fetch",
         result_url=wait.output,
@@ -58,3 +63,4 @@ with DAG(
         destination="{{ params.destination }}",
         retries=3,
     )
+    # [END howto_operator_twinsync_download]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_twinsync.emulator.faults import FailJob
+from airflow_provider_twinsync.emulator.faults import FailJob, ResultCode
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "example_dags"
 
@@ -106,3 +106,57 @@ def test_one_text_of_many_that_fails_holds_up_no_other(emulator, tmp_path):
     states = sorted(ti.state for ti in run.get_task_instances() if ti.task_id == "video.fetch")
     assert states == ["success", "success", "upstream_failed"]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_example_without_workers_makes_its_videos(emulator, tmp_path):
+    """One wait and two mapped ones; that no worker runs for them is in test_without_worker.py."""
+    run = load("without_worker").test(run_conf={"texts": ["One.", "Two."], "folder": str(tmp_path)})
+    assert run.state == "success"
+    addresses = {f"{emulator.url}/example/{job}.mp4" for job in emulator.world.tasks}
+    assert {*xcoms(run, "wait"), *xcoms(run, "wait_each")} == addresses
+    assert len(addresses) == 3
+    assert is_whole(*xcoms(run, "fetch"))
+
+
+def test_the_example_of_own_tasks_makes_a_video(emulator, tmp_path):
+    """Submitted and fetched by the hook."""
+    video = tmp_path / "video.mp4"
+    run = load("own_tasks").test(run_conf={"destination": str(video)})
+    assert run.state == "success"
+    assert xcoms(run, "fetch") == [hashlib.sha256(video.read_bytes()).hexdigest()]
+    assert xcoms(run, "report") == ["succeeded"]
+
+
+def test_the_example_of_own_tasks_takes_the_other_photo(emulator, tmp_path):
+    """Of a photo that the service cannot use, no job is made."""
+    emulator.world.faults.add("submit", ResultCode(code=202))
+    photos = ["https://example.com/broken.jpg", "https://example.com/spare.jpg"]
+    run = load("own_tasks").test(run_conf={"photos": photos, "destination": str(tmp_path / "video.mp4")})
+    assert run.state == "success"
+    assert [job.image_url for job in emulator.world.tasks.values()] == photos[1:]
+
+
+def test_the_example_of_alerts_goes_on_without_a_video(emulator, tmp_path, logged):
+    """The callback hears of the task that failed, in the task's words; the others were not run."""
+    emulator.world.faults.add("submit", FailJob())
+    run = load("alerts").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    states = {ti.task_id: ti.state for ti in run.get_task_instances()}
+    assert states == {
+        "submit": "success",
+        "wait": "failed",
+        "fetch": "upstream_failed",
+        "go_on_without_it": "success",
+    }
+    (job,) = emulator.world.tasks
+    told = [line for line in logged().splitlines() if "No video: " in line]
+    assert told
+    assert all(f"wait of {run.run_id} failed. TwinSync job {job} failed (code 104)" in line for line in told)
+
+
+def test_the_example_of_alerts_is_quiet_when_there_is_a_video(emulator, tmp_path, logged):
+    """Nothing to tell, and nothing to do without one."""
+    run = load("alerts").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    states = {ti.task_id: ti.state for ti in run.get_task_instances()}
+    assert states.pop("go_on_without_it") == "skipped"
+    assert set(states.values()) == {"success"}
+    assert "No video: " not in logged()

@@ -1,0 +1,66 @@
+"""
+### Somebody hears of it when there is no video
+
+A callback tells of each task that has failed for good, in the task's own words, which say what to do. A task
+after them goes on without a video, so that the rest of the DAG need not stop.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import DAG, Param, task
+
+from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.sensors import TwinSyncSensor
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+# [START howto_twinsync_callback]
+def tell(context: Context) -> None:
+    """Tell of a task that has failed: here in the log, in your DAG by mail or chat."""
+    ti = context["ti"]
+    log.error("No video: %s of %s failed. %s", ti.task_id, ti.run_id, context.get("exception"))
+
+
+# [END howto_twinsync_callback]
+
+with DAG(
+    dag_id="twinsync_alerts",
+    schedule=None,
+    catchup=False,
+    tags=["twinsync", "example"],
+    doc_md=__doc__,
+    params={"destination": Param("/tmp/twinsync/alerts.mp4", type="string")},  # noqa: S108  # an example's
+    # [START howto_twinsync_alerts]
+    default_args={"on_failure_callback": tell},
+) as dag:
+    # [END howto_twinsync_alerts]
+    submit = TwinSyncSubmitOperator(
+        task_id="submit",
+        text="Good morning! Here is the news.",
+        image_url="https://twinsync.oss-cn-hangzhou.aliyuncs.com/video/1683730315image.jpeg",
+        pronouncer="en-US-JennyNeural",
+    )
+    wait = TwinSyncSensor(task_id="wait", twinsync_task_id=submit.output, timeout=3600)
+    fetch = TwinSyncDownloadOperator(
+        task_id="fetch",
+        result_url=wait.output,
+        twinsync_task_id=submit.output,
+        destination="{{ params.destination }}",
+        retries=3,
+    )
+
+    # [START howto_twinsync_without_video]
+    @task(trigger_rule="one_failed")
+    def go_on_without_it() -> None:
+        """Do what is to be done when there is no video: publish the text alone, for example."""
+        log.warning("The news goes out without a video.")
+
+    [submit, wait, fetch] >> go_on_without_it()
+    # [END howto_twinsync_without_video]
