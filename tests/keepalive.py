@@ -101,7 +101,7 @@ class Service:
         return Counter(one.job for one in self.asked)
 
     def _in_loop(self, what: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(what, self.loop).result(5)
+        asyncio.run_coroutine_threadsafe(what, self.loop).result(30)
 
     async def _start(self) -> None:
         listening = socket.create_server((self.host, self.port), backlog=1000)
@@ -183,20 +183,20 @@ def service_on(host: str = "127.0.0.1", port: int = 0) -> Iterator[Service]:
         service.end()
 
 
-async def until(ready: Callable[[], Any], within_s: float = 5.0) -> None:
+async def until(ready: Callable[[], Any], within_s: float = 30.0, every_s: float = 0.005) -> None:
     """Wait for what happens in another thread, of which no event of this loop tells."""
     end_s = time.monotonic() + within_s
     while not ready():
         if time.monotonic() > end_s:
             pytest.fail("it did not happen in time")
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(every_s)
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
-    """Run a loop, for a minute at most, and see that neither a task nor a pool is left in it."""
+    """Run a loop, for two minutes at most, and see that neither a task nor a pool is left in it."""
 
     async def checked() -> Any:
-        result = await asyncio.wait_for(main, 60)
+        result = await asyncio.wait_for(main, 120)
         await asyncio.sleep(0)  # whoever was cancelled last has its turn
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert pools() == []

@@ -115,7 +115,7 @@ def test_no_more_requests_are_made_at_once_than_there_are_connections(service: S
 def test_two_loops_in_two_threads_have_a_session_each(service: Service) -> None:
     """As a triggerer beside a task that runs a loop of its own."""
     service.say = done_after(10)
-    both, seen = threading.Barrier(2, timeout=5), {}
+    both, seen = threading.Barrier(2, timeout=30), {}
 
     async def main(name: str) -> None:
         waits = asyncio.gather(*(first_event(trigger(f"{name}-{n}")) for n in range(20)))
@@ -138,7 +138,7 @@ def test_two_loops_in_two_threads_have_a_session_each(service: Service) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert errors == []
     assert seen["one"] is not seen["two"]
     assert len(service.asked) == 400

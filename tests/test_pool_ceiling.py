@@ -8,8 +8,10 @@ import re
 import time
 from collections import Counter
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import keepalive
 import pytest
 from drive import first_event
@@ -38,31 +40,69 @@ def told(logged: Callable[[], str], words: str) -> Counter[str]:
 # --------------------------------------------------------------------------------- requests per second
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A request that had its turn: for which job, and when by the clock of the loop that sends it."""
+
+    job: str
+    at_s: float
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
+    """What was sent, in order; on a busy machine it may arrive late, and in another order."""
+    sent: list[Sent] = []
+    connect = aiohttp.TCPConnector.connect
+
+    async def note_and_connect(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        sent.append(Sent(request.url.query["taskID"], time.monotonic()))
+        return await connect(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", note_and_connect)
+    return sent
+
+
+@pytest.fixture
+def late_timers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every timer of a loop rings 40 ms late, as on a busy machine."""
+    call_at = asyncio.BaseEventLoop.call_at
+
+    def call_late(self: Any, when: float, *args: Any, **kwargs: Any) -> Any:
+        return call_at(self, when + 0.04, *args, **kwargs)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_at", call_late)
+
+
 def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
-    service: Service, connect: Callable[..., None], logged: Callable[[], str]
+    service: Service,
+    connect: Callable[..., None],
+    sent: list[Sent],
+    late_timers: None,
+    logged: Callable[[], str],
 ) -> None:
-    """300 that want to ask at once: what is too much comes later, in its turn, and is no trouble."""
-    ceiling, count, turns = 150, 300, 2
+    """100 that want to ask at once: what is too much comes later, in its turn, and is no trouble."""
+    ceiling, count, turns = 50, 100, 2
     connect(port=service.port, requests_per_second=ceiling)
     service.say = done_after(turns)
     started_at = time.time()
     # All of them want to look at the same moment, and again soon after they did.
     assert run(reasons(count, started_at=started_at, next_look_s=1.0)) == {"succeeded"}
-    times = [one.at_s for one in service.asked]
-    assert len(times) == count * turns
-    burst = late = ceiling / 10  # a request may be some milliseconds on its way, on a busy machine
+    times = [one.at_s for one in sent]
+    assert len(times) == len(service.asked) == count * turns
+    burst = ceiling / 10
     most = max(sum(begin_s <= at_s < begin_s + 1 for at_s in times) for begin_s in times)
-    assert most <= ceiling + burst + late
-    assert len(times) / (times[-1] - times[0]) >= 0.9 * ceiling
+    assert most <= ceiling + burst + 1
+    # A timer for each request would let through a third of the ceiling, as late as they are.
+    assert len(times) / (times[-1] - times[0]) >= 0.6 * ceiling
     served: Counter[str] = Counter({f"job-{n}": 0 for n in range(count)})
-    for one in service.asked:
+    for one in sent:
         served[one.job] += 1
         assert min(served.values()) >= served[one.job] - 1
     assert not told(logged, "cannot be followed")
 
 
 def test_a_ceiling_of_less_than_one_a_second_is_kept_to(
-    service: Service, connect: Callable[..., None]
+    service: Service, connect: Callable[..., None], sent: list[Sent]
 ) -> None:
     """One request in two seconds."""
     connect(port=service.port, requests_per_second=0.5)
@@ -73,12 +113,12 @@ def test_a_ceiling_of_less_than_one_a_second_is_kept_to(
             assert await reasons(1) == {"succeeded"}
 
     run(main())
-    first, second = service.asked
-    assert 1.8 < second.at_s - first.at_s < 2.5
+    first, second = sent
+    assert 1.99 < second.at_s - first.at_s < 3.9
 
 
 def test_a_ceiling_is_that_of_all_waits_and_not_of_those_at_once(
-    service: Service, connect: Callable[..., None]
+    service: Service, connect: Callable[..., None], sent: list[Sent]
 ) -> None:
     """Each of these ends before the next begins, as where videos are finished at the first look."""
     connect(port=service.port, requests_per_second=1)
@@ -89,14 +129,16 @@ def test_a_ceiling_is_that_of_all_waits_and_not_of_those_at_once(
             assert await reasons(1) == {"succeeded"}
 
     run(main())
-    assert service.asked[-1].at_s - service.asked[0].at_s > 1.8
+    assert len(sent) == 3
+    assert sent[-1].at_s - sent[0].at_s > 1.99
 
 
 def test_a_triggerer_without_a_ceiling_asks_as_often_as_its_waits_want(service: Service) -> None:
     """Nothing is bounded that nobody bounded."""
     service.say = lambda _: Say(DONE)
     assert run(reasons(300, started_at=time.time(), next_look_s=1.0)) == {"succeeded"}
-    assert service.asked[-1].at_s - service.asked[0].at_s < 1.0
+    # A fraction of a second; of a busy machine no more can be asked.
+    assert service.asked[-1].at_s - service.asked[0].at_s < 5.0
 
 
 # ----------------------------------------------------------------------------- the deadline in a long queue
@@ -119,14 +161,16 @@ def test_a_wait_at_its_deadline_does_not_stay_in_a_queue(
 
     async def main() -> None:
         others = [asyncio.ensure_future(first_event(trigger(f"job-{n}"))) for n in range(count)]
-        await asyncio.sleep(0.5)
-        assert len(service.asked) == (1 if queue == "ceiling" else MAX_CONNECTIONS)
+        at_once = 1 if queue == "ceiling" else MAX_CONNECTIONS
+        await until(lambda: len(service.asked) == at_once)
+        await asyncio.sleep(0.3)
+        assert len(service.asked) == at_once
         began = time.monotonic()
         event = await first_event(trigger("late", timeout_s=0.5))
         took_s = time.monotonic() - began
         assert event["reason"] == "timeout"
         assert "TwinSync job late was not finished" in event["message"]
-        assert 0.5 <= took_s < 2.0
+        assert 0.5 <= took_s < 15  # the slots are held for 30 s, and the turn comes in minutes
         assert service.polls()["late"] == 0
         for task in others:
             task.cancel()
@@ -142,8 +186,9 @@ def test_all_waits_of_a_ceiling_that_is_too_low_end_at_their_deadlines(
     connect(port=service.port, requests_per_second=0.5)
     began = time.monotonic()
     assert run(reasons(50, timeout_s=0.5)) == {"timeout"}
-    assert time.monotonic() - began < 2.5
-    assert len(service.asked) <= 3
+    took_s = time.monotonic() - began
+    assert took_s < 15  # their turns would take 100 s
+    assert len(service.asked) <= 2 + 0.5 * took_s
 
 
 # --------------------------------------------------------------------------------- a service that is down
@@ -189,7 +234,7 @@ def test_a_service_that_is_down_is_asked_by_one_and_not_by_all(
 ) -> None:
     """Each wait says so once, bears it, and goes on when it is back."""
     # As short only where it is waited for: a busy machine would make trouble of its own.
-    connect(port=service.port, request_timeout_s=1.0 if how == "hangs" else 30.0)
+    connect(port=service.port, request_timeout_s=2.0 if how == "hangs" else 30.0)
 
     async def main() -> None:
         waits = [
@@ -200,13 +245,14 @@ def test_a_service_that_is_down_is_asked_by_one_and_not_by_all(
         asked, tried = len(service.asked), len(connects)
         with down(service, how):
             await asyncio.sleep(2.5)
+            await until(lambda: logged().count("cannot be followed") >= WAITS, every_s=0.1)
             asked, tried = len(service.asked) - asked, len(connects) - tried
         assert not any(wait.done() for wait in waits)
         # Those that were under way when it began, and some that try since; the 500 look five times each.
         assert 1 <= max(asked, tried) <= 2 * MAX_CONNECTIONS
         before = len(service.asked)
-        await until(lambda: len({one.job for one in service.asked[before:]}) == WAITS, 10.0)
-        await asyncio.sleep(0.1)  # the last of these answers is read by then
+        await until(lambda: logged().count("is reported again") >= WAITS, every_s=0.1)
+        assert len({one.job for one in service.asked[before:]}) == WAITS
         service.say = lambda _: Say(DONE)
         assert {(await wait)["reason"] for wait in waits} == {"succeeded"}
 
@@ -239,15 +285,16 @@ def test_what_is_said_of_one_job_is_not_taken_for_what_became_of_another(service
     run(main())
 
 
-def test_a_wait_whose_deadline_comes_while_the_service_is_down_looks_once_more(service: Service) -> None:
+def test_a_wait_whose_deadline_comes_while_the_service_is_down_looks_once_more(
+    service: Service, logged: Callable[[], str]
+) -> None:
     """A video that came in time is seen, although nobody else would ask yet."""
     away = Say(status=503, headers="Retry-After: 600\r\n")
     service.say = lambda asked: Say(DONE) if asked.job == "late" else away
 
     async def main() -> None:
         others = [asyncio.ensure_future(first_event(trigger(f"job-{n}"))) for n in range(5)]
-        await until(lambda: service.asked)
-        await asyncio.sleep(0.3)
+        await until(lambda: logged().count("cannot be followed") >= 5)
         asked = len(service.asked)
         assert (await first_event(trigger("late", timeout_s=1.0)))["reason"] == "succeeded"
         assert [one.job for one in service.asked[asked:]] == ["late"]
@@ -294,12 +341,11 @@ def test_many_waits_leave_the_loop_to_others(service: Service, monkeypatch: pyte
         waits = [asyncio.ensure_future(first_event(trigger(f"job-{n}"))) for n in range(300)]
         await until(lambda: len(service.polls()) == 300)
         beating = asyncio.ensure_future(beat())
-        await asyncio.sleep(1.5)
+        await until(lambda: len(service.asked) > 1200)
         for task in (beating, *waits):
             task.cancel()
         await asyncio.gather(beating, *waits, return_exceptions=True)
 
     run(main())
     assert len(gaps) > 10
-    assert len(service.asked) > 900
     assert max(gaps) < 0.1

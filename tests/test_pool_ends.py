@@ -260,6 +260,8 @@ assert not any(shared.members for pools in pool._pools.values() for shared in po
 ABANDONS = """
 async def begin(name, seconds):
     waits.extend(asyncio.ensure_future(wait(f"{name}-{n}")) for n in range(3))
+    while [shared.members for shared in pool._pools.get(asyncio.get_running_loop(), {}).values()] != [3]:
+        await asyncio.sleep(0.1)
     await asyncio.sleep(seconds)
 
 async def others():
@@ -283,7 +285,7 @@ print("kept:", sum(shared.members for pools in pool._pools.values() for shared i
 def run_alone(service: Service, script: str) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own, in which every warning of Python and asyncio is an error."""
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", BEGIN + script]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     run(until(lambda: not service.open))
     return ended
 
