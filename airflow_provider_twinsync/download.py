@@ -86,6 +86,8 @@ def fetch(
     """
     url = checked_url("result_url", result_url, "the address that TwinSyncSensor returned")
     place = find_place(destination)
+    whose = f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else ""
+    log.info("Fetching the video%s from %s to %s.", whose, shown_url(url), place.address)
     try:
         with place.stage(twinsync_task_id or url) as fragment:
             try:

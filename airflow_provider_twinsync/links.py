@@ -17,10 +17,18 @@ LINK_KEY = "twinsync_link"
 
 def push_link(context: Context, url: str) -> None:
     """Set where the link leads: to the job's status first, and then to the video."""
+    push_xcom(context, LINK_KEY, url)
+    # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed had none.
+    if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
+        push_xcom(context, key, url)
+
+
+def push_xcom(context: Context, key: str, value: Any) -> None:
+    """Push an XCom that is worth less than its task: a job may just have been paid for."""
     try:
-        context["ti"].xcom_push(key=LINK_KEY, value=url)
-    except Exception as error:  # a job may just have been paid for: no link is worth a second one
-        log.warning("The link to %s could not be stored: %s", url, error)
+        context["ti"].xcom_push(key=key, value=value)
+    except Exception as error:
+        log.warning("The XCom %s could not be stored (%s): %s", key, value, error)
 
 
 class TwinSyncVideoLink(BaseOperatorLink):

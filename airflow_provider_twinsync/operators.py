@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_twinsync.arguments import checked_task_id
+from airflow_provider_twinsync.arguments import checked_task_id, is_http_url
 from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
@@ -24,10 +25,11 @@ from airflow_provider_twinsync.exceptions import (
     airflow_errors,
 )
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
+from airflow_provider_twinsync.lineage import openlineage, pull_inputs, push_inputs, tell_assets
 from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
 from airflow_provider_twinsync.memory import STORE_KEY, Memory, job_of
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
-from airflow_provider_twinsync.polling import Again, End, goes_on
+from airflow_provider_twinsync.polling import Again, End, goes_on, shown_duration
 from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job, unresolved
 from airflow_provider_twinsync.receipt import Receipt
 from airflow_provider_twinsync.watch import Watch
@@ -37,9 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_twinsync.download import Download
+    from airflow_provider_twinsync.lineage import Inputs
 
+_NEXT = "a TwinSyncSensor can wait for its video"
 _ADVICE = "Clear this task to wait for it again: it is remembered, and not paid for again."
 _ADVICE_WITHOUT_MEMORY = (
     "Another try of this task would submit and pay again: wait for this id with a TwinSyncSensor instead."
@@ -124,6 +129,7 @@ class TwinSyncSubmitOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Submit, or take over what an earlier try submitted; then wait, if that is asked for."""
+        began = time.monotonic()
         hook = TwinSyncHook(self.twinsync_conn_id)
         store = self._store(context)
         if self.wait_for_completion and store is None and self.retries:
@@ -141,9 +147,15 @@ class TwinSyncSubmitOperator(BaseOperator):
             self._job = twinsync_task_id = taken_over or self._submit(hook, memory)
         with self._paid_for():
             if not taken_over:
-                self.log.info("TwinSync job %s is submitted.", twinsync_task_id)
+                self.log.info(
+                    "TwinSync job %s is submitted (%s); %s.",
+                    twinsync_task_id,
+                    shown_duration(time.monotonic() - began),
+                    "this task waits for its video" if self.wait_for_completion else _NEXT,
+                )
             self._is_remembered = bool(taken_over) or memory.remember(twinsync_task_id)
             push_link(context, hook.settings().status_url(twinsync_task_id))
+            push_inputs(context, twinsync_task_id, fingerprint=inputs, image_url=self.image_url)
             if not self.wait_for_completion:
                 return twinsync_task_id
             # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
@@ -268,6 +280,14 @@ class TwinSyncSubmitOperator(BaseOperator):
         elif self._job:
             self.log.warning("%s %s", goes_on(self._job), self._advice)
 
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage of the photo."""
+        return openlineage(self.image_url, None, None)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage of the photo and the job; also of a task that failed."""
+        return openlineage(self.image_url, None, self._job)
+
     @property
     def _advice(self) -> str:
         return _ADVICE if self._is_remembered else _ADVICE_WITHOUT_MEMORY
@@ -320,9 +340,13 @@ class TwinSyncDownloadOperator(BaseOperator):
         self.overwrite = overwrite
         self.twinsync_conn_id = twinsync_conn_id
         self._is_fetching = False
+        self._inputs: Inputs | None = None
+        self._fetched: Download | None = None
 
     def execute(self, context: Context) -> Download:
         """Fetch the video, unless the one that an earlier run fetched is there."""
+        if is_http_url(self.result_url):  # before the fetch, so that one that fails has a link too
+            push_link(context, self.result_url)
         with airflow_errors():
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
             receipt = Receipt(
@@ -331,6 +355,7 @@ class TwinSyncDownloadOperator(BaseOperator):
             fetched = None if self.overwrite else receipt.recall(self.destination)
             if fetched is None:
                 self._is_fetching = True
+                began = time.monotonic()
                 try:
                     fetched = TwinSyncHook(self.twinsync_conn_id).download(
                         self.result_url,
@@ -341,15 +366,31 @@ class TwinSyncDownloadOperator(BaseOperator):
                 finally:
                     self._is_fetching = False
                 receipt.remember(fetched)
-                self.log.info("The video lies at %s (%d bytes).", fetched["path"], fetched["bytes"])
+                self.log.info(
+                    "The video%s lies at %s (%s bytes, %s).",
+                    f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else "",
+                    fetched["path"],
+                    f"{fetched['bytes']:,}",
+                    shown_duration(time.monotonic() - began),
+                )
             else:
                 self.log.info(
                     "The video that an earlier run of this task fetched is still at %s, with the same size "
                     "and SHA-256: nothing is fetched. To fetch it anyway, give overwrite=True.",
                     fetched["path"],
                 )
-        push_link(context, self.result_url)
+        self._fetched = fetched
+        self._inputs = pull_inputs(context, self._submits(), twinsync_task_id)
+        fingerprint = self._inputs and self._inputs["fingerprint"]
+        known = {"twinsync_task_id": twinsync_task_id, "fingerprint": fingerprint}
+        tell_assets(context, self.outlets, {**fetched, **known})
         return fetched
+
+    def _submits(self) -> list[str]:
+        """Give the ids of the submit tasks that are upstream, mapped ones too."""
+        upstream = self.get_flat_relatives(upstream=True)
+        kinds = {task.task_id: getattr(task, "operator_class", type(task)) for task in upstream}
+        return [task_id for task_id, kind in kinds.items() if issubclass(kind, TwinSyncSubmitOperator)]
 
     def on_kill(self) -> None:
         """End the fetch, so that what has arrived is removed.
@@ -361,6 +402,11 @@ class TwinSyncDownloadOperator(BaseOperator):
             self._is_fetching = False  # another SIGTERM must not disturb the cleaning up
             self.log.warning("The fetch was stopped, and nothing of the video is kept.")
             raise SystemExit("The task was stopped while it fetched the video.")
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Tell OpenLineage of the photo and the video; of a task that failed, of what it knew."""
+        photo = self._inputs and self._inputs["photo"]
+        return openlineage(photo or self.result_url, self._fetched, self.twinsync_task_id)
 
     def _is_retried(self, context: Context) -> bool:
         """Whether another try follows if this one fails, by Airflow's own rule.

@@ -307,7 +307,7 @@ class Wait:
 def shown_duration(seconds: float) -> str:
     """Say how long something is, in the unit that a person would use."""
     if seconds < 120:
-        return f"{seconds:.0f} s" if seconds >= 1 or not seconds else f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if 0.05 <= seconds < 1 else f"{seconds:.0f} s"
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} days"

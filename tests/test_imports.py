@@ -88,7 +88,7 @@ for _layer in (
     {"links", "templates"},
     {"from_trigger"},
     {"triggers"},
-    {"watch", "memory"},
+    {"watch", "memory", "lineage"},
     {"sensors", "operators"},
 ):
     BELOW |= {room: set(BELOW) for room in _layer}

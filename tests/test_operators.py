@@ -25,6 +25,7 @@ from airflow_provider_twinsync.emulator.faults import (
 )
 from airflow_provider_twinsync.memory import STORE_KEY
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.protocol import fingerprint
 
 INPUTS = {
     "text": "你好，我是会说话的照片数字人",
@@ -54,7 +55,7 @@ def test_it_returns_the_id_of_the_one_job_it_made(emulator):
     run = run_task(submit())
     assert [run.result] == list(emulator.world.tasks)
     assert run.result == json.loads(json.dumps(run.result))
-    assert run.xcoms == {"twinsync_link": f"{emulator.url}/phototalking?taskID={run.result}"}
+    assert run.xcoms["twinsync_link"] == f"{emulator.url}/phototalking?taskID={run.result}"
     assert emulator.world.journal[0].form == INPUTS
 
 
@@ -587,6 +588,11 @@ class TestTheOneTaskForm:
             "twinsync_task_id": run.result,
             "result_url": address,
             "twinsync_link": address,
+            "twinsync_inputs": {
+                "twinsync_task_id": run.result,
+                "fingerprint": fingerprint(f"{emulator.url}/phototalking", *INPUTS.values()),
+                "photo": INPUTS["image_url"],
+            },
         }
 
     @IN_BOTH_MODES
@@ -643,7 +649,7 @@ class TestTheOneTaskForm:
         """Below Airflow 3.3 every try submits; it is said before anything is paid."""
         run_task(submit(**WAITING, retries=2))
         log = capsys.readouterr().out
-        assert 0 < log.index("a retry may pay again") < log.index("is submitted.")
+        assert 0 < log.index("a retry may pay again") < log.index("is submitted (")
 
     @pytest.mark.parametrize(
         ("remembered", "ended", "advice"),

@@ -198,6 +198,7 @@ def test_what_the_worker_told_is_not_told_again_by_the_triggerer() -> None:
     ("seconds", "shown"),
     [
         (0, "0 s"),
+        (0.04, "0 s"),
         (0.25, "0.2 s"),
         (1, "1 s"),
         (119.4, "119 s"),
