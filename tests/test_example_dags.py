@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_twinsync.emulator.faults import FailJob, ResultCode
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "example_dags"
 
 
-def load(name: str):
+def module(name: str):
     """Import an example as Airflow does: from its file."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.dag
+    return module
+
+
+def load(name: str):
+    return module(name).dag
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +166,52 @@ def test_the_example_of_alerts_is_quiet_when_there_is_a_video(emulator, tmp_path
     assert states.pop("go_on_without_it") == "skipped"
     assert set(states.values()) == {"success"}
     assert "No video: " not in logged()
+
+
+def test_the_example_with_an_asset_makes_a_video(emulator, tmp_path):
+    """The scheduling itself needs a scheduler: `test_without_worker.py` has one."""
+    run = load("publish_when_ready").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    assert run.state == "success"
+    assert is_whole(*xcoms(run, "fetch"))
+
+
+def test_the_dag_that_waits_for_the_asset_can_be_started_by_hand(emulator):
+    """Then there is no video that it is about."""
+    run = module("publish_when_ready").publish_dag.test()
+    assert run.state == "success"
+    assert xcoms(run, "publish") == [[]]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+def test_every_example_says_what_it_shows(name):
+    """On the page of each of its DAGs."""
+    example = module(name)
+    dags = [value for value in vars(example).values() if isinstance(value, DAG)]
+    assert dags
+    assert {dag.doc_md for dag in dags} == {example.__doc__}
+
+
+def test_a_person_can_follow_a_video_in_the_logs(emulator, tmp_path, capfd):
+    """One line at each change, from the submit to the file: the job, the time, and what comes next."""
+    emulator.world.waiting_s, emulator.world.duration_s = 2.0, 3.0
+    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    assert run.state == "success"
+    [job] = emulator.world.tasks
+    (fetched,) = xcoms(run, "fetch")
+    printed = "\n".join(capfd.readouterr())
+    lines = re.findall(rf"\S.*?(TwinSync job {job} .*?)(?= \[airflow|$)", printed, re.MULTILINE)
+    address = f"{emulator.url}/example/{job}.mp4"
+    seconds = r"[\d.]+ s"
+    wanted = [
+        rf"is submitted \({seconds}\); a TwinSyncSensor can wait for its video\.",
+        rf"is waiting \({seconds}\); next look in {seconds}, timeout in 60 min\.",
+        rf"is running \({seconds}\); next look in {seconds}, timeout in 60 min\.",
+        rf"is finished after {seconds}; its video is at {address}",
+        rf"from {address} to {tmp_path}/video.mp4\.",
+        rf"lies at {tmp_path}/video.mp4 \({fetched['bytes']:,} bytes, {seconds}\)\.",
+    ]
+    # Airflow 2 prints a task's line twice.
+    told = list(dict.fromkeys(line.removeprefix(f"TwinSync job {job} ") for line in lines))
+    assert len(told) == len(wanted), lines
+    for line, pattern in zip(told, wanted, strict=True):
+        assert re.fullmatch(pattern, line), line

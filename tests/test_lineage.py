@@ -202,7 +202,6 @@ def test_what_is_no_photo_is_no_input(image_url):
         ("{tmp_path}/v.mp4", "file", "{tmp_path}/v.mp4"),
         ("file://{tmp_path}/v.mp4", "file", "{tmp_path}/v.mp4"),
         ("memory://videos/a/v.mp4", "memory://videos", "a/v.mp4"),
-        ("memory://my_conn@videos/v.mp4", "memory://videos", "v.mp4"),
     ],
 )
 def test_the_output_of_a_download_is_the_video(emulator, connection, folders, destination, namespace, name):

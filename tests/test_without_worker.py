@@ -1,9 +1,13 @@
-"""Waits without a worker, on a real Airflow: one run of one DAG, and what became of each of its sensors."""
+"""Waits without a worker, on a real Airflow: one run of one DAG, and what became of each of its sensors.
+
+At its end the same Airflow runs an example: a video whose asset starts another DAG.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DAGS = Path(__file__).with_name("without_worker_dags")
+EXAMPLE = Path(__file__).parents[1] / "example_dags" / "publish_when_ready.py"
 DAG_ID = "waits"
 KEY = "without-worker-7c10"
 TIME_LIMIT_S = 120.0
@@ -63,6 +68,9 @@ class Result:
     jobs: dict[str, str]
     video: Callable[[str], str]
     cleared: Seen
+    published: list[dict[str, Any]]
+    fetched: dict[str, Any]
+    published_job: str
 
     def __getitem__(self, name: str) -> Seen:
         return self.tasks[name]
@@ -104,12 +112,14 @@ def look(airflow: AirflowWorld, run_id: str) -> dict[str, Seen]:
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """Run all of it once: jobs finish when every wait for them has begun; then one task is cleared."""
-    home = tmp_path_factory.mktemp("without-worker") / "airflow"
+    folder = tmp_path_factory.mktemp("without-worker")
+    home, dags = folder / "airflow", shutil.copytree(DAGS, folder / "dags")
+    shutil.copy(EXAMPLE, dags)
     with (
         Emulator(key=KEY) as quick,
         Emulator(key=KEY) as slow,
         Emulator(key=KEY) as flaky,
-        AirflowWorld(home, DAGS, parallelism=6) as airflow,
+        AirflowWorld(home, dags, parallelism=6) as airflow,
     ):
         quick.world.waiting_s = slow.world.waiting_s = 3600.0
         flaky.world.faults.add("status", HttpError(status=500, times=3))
@@ -154,6 +164,21 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
         airflow.api.clear(DAG_ID, run_id, "plain")
         wait_until(airflow, lambda: "plain" in names("failed"), "what was cleared does not end")
         cleared = look(airflow, run_id)["plain"]
+
+        quick.world.waiting_s = 0.0
+        for dag_id in ("twinsync_make_video", "twinsync_publish_video"):
+            airflow.wait_for_dag(dag_id)
+            airflow.api.unpause(dag_id)
+        made = airflow.api.trigger("twinsync_make_video", {"destination": str(folder / "news.mp4")})
+
+        def publishing() -> list[str]:
+            query = "select run_id from dag_run where dag_id = 'twinsync_publish_video' and state = 'success'"
+            with closing(sqlite3.connect(home / "airflow.db")) as database:
+                return [name for (name,) in database.execute(query)]
+
+        wait_until(airflow, lambda: bool(publishing()), "the video starts no other DAG")
+        published = airflow.api.xcom("twinsync_publish_video", publishing()[0], "publish")
+        fetched = airflow.api.xcom("twinsync_make_video", made, "fetch")
     return Result(
         tasks,
         history,
@@ -163,6 +188,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
         jobs,
         lambda name: f"{(flaky if name == 'retried' else quick).url}/example/{jobs[name]}.mp4",
         cleared,
+        published,
+        fetched,
+        list(quick.world.tasks)[-1],
     )
 
 
@@ -281,3 +309,12 @@ def test_a_task_that_is_cleared_forgets_its_result(result: Result) -> None:
     assert "return_value" not in result.cleared.xcoms
     assert result.jobs["plain"] in result.cleared.xcoms["twinsync_link"]
     assert "/example/" not in result.cleared.xcoms["twinsync_link"]
+
+
+def test_a_video_starts_the_dag_that_waits_for_it_and_says_which_it_is(result: Result) -> None:
+    """The example, run by the scheduler: what the download gave, the job, and a fingerprint of its inputs."""
+    [event] = result.published
+    fingerprint = event.pop("fingerprint")
+    assert re.fullmatch("[0-9a-f]{32}", fingerprint)
+    assert event == {**result.fetched, "twinsync_task_id": result.published_job}
+    assert Path(event["path"]).stat().st_size == event["bytes"]
