@@ -24,7 +24,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos test matrix check format bench install constraints clean asked-python
+.PHONY: help demo airflow chaos test matrix check dist format bench install constraints clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -35,8 +35,9 @@ help:
 	@echo 'make test          the tests, the demo among them'
 	@echo 'make matrix        the tests but for those of whole Airflows, from the built wheel, with each release of Airflow'
 	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
-	@echo 'make check         ruff, mypy --strict, format'
-	@echo '.ci/run            both: everything that has to hold for a landing'
+	@echo 'make check         ruff, mypy --strict, format, zizmor'
+	@echo 'make dist          build the wheel, the sdist and the SBOM of a release into dist/, and check them; TAG=v1.2.3'
+	@echo '.ci/run            everything that has to hold for a landing'
 	@echo 'make format        let ruff rewrite what it can'
 	@echo 'make bench         the benchmarks, with other providers beside: 45 minutes'
 	@echo 'make install       make .venv with all that these need, as the first of them does; PYTHON=python3.12 picks one'
@@ -64,6 +65,11 @@ check: $(INSTALLED)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy -p airflow_provider_twinsync -p dev
+	@$(BIN)/zizmor --offline --pedantic --quiet .github
+
+# TAG is compared with the version and the changelog.
+dist: $(DEPENDENCIES)
+	@$(BIN)/python -m dev.release --constraints $(CONSTRAINTS) $${TAG:+--tag "$$TAG"}
 
 format: $(INSTALLED)
 	@$(BIN)/python -m ruff check --fix .
