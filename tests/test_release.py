@@ -1,14 +1,18 @@
-"""`make dist` refuses a release that is not right. That it takes the right one is seen where it is run."""
+"""`make dist` refuses a release that is not right. That it takes the right one is seen in `.ci/run`."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # its types are another package
+
+from airflow_provider_twinsync import get_provider_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,3 +156,20 @@ def test_a_readme_that_cannot_be_shown(repository: Path, error: Callable[..., st
         'readme = {file = "LICENSE", content-type = "text/x-rst"}',
     )
     assert "twine check --strict" in error()
+
+
+def test_the_registry_is_told_of_every_class_that_a_dag_author_uses() -> None:
+    """Each that a public room defines, under the name by which it is imported."""
+    listed = yaml.safe_load((CHECKOUT / ".airflow-registry.yaml").read_text(encoding="utf-8"))
+    info = get_provider_info()
+    assert listed["package-name"] == info["package-name"]
+    assert listed["display-name"] == info["name"]
+    assert listed["description"] == info["description"]
+    for kind in ("hooks", "operators", "sensors", "triggers"):
+        [room] = info[kind][0]["python-modules"]
+        defined = {
+            f"{room}.{name}"
+            for name, value in vars(import_module(room)).items()
+            if isinstance(value, type) and value.__module__ == room and name.startswith("TwinSync")
+        }
+        assert {entry["module"] for entry in listed[kind]} == defined
