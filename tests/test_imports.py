@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,8 +74,7 @@ def test_the_emulator_loads_nothing_of_the_client_and_no_airflow(bare: set[str])
 # ----------------------------------------------------------------------------------------- by their sources
 
 #: What each room may import of the others. A new room has to be put somewhere.
-BELOW: dict[str, set[str]] = {}
-for _layer in (
+LAYERS: tuple[set[str], ...] = (
     {"", "exceptions"},
     {"arguments", "mp4"},
     {"protocol"},
@@ -90,7 +90,9 @@ for _layer in (
     {"triggers"},
     {"watch", "memory", "lineage"},
     {"sensors", "operators"},
-):
+)
+BELOW: dict[str, set[str]] = {}
+for _layer in LAYERS:
     BELOW |= {room: set(BELOW) for room in _layer}
 # The links show what the operators pushed, and need nothing; nothing but operators and sensors has links.
 BELOW["links"] = set()
@@ -127,6 +129,16 @@ def own(modules: set[str]) -> set[str]:
 def test_every_room_has_its_place() -> None:
     """A new one is put into the order above, or into another room."""
     assert set(ROOMS) == set(BELOW)
+
+
+def test_the_guide_has_the_rooms_in_this_order() -> None:
+    """CONTRIBUTING.md says in words what is tested here."""
+    guide = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    steps = re.split(
+        r"(?m)^\d+\. ", guide.partition("## How the rooms lie")[2].partition("\n\nWhat decides")[0]
+    )
+    told = [{room.replace("__init__", "") for room in re.findall(r"`(\w+)`", step)} for step in steps[1:]]
+    assert told == list(LAYERS)
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room or "__init__")
