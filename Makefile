@@ -82,7 +82,7 @@ bench: $(INSTALLED) $(PEERS)
 
 install: $(INSTALLED)
 
-$(PEERS): $(INSTALLED)
+$(PEERS): $(DEPENDENCIES)
 	@echo 'Installing what the benchmarks compare with into $(VENV) ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group bench
 	@touch $@
