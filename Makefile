@@ -13,6 +13,7 @@ PACKAGE := README.md LICENSE $(shell find airflow_provider_twinsync -name __pyca
 PEERS := $(VENV)/.peers
 # Earlier releases of Airflow, each with the day that its constraints are of: the one after it came out.
 RELEASED := 2.11.2=2026-03-15 3.0.6=2025-08-30 3.1.8=2026-03-12 3.2.2=2026-05-30
+SITE := $(VENV)/.site
 
 # The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
 # shell sees it.
@@ -24,7 +25,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos test matrix check dist format bench install constraints clean asked-python
+.PHONY: help demo airflow chaos test matrix check dist docs format bench install constraints clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -37,6 +38,7 @@ help:
 	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
 	@echo 'make check         ruff, mypy --strict, format, zizmor'
 	@echo 'make dist          build the wheel, the sdist and the SBOM of a release into dist/, and check them; TAG=v1.2.3'
+	@echo 'make docs          the docs as a site, in docs/_build/html; a warning or a broken link fails it'
 	@echo '.ci/run            everything that has to hold for a landing'
 	@echo 'make format        let ruff rewrite what it can'
 	@echo 'make bench         the benchmarks, with other providers beside: 45 minutes'
@@ -71,6 +73,13 @@ check: $(INSTALLED)
 dist: $(DEPENDENCIES)
 	@$(BIN)/python -m dev.release --constraints $(CONSTRAINTS) $${TAG:+--tag "$$TAG"}
 
+# All is made anew: only then is every warning given. Links to other sites are not followed.
+docs: $(INSTALLED) $(SITE)
+	@rm -rf docs/_build
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs docs/_build/html
+	@$(BIN)/lychee --offline --include-fragments --no-progress --quiet *.md 'docs/**/*.md' 'docs/_build/html/**/*.html'
+	@echo 'docs/_build/html/index.html'
+
 format: $(INSTALLED)
 	@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
@@ -85,6 +94,11 @@ install: $(INSTALLED)
 $(PEERS): $(DEPENDENCIES)
 	@echo 'Installing what the benchmarks compare with into $(VENV) ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group bench
+	@touch $@
+
+$(SITE): $(DEPENDENCIES)
+	@echo 'Installing what makes the docs into $(VENV) ...'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group docs
 	@touch $@
 
 # The wheel, as users get it: what is not in it is missed by the tests, the demo and the benchmarks.
@@ -124,7 +138,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-h
 # Of an earlier release's day there are no fonts yet, and of that of 3.0 no common-compat that is new enough.
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
-	@$(COMPILE) --all-extras --group dev --group bench --group release -o $(CONSTRAINTS)
+	@$(COMPILE) --all-extras --group dev --group bench --group release --group docs -o $(CONSTRAINTS)
 	@sed -i '1i # Airflow $(AIRFLOW), and the newest of all else when this was made, by `make constraints`.' $(CONSTRAINTS)
 	@set -e; for release in $(RELEASED); do \
 		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer=manimgx-fonts-cjk; \
@@ -136,5 +150,5 @@ constraints: $(VENV)/.uv
 	done
 
 clean:
-	rm -rf $(VENV) .nox .airflow .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

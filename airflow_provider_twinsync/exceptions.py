@@ -10,7 +10,7 @@
     ├── StatusError              the status could not be had: the job goes on, ask again
     ├── JobFailedError           the job ended without a video: the same id fails again
     ├── WaitTimeoutError         the deadline passed: the job may still finish
-    │   └── ExecutionTimeoutError    the same, and it was the task's ``execution_timeout``
+    │   └── ExecutionTimeoutError    the same, and it was the task's execution_timeout
     ├── DownloadRefusedError     what the address gives is not wanted: the same address gives it again
     └── DownloadInterruptedError the video did not arrive whole: later may work
 

@@ -21,14 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-# [START howto_twinsync_callback]
 def tell(context: Context) -> None:
     """Tell of a task that has failed: here in the log, in your DAG by mail or chat."""
-    ti = context["ti"]
-    log.error("No video: %s of %s failed. %s", ti.task_id, ti.run_id, context.get("exception"))
+    log.error("No video: %s failed. %s", context["ti"].task_id, context.get("exception"))
 
-
-# [END howto_twinsync_callback]
 
 with DAG(
     dag_id="twinsync_alerts",
@@ -39,8 +35,8 @@ with DAG(
     params={"destination": Param("/tmp/twinsync/alerts.mp4", type="string")},  # noqa: S108  # an example's
     # [START howto_twinsync_alerts]
     default_args={"on_failure_callback": tell},
-) as dag:
     # [END howto_twinsync_alerts]
+) as dag:
     submit = TwinSyncSubmitOperator(
         task_id="submit",
         text="Good morning! Here is the news.",

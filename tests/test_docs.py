@@ -1,0 +1,107 @@
+"""The docs are true: what they list is compared with the code, and what they show is run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_twinsync import exceptions
+from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.sensors import TwinSyncSensor
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+DOCS = CHECKOUT / "docs"
+PACKAGE = CHECKOUT / "airflow_provider_twinsync"
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("operator", [TwinSyncSubmitOperator, TwinSyncSensor, TwinSyncDownloadOperator])
+def test_every_argument_of_each_operator_is_listed(operator):
+    """Neither one that is not there, nor one too few; and which ones are template fields."""
+    section = page("operators").partition(f"## {operator.__name__}\n")[2].partition("\n## ")[0]
+    firsts = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    arguments = {
+        name
+        for name, parameter in inspect.signature(operator.__init__).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    assert set(re.findall(r"`(\w+)`", "".join(firsts))) == arguments
+    assert set(re.findall(r"`(\w+)` \*t\*", "".join(firsts))) == set(operator.template_fields)
+
+
+def test_every_error_is_listed():
+    """The table of errors is the tree."""
+    table = page("failures").partition("## The errors")[2]
+    errors = [
+        error
+        for error in vars(exceptions).values()
+        if isinstance(error, type) and issubclass(error, exceptions.TwinSyncError)
+    ]
+    public = {error.__name__ for error in errors if not error.__name__.startswith("_")}
+    assert set(re.findall(r"(?m)^\| `(\w+)`", table)) == public - {"TwinSyncError"}
+    for error in errors:
+        if row := re.search(rf"(?m)^\| `{error.__name__}`.*$", table):
+            assert ("no retry" not in row[0]) is error.retryable
+
+
+def shape(node: ast.expr) -> str:
+    """A text as it stands in the code, with an ellipsis for what is put into it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"%(s|d|\.0f)", "…", node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return ""
+
+
+def calls() -> list[ast.Call]:
+    modules = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")]
+    return [node for module in modules for node in ast.walk(module) if isinstance(node, ast.Call)]
+
+
+def listed() -> list[str]:
+    found = re.findall(r"(?m)^\| `([^|]+)` \|", page("messages"))
+    return [one.removeprefix("…").removesuffix("…").strip(": ") for one in found]
+
+
+def test_each_message_that_is_explained_exists():
+    """Word for word, but for what is put into it."""
+    texts = [
+        shape(node)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant | ast.JoinedStr)
+    ]
+    assert len(listed()) > 50
+    assert [one for one in listed() if not any(one in text for text in texts)] == []
+
+
+def test_each_message_of_an_error_is_explained():
+    """What is raised with words of its own is found by them in the docs."""
+    known = {name for name in vars(exceptions) if name.endswith("Error")}
+    messages = [
+        shape(call.args[0])
+        for call in calls()
+        if isinstance(call.func, ast.Name) and call.func.id in known and call.args
+    ]
+    own = [message for message in messages if len(re.sub("[…\\W]", "", message)) > 5]
+    assert len(own) > 40
+    assert [message for message in own if not any(one in message for one in listed())] == []
+
+
+def test_the_tests_for_dags_pass(migrated):
+    """As they are shown: with the plugin, and an Airflow of their own."""
+    folder = DOCS / "howto" / "testing"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, folder]
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT / "example_dags")}
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+    assert re.search(r"(?m)^4 passed", ran.stdout), ran.stdout
