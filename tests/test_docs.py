@@ -69,7 +69,7 @@ def calls() -> list[ast.Call]:
 
 
 def listed() -> list[str]:
-    found = re.findall(r"(?m)^\| `([^|]+)` \|", page("messages"))
+    found = re.findall(r"(?m)^\| `([^|]+)` \|", page("troubleshooting"))
     return [one.removeprefix("…").removesuffix("…").strip(": ") for one in found]
 
 
