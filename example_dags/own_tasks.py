@@ -45,8 +45,7 @@ with DAG(
                 if error.code != 202:
                     raise
                 return hook.submit(**job, image_url=second)
-
-    # [END howto_hook_twinsync_submit]
+        # [END howto_hook_twinsync_submit]
 
     # [START howto_hook_twinsync_download]
     @task(retries=2)
@@ -54,8 +53,7 @@ with DAG(
         """Fetch the video, and give the checksum of what was stored."""
         with airflow_errors():
             return TwinSyncHook().download(result_url, params["destination"])["sha256"]
-
-    # [END howto_hook_twinsync_download]
+        # [END howto_hook_twinsync_download]
 
     # [START howto_hook_twinsync_get_task]
     @task(trigger_rule="all_done")
@@ -63,8 +61,7 @@ with DAG(
         """Ask once what became of the job: `waiting`, `running`, `succeeded` or `failed`."""
         with airflow_errors():
             return TwinSyncHook().get_task(twinsync_task_id).state.value
-
-    # [END howto_hook_twinsync_get_task]
+        # [END howto_hook_twinsync_get_task]
 
     job = submit()
     wait = TwinSyncSensor(task_id="wait", twinsync_task_id=job, timeout=3600)

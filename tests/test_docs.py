@@ -69,7 +69,8 @@ def calls() -> list[ast.Call]:
 
 
 def listed() -> list[str]:
-    found = re.findall(r"(?m)^\| `([^|]+)` \|", page("troubleshooting"))
+    messages = page("troubleshooting").partition("## It says what is wrong\n")[2]
+    found = re.findall(r"(?m)^\| `([^|]+)` \|", messages)
     return [one.removeprefix("…").removesuffix("…").strip(": ") for one in found]
 
 
