@@ -109,10 +109,13 @@ def openlineage(source: Any, fetched: Download | None, twinsync_task_id: Any) ->
 
 
 def _name(path: str) -> tuple[str, str]:
-    """Give OpenLineage's namespace and name of where a video lies."""
-    if "://" not in path:
-        return "file", path
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    """Give OpenLineage's namespace and name of where a video lies: of a store, its bucket and the key there.
 
-    place = ObjectStoragePath(path)
-    return place.namespace, place.key
+    From the text, as ``ObjectStoragePath`` gives the bucket with the connection's id on Airflow 2, and
+    without it on Airflow 3.
+    """
+    scheme, is_store, place = path.partition("://")
+    if not is_store:
+        return "file", path
+    bucket, _, key = place.partition("/")
+    return f"{scheme}://{bucket.rpartition('@')[2]}", key

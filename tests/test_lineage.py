@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from drive import Store, attach, run_task
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_provider_twinsync.lineage import openlineage
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.protocol import fingerprint
 
@@ -222,13 +223,19 @@ def test_the_output_of_a_download_is_the_video(emulator, connection, folders, de
     assert lineage.run_facets["externalQuery"].externalQueryId == job
 
 
-def test_the_output_in_s3_is_named_by_bucket_and_key():
-    """As Amazon's own operators name it, whatever the connection."""
+@pytest.mark.parametrize(
+    ("path", "namespace", "name"),
+    [
+        ("s3://videos/2026/v.mp4", "s3://videos", "2026/v.mp4"),
+        ("s3://aws_default@videos/2026/v.mp4", "s3://videos", "2026/v.mp4"),
+        ("gs://videos/what?#@.mp4", "gs://videos", "what?#@.mp4"),
+    ],
+)
+def test_the_output_in_a_store_is_named_by_bucket_and_key(path, namespace, name):
+    """As the operators of Airflow's own providers name it, whatever the connection."""
     pytest.importorskip("airflow.providers.openlineage")
-    from airflow_provider_twinsync.lineage import openlineage
-
-    fetched = {"path": "s3://aws_default@videos/2026/v.mp4", "bytes": 1, "sha256": "", "content_type": ""}
-    assert datasets(openlineage(None, fetched, None).outputs) == [("s3://videos", "2026/v.mp4")]
+    fetched = {"path": path, "bytes": 1, "sha256": "", "content_type": ""}
+    assert datasets(openlineage(None, fetched, None).outputs) == [(namespace, name)]
 
 
 def test_a_download_that_failed_has_no_output(emulator, connection, tmp_path):
