@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import timeout as airflow_timeout
 
 try:
     from airflow.sdk.io import attach as attach
@@ -18,6 +25,9 @@ except ImportError:  # Airflow 2
     from airflow.io.store import attach as attach  # type: ignore[no-redef,import-not-found,unused-ignore]
 
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
 
 
 @dataclass
@@ -91,3 +101,72 @@ async def first_event(trigger: TwinSyncTrigger) -> dict[str, Any]:
     events = [event.payload async for event in trigger.run()]
     assert len(events) == 1
     return events[0]
+
+
+class Pulse:
+    """Something else in a loop, and whether it has its turns while something slow happens beside."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(0.01)
+            self.beats += 1
+
+    def goes_on(self) -> bool:
+        """Block this thread until there were ten more turns; not for ever, for there may be none."""
+        wanted, give_up_s = self.beats + 10, time.monotonic() + 10
+        while self.beats < wanted and time.monotonic() < give_up_s:
+            threading.Event().wait(0.01)
+        return self.beats >= wanted
+
+    def beside(self, what: Coroutine[Any, Any, Any]) -> Any:
+        """Run something to its result, with the pulse in its loop."""
+
+        async def run() -> Any:
+            beating = asyncio.ensure_future(self._beat())
+            result = await what
+            beating.cancel()
+            return result
+
+        return asyncio.run(run())
+
+
+@contextmanager
+def alarm_when(is_so: Callable[[], Any]) -> Iterator[None]:
+    """Ring the alarm of Airflow's execution_timeout when something is so, however long that takes.
+
+    The block has to hang from then on, until it rings.
+    """
+    is_over = threading.Event()
+
+    def ring() -> None:
+        while not is_over.wait(0.01):
+            if is_so():
+                is_over.wait(0.2)  # what has come is read by then
+                os.kill(os.getpid(), signal.SIGALRM)
+                return
+
+    ringing = threading.Thread(target=ring, daemon=True)
+    with airflow_timeout(60):
+        ringing.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            ringing.join()
+
+
+@contextmanager
+def alarm_in_a_pause() -> Iterator[list[float]]:
+    """Ring it in the first pause; gives how long that was meant to be, in seconds."""
+    pauses_s: list[float] = []
+
+    def ring(seconds: float) -> None:
+        pauses_s.append(seconds)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    with pytest.MonkeyPatch.context() as patch, airflow_timeout(60):
+        patch.setattr(time, "sleep", ring)
+        yield pauses_s

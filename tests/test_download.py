@@ -269,7 +269,7 @@ def test_a_video_that_was_cut_goes_on_or_starts_again(
     ranges: list[str | None],
 ) -> None:
     """What is in the file in the end is one video, and never two halves."""
-    connect(request_timeout_s=0.5)
+    connect(**({"request_timeout_s": 1} if hang in answers else {}))
     server = serve(in_turn(*answers))
     got = TwinSyncHook().download(server.url, destination)
     video = OTHER_VIDEO if answers[-1] == whole(OTHER_VIDEO, ETag='"v2"') else VIDEO
@@ -656,21 +656,21 @@ def test_an_answer_that_drips_is_cut(
 ) -> None:
     """A byte now and then keeps a timeout between two bytes from ever passing."""
     # How many there are is tested elsewhere; here each takes its time limit for real.
-    monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 2)
+    monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 1)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
-    server = serve(slowly(start, pieces * 200, 0.05), tls if over == "https" else None)
+    server = serve(slowly(start, pieces * 400, 0.05), tls if over == "https" else None)
     proxy = {"proxy": server.url} if over == "proxy" else {}
-    connect(request_timeout_s=0.4, verify=str(certificate), **proxy)
+    connect(request_timeout_s=0.8, verify=str(certificate), **proxy)
     began = time.monotonic()
     with pytest.raises(
-        DownloadInterruptedError, match=r"too slowly, with less than 4 kB in 0\.4 s"
+        DownloadInterruptedError, match=r"too slowly, with less than 8 kB in 0\.8 s"
     ) as caught:
         TwinSyncHook().download(f"{server.url}/a.mp4", destination)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10  # to its end it would take 20 s
     assert f"{server.url}/a.mp4" in str(caught.value)
-    assert len(server.requests) == 2
-    assert sleeps == [1]
+    assert len(server.requests) == 1
+    assert sleeps == []
     assert files_beside(destination) == []
 
 
@@ -678,12 +678,12 @@ def test_a_slow_video_may_take_many_times_the_timeout(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
     """As long as it comes at some rate."""
-    connect(request_timeout_s=0.4)
+    connect(request_timeout_s=1.5)
     pieces = [VIDEO[at : at + 50_000] for at in range(0, len(VIDEO), 50_000)]
-    server = serve(slowly(head(), pieces, 0.1))
+    server = serve(slowly(head(), pieces, 0.3))
     began = time.monotonic()
     TwinSyncHook().download(server.url, destination)
-    assert time.monotonic() - began > 1.2
+    assert time.monotonic() - began > 4
     assert destination.read_bytes() == VIDEO
     assert len(server.requests) == 1
 
@@ -735,9 +735,9 @@ def test_the_time_for_an_answer_begins_with_the_connection(
     """Looking for an address that answers takes as long as an answer may; it is neither cut nor counted."""
     # How many there are is tested elsewhere; here each takes its time limit for real.
     monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 1)
-    connect(request_timeout_s=0.4, allowed_result_hosts="cdn.invalid")
+    connect(request_timeout_s=1, allowed_result_hosts="cdn.invalid")
     server = serve(
-        slowly(answer(200), [b"\0\0\0\x18ftyp"] * 200, 0.05) if drips else lambda _: [answer(200), VIDEO]
+        slowly(answer(200), [b"\0\0\0\x18ftyp"] * 400, 0.05) if drips else lambda _: [answer(200), VIDEO]
     )
     blackhole(server.port)
     began = time.monotonic()
@@ -747,19 +747,19 @@ def test_the_time_for_an_answer_begins_with_the_connection(
     else:
         TwinSyncHook().download(f"http://cdn.invalid:{server.port}/a.mp4", destination)
         assert destination.read_bytes() == VIDEO
-    assert 0.4 < time.monotonic() - began < 4
+    assert 1 < time.monotonic() - began < 15  # to the end of what drips it would take 20 s
 
 
 def test_a_video_that_was_too_slow_goes_on_where_it_was(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
     """What had come is kept."""
-    connect(request_timeout_s=0.4)
-    server = serve(in_turn(slowly(cut(), [VIDEO[at : at + 1] for at in range(CUT, CUT + 100)], 0.1), rest))
+    connect(request_timeout_s=1)
+    server = serve(in_turn(slowly(cut(), [VIDEO[at : at + 1] for at in range(CUT, CUT + 200)], 0.1), rest))
     TwinSyncHook().download(server.url, destination)
     assert destination.read_bytes() == VIDEO
     [_, again] = asked(server)
-    assert CUT < int(str(again)[len("bytes=") : -1]) < CUT + 10
+    assert CUT < int(str(again)[len("bytes=") : -1]) < CUT + 150  # of 200, after 10 in a second
 
 
 def test_a_video_is_never_whole_in_memory(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, ObjectStoragePath
-from airflow.providers.common.compat.sdk import timeout as airflow_timeout
 from conftest import Received, answer, mp4
-from drive import attach
+from drive import alarm_when, attach
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, DownloadRefusedError
@@ -71,6 +70,11 @@ def left(folder: Path) -> list[str]:
     """What is there beside the video: how the names end."""
     files = [path for path in folder.glob("*/*") if path.name != "a.mp4"]
     return sorted("".join(path.suffixes[-2:]) for path in files)
+
+
+def has_arrived(folder: Path) -> bool:
+    """Whether all that comes before the cut is in a file."""
+    return any(path.stat().st_size == CUT for path in folder.glob("*/*"))
 
 
 FRAGMENT = {"a.mp4": [".part", ".part.json"], "memory://videos/a.mp4": [".mp4", ".mp4.json"]}
@@ -399,8 +403,8 @@ def test_an_alarm_leaves_a_fragment_if_a_retry_follows(
 
     site.server.respond = hang
     try:
-        with airflow_timeout(1):
-            error = try_task(site, try_number=3 if is_last else 1, execution_timeout=timedelta(seconds=1))
+        with alarm_when(lambda: has_arrived(folder)):
+            error = try_task(site, try_number=3 if is_last else 1, execution_timeout=timedelta(seconds=61))
     finally:
         ended.set()
     assert isinstance(error, AirflowTaskTimeout)
@@ -440,7 +444,9 @@ def test_a_task_that_is_stopped_leaves_nothing(
 
     def stop(request: Received) -> Iterator[bytes]:
         yield from cut(request)
-        threading.Event().wait(0.2)  # for the client to have it
+        while not has_arrived(folder):
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.2)
         os.kill(os.getpid(), signal.SIGTERM)
         ended.wait(30)
 

@@ -108,9 +108,11 @@ def test_no_way_to_fail_tells_the_key(
     """Submit, wait and fetch under each fault, and a second try: nothing that is left has the key in it."""
     if fault in HANGING:  # the time limit of a request is by the true clock
         monkeypatch.setattr(time, "sleep", lambda _: None)
+        monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 2)
+        connect(request_timeout_s=0.8, tolerance_s=0.5)
     else:
         Clock(monkeypatch)
-    connect(request_timeout_s=0.2, tolerance_s=0.5)
+        connect(tolerance_s=0.5)
     emulator.world.faults.add(call, fault)
     store = Store()
     make = TwinSyncSubmitOperator(

@@ -6,14 +6,14 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
-from airflow.providers.common.compat.sdk import timeout as airflow_timeout
-from drive import Run, Store, run_task
+from drive import Run, Store, alarm_in_a_pause, alarm_when, run_task
 
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
@@ -33,7 +33,6 @@ INPUTS = {
     "pronouncer": "zh-CN-XiaohanNeural",
 }
 WAITING = {"wait_for_completion": True, "poke_interval": 0}
-REAL_SLEEP = time.sleep
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
 
 
@@ -100,7 +99,7 @@ def test_an_uncertain_submit_says_what_was_sent_and_when(emulator):
 def test_an_alarm_in_the_midst_of_a_submit_is_uncertain(emulator, remembered):
     """An execution_timeout is common, and so are retries: the next try must not send it again."""
     emulator.world.faults.add("submit", AcceptThenHang())
-    with airflow_timeout(1):
+    with alarm_when(lambda: emulator.world.tasks):
         run = run_task(submit(), store=Store() if remembered else None)
     assert run.ended == "AirflowFailException"
     assert "may have been paid" in str(run.error)
@@ -132,16 +131,15 @@ def test_an_alarm_in_the_pause_between_two_submits_is_no_false_alarm(
     assert [len(emulator.world.tasks), posts(emulator)] == [1, 2]
 
 
-def test_a_real_alarm_in_a_real_pause_between_two_submits(emulator, monkeypatch):
+def test_a_real_alarm_in_a_pause_between_two_submits(emulator):
     """Airflow's own, by a signal."""
-    run_task(submit())  # what is imported once a process is not what the alarm rings in
-    monkeypatch.setattr(time, "sleep", REAL_SLEEP)
     emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=30))
     store = Store()
-    with airflow_timeout(1):
+    with alarm_in_a_pause() as pauses_s:
         run = run_task(submit(), store=store)
     assert run.ended == "AirflowException"
     assert store.rows == {}
+    assert pauses_s == [30]
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
@@ -225,6 +223,11 @@ def test_what_ends_a_submit_before_a_byte_is_sent_is_no_false_alarm(emulator, mo
     assert not emulator.world.journal
 
 
+def is_connecting() -> bool:
+    """What limits the time of a request runs from just before the connection is made."""
+    return any(thread.name == "twinsync-time-limit" for thread in threading.enumerate())
+
+
 def test_an_alarm_while_it_connects_is_no_false_alarm(emulator, connect):
     """Nothing was sent: the host takes no connection."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
@@ -235,7 +238,7 @@ def test_an_alarm_while_it_connects_is_no_false_alarm(emulator, connect):
             one.connect_ex(("127.0.0.1", port))
         connect(port=port)
         store = Store()
-        with airflow_timeout(1):
+        with alarm_when(is_connecting):
             run = run_task(submit(), store=store)
         for one in waiting:
             one.close()
@@ -703,8 +706,8 @@ class TestTheOneTaskForm:
     def test_the_alarm_of_a_worker_ends_it_like_the_trigger(self, emulator):
         """Airflow's own: without a memory a retry would pay again."""
         emulator.world.waiting_s = 3600.0
-        with airflow_timeout(1):
-            run = run_task(submit(**WAITING, deferrable=False, execution_timeout=timedelta(seconds=1)))
+        with alarm_in_a_pause():
+            run = run_task(submit(**WAITING, deferrable=False, execution_timeout=timedelta(seconds=61)))
         assert run.ended == "AirflowFailException"
         assert "execution_timeout" in str(run.error)
         assert next(iter(emulator.world.tasks)) in str(run.error)

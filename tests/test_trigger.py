@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow.secrets import environment_variables
 from clock import Clock
 from conftest import Received, answer
-from drive import first_event
+from drive import Pulse, first_event
 
 import airflow_provider_twinsync
 from airflow_provider_twinsync import __version__
@@ -337,36 +337,6 @@ def test_a_wait_that_ends_leaves_nothing_open(emulator, connect, fault, fields, 
     assert event["reason"] == reason
 
 
-class Pulse:
-    """Something else in the loop, and whether it has its turns while something slow happens beside."""
-
-    def __init__(self) -> None:
-        self.beats = 0
-
-    async def beat(self) -> None:
-        while True:
-            await asyncio.sleep(0.01)
-            self.beats += 1
-
-    def goes_on(self) -> bool:
-        """Block this thread until there were ten more turns; not for ever, for there may be none."""
-        wanted, give_up_s = self.beats + 10, time.monotonic() + 10
-        while self.beats < wanted and time.monotonic() < give_up_s:
-            threading.Event().wait(0.01)
-        return self.beats >= wanted
-
-    def beside(self, trigger: TwinSyncTrigger) -> dict[str, Any]:
-        """Run a trigger to its event, with the pulse in its loop."""
-
-        async def run() -> dict[str, Any]:
-            beating = asyncio.ensure_future(self.beat())
-            event = await first_event(trigger)
-            beating.cancel()
-            return event
-
-        return asyncio.run(run())
-
-
 def test_a_slow_service_does_not_block_the_loop(connect, serve):
     """It answers when the loop has had other turns, however fast or busy the machine is."""
     pulse, went_on = Pulse(), []
@@ -376,7 +346,8 @@ def test_a_slow_service_does_not_block_the_loop(connect, serve):
         yield answer(200, b'{"result_code": 104}')
 
     connect(port=serve(respond).port)
-    assert pulse.beside(TwinSyncTrigger(twinsync_task_id="1", poke_interval_s=0.0))["reason"] == "failed"
+    trigger = TwinSyncTrigger(twinsync_task_id="1", poke_interval_s=0.0)
+    assert pulse.beside(first_event(trigger))["reason"] == "failed"
     assert went_on == [True]
 
 
@@ -390,7 +361,8 @@ def test_a_slow_secrets_backend_does_not_block_the_loop(job, connect, monkeypatc
         return get(*args, **kwargs)
 
     monkeypatch.setattr(environment_variables.EnvironmentVariablesBackend, "get_connection", slowly)
-    event = pulse.beside(TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, timeout_s=0.5))
+    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, timeout_s=0.5)
+    event = pulse.beside(first_event(trigger))
     assert event["reason"] == "timeout"
     assert went_on == [True]
 
@@ -421,13 +393,13 @@ def test_the_first_look_of_a_process_imports_nothing_in_the_loop(hook, monkeypat
 
 def test_many_waits_do_not_block_one_another(connect, serve):
     """The service answers when it has been asked for ten jobs: if one blocked the others, it never were."""
-    ten, together = threading.Barrier(10, timeout=30), []
+    ten, together = threading.Barrier(10, timeout=20), []
 
     def respond(_: Received) -> Iterator[bytes]:
         together.append(ten.wait())
         yield answer(200, b'{"result_code": 104}')
 
-    connect(port=serve(respond).port)
+    connect(port=serve(respond).port, tolerance_s=1)
 
     async def run() -> list[Any]:
         waits = (TwinSyncTrigger(twinsync_task_id=str(n), poke_interval_s=0.1) for n in range(100))
