@@ -23,6 +23,10 @@ try:
     from airflow.sdk.io import attach as attach
 except ImportError:  # Airflow 2
     from airflow.io.store import attach as attach  # type: ignore[no-redef,import-not-found,unused-ignore]
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException as AirflowRescheduleException
+except ImportError:  # Airflow 2 and 3.0
+    from airflow.exceptions import AirflowRescheduleException as AirflowRescheduleException
 
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 

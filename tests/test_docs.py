@@ -18,7 +18,7 @@ from airflow_provider_twinsync.sensors import TwinSyncSensor
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
-PACKAGE = CHECKOUT / "airflow_provider_twinsync"
+PACKAGE = Path(exceptions.__file__).parent
 
 
 def page(name: str) -> str:

@@ -18,7 +18,7 @@ PACKAGE = "airflow_provider_twinsync"
 SOURCES = Path(airflow_provider_twinsync.__file__).parent
 #: Slow to import, and in a DAG file needed by nobody.
 HEAVY = {"requests", "aiohttp", "urllib3", "httpx"}
-AIRFLOW_ALONE = "import airflow.sdk; from airflow.sdk import BaseOperator, BaseSensorOperator"
+AIRFLOW_ALONE = "from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator"
 
 
 def loaded(code: str) -> set[str]:

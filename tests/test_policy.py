@@ -178,7 +178,7 @@ def test_the_defaults_are_what_the_documents_say() -> None:
 @pytest.mark.parametrize("looks", range(1, 25))
 def test_backoff_lies_within_the_bounds_of_base_sensor_operator(looks: int, poke_interval_s: float) -> None:
     """Compared with the real one, for intervals that it does not round."""
-    from airflow.sdk import BaseSensorOperator
+    from airflow.providers.common.compat.sdk import BaseSensorOperator
 
     class Sensor(BaseSensorOperator):
         def poke(self, context: Any) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import gc
 import gzip
+import inspect
 import ipaddress
 import itertools
 import json
@@ -22,6 +23,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import aiohttp
 import pytest
 from conftest import KEY, Received, answer
 
@@ -66,6 +68,7 @@ pytestmark = [
     pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+BOUNDS_HEADERS = "max_headers" in inspect.signature(aiohttp.ClientSession).parameters
 STATUS = Request("GET", params={"taskID": "20230423_11_23_05_10279"})
 SUBMIT = Request("POST", form={"text": "Hello", "key": KEY})
 UNKNOWN_ID = {"result_code": 200, "msg": "taskID missing, or not in the service queue"}
@@ -395,6 +398,8 @@ def test_a_bad_answer_is_one_clear_error_and_is_not_read_on(
     sender: Sender, serve: Serve, pieces: Callable[[], Iterable[bytes]], said: str
 ) -> None:
     """Whatever it is, both find it out soon, and what they have read and kept of it is bounded."""
+    if pieces is BAD["many headers"][0] and sender.name == "async" and not BOUNDS_HEADERS:
+        pytest.skip("aiohttp counts the headers of an answer from 3.13.4 on")
     sent_bytes = 0
 
     def respond(_: Received) -> Iterator[bytes]:

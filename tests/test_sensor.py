@@ -314,8 +314,8 @@ def test_never_fail_skips(emulator, hook):
 )
 def test_a_rescheduled_sensor_looks_once_a_time(emulator, job, arguments, waited_s, least_s, most_s):
     """With mode="reschedule" the worker is given back after each look; the pause is as in the other modes."""
-    from airflow.sdk import timezone
-    from airflow.sdk.exceptions import AirflowRescheduleException
+    from airflow.providers.common.compat.sdk import timezone
+    from drive import AirflowRescheduleException
 
     began = timezone.utcnow() - timedelta(seconds=waited_s)
 
