@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
@@ -46,3 +48,28 @@ nitpick_ignore_regex = [
     ("py:.*", r"(airflow|collections|os|pathlib|typing)\..*"),
     ("py:class", r"dict\[str"),  # of a field list's type, which docutils splits at the comma
 ]
+
+#: What is a file in the root for a code host, and a page for the site.
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+}
+
+
+def lead_from_here(app: Any, path: Path, docname: str, content: list[str]) -> None:
+    """Mend the links in a file of the root, which is all that is included: as a code host has them, they lead
+    from there.
+    """
+
+    def mended(link: re.Match[str]) -> str:
+        target = PAGES.get(link[1], f"../{link[1]}")
+        return "](" + target.removeprefix("../docs/")
+
+    content[0] = re.sub(r"\]\((?![a-z]+:|#)([^)#]+)", mended, content[0])
+
+
+def setup(app: Any) -> None:
+    """Take part in what Sphinx does."""
+    app.connect("include-read", lead_from_here)

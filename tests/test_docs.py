@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_twinsync import exceptions
+from airflow_provider_twinsync.connection import _EXTRAS
+from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 
@@ -37,6 +40,31 @@ def test_every_argument_of_each_operator_is_listed(operator):
     }
     assert set(re.findall(r"`(\w+)`", "".join(firsts))) == arguments
     assert set(re.findall(r"`(\w+)` \*t\*", "".join(firsts))) == set(operator.template_fields)
+
+
+def test_every_field_of_the_extra_is_listed_with_its_default():
+    """The table of the connection is that of the code."""
+    table = (
+        page("connection").partition("| field of the extra |")[2].partition("|---|\n")[2].partition("\n\n")[0]
+    )
+    rows = [[cell.strip(" `") for cell in line.strip("|").split(" |")] for line in table.splitlines()]
+    assert [name for name, *_ in rows] == list(_EXTRAS)
+    for name, *_, default in rows:
+        if isinstance(_EXTRAS[name][0], (str, int, float)):
+            assert json.dumps(_EXTRAS[name][0]).strip('"').removesuffix(".0") == default
+
+
+def test_the_connections_that_are_shown_are_connections(monkeypatch):
+    """As JSON and as a URI, with a number in the extra."""
+    shown = re.findall(r"AIRFLOW_CONN_TWINSYNC_DEFAULT='([^']*)'", page("connection"))
+    assert [definition[0] for definition in shown] == ["{", "t"]
+    for definition in shown:
+        monkeypatch.setenv("AIRFLOW_CONN_TWINSYNC_DEFAULT", definition)
+        settings = TwinSyncHook().settings()
+        assert settings.key == "YOUR-ACCESS-KEY"
+        assert settings.url == "http://api2.sam-sara.cn:17374/phototalking"
+        assert settings.tolerance_s == 900
+        assert settings.verify is True
 
 
 def test_every_error_is_listed():
