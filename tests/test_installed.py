@@ -32,6 +32,7 @@ def test_a_command_in_the_checkout() -> None:
     assert all(TESTED in line for line in loaded)
 
 
+@pytest.mark.whole_airflow
 def test_what_the_demo_starts(tmp_path: Path) -> None:
     """Airflow, which is forked, and programs such as the emulator."""
     (tmp_path / "config").mkdir()
