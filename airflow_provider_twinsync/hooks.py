@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import airflow_provider_twinsync.requirements  # noqa: F401
+
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow.providers.common.compat.sdk import Connection, ObjectStoragePath
 
     from airflow_provider_twinsync.download import Download
     from airflow_provider_twinsync.pool import Pool
@@ -291,7 +293,7 @@ class TwinSyncHook(BaseHook):
     def download(
         self,
         result_url: str,
-        destination: str | os.PathLike[str],
+        destination: str | os.PathLike[str] | ObjectStoragePath,
         *,
         twinsync_task_id: str | None = None,
         keep_part: bool = False,

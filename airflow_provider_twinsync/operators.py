@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+import airflow_provider_twinsync.requirements  # noqa: F401
+
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_twinsync.download import Download
@@ -327,7 +329,7 @@ class TwinSyncDownloadOperator(BaseOperator):
         self,
         *,
         result_url: str | XComArg,
-        destination: str | os.PathLike[str] | XComArg,
+        destination: str | os.PathLike[str] | ObjectStoragePath | XComArg,
         twinsync_task_id: str | XComArg | None = None,
         overwrite: bool = False,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
