@@ -63,7 +63,7 @@ class TwinSyncHook(BaseHook):
     error of a library comes out of them, only :class:`~airflow_provider_twinsync.exceptions.TwinSyncError`.
 
     :param twinsync_conn_id: the connection: the access key is its password; host, port, schema and the fields
-        of its extra have defaults.
+        of its extra have defaults. It is looked up at the first call.
     """
 
     conn_name_attr = "twinsync_conn_id"
@@ -119,6 +119,7 @@ class TwinSyncHook(BaseHook):
     def settings(self) -> Settings:
         """Read the connection, once.
 
+        :return: what it says, with defaults for what it does not say.
         :raises UsageError: it is wrong.
         :raises UnavailableError: Airflow did not find it, or could not look it up.
         """
@@ -139,7 +140,10 @@ class TwinSyncHook(BaseHook):
         return self._settings
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say whether the service is reached, how, and whether it takes the key; makes no job."""
+        """Say whether the service is reached, how, and whether it takes the key; makes no job.
+
+        :return: whether all is well, and a sentence for a person; nothing is raised.
+        """
         from airflow_provider_twinsync.senders import send
 
         try:
@@ -222,6 +226,8 @@ class TwinSyncHook(BaseHook):
     def get_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once.
 
+        :param twinsync_task_id: the job, as :meth:`submit` gave it.
+        :return: its state and, where it has succeeded, the address of the video.
         :raises UsageError: the id or the connection is wrong; nothing was sent.
         :raises StatusError: the answer says nothing certain.
         """
@@ -231,7 +237,10 @@ class TwinSyncHook(BaseHook):
         return parse_task(request.params["taskID"], send(self.settings(), request))
 
     async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
-        """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`."""
+        """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`.
+
+        :param twinsync_task_id: the job, as :meth:`submit` gave it.
+        """
         request = build_status(twinsync_task_id)
         kept = self._pool
         pool = kept or await self._join()

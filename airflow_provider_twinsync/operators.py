@@ -72,7 +72,7 @@ class TwinSyncSubmitOperator(BaseOperator):
     :param image_url: the http(s) address of the photo, which the service must be able to open (templated).
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural`` (templated).
     :param twinsync_conn_id: the connection (templated).
-    :param wait_for_completion: wait for the video too.
+    :param wait_for_completion: wait for the video too; by default it is not waited for.
     :param deferrable: with ``wait_for_completion``: wait in the triggerer, and occupy no worker.
     :param durable: remember the job across tries (Airflow 3.3 and later).
     :param on_uncertain_submit: what to do when a submit may or may not have made a job: ``"fail"``, or
@@ -81,7 +81,9 @@ class TwinSyncSubmitOperator(BaseOperator):
     :param timeout: seconds, or a ``timedelta``; the default is Airflow's ``[sensors] default_timeout``, seven
         days: give one that fits.
     :param exponential_backoff: let the time between two looks double.
-    :param max_wait: the most that it grows to, in seconds or as a ``timedelta``.
+    :param max_wait: the most time between two looks, in seconds or as a ``timedelta``.
+    :raises ValueError: ``on_uncertain_submit`` is another word, or a time is negative. All else is checked
+        when the task runs, as it may be a template.
     """
 
     template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")

@@ -52,7 +52,8 @@ class TwinSyncSensor(BaseSensorOperator):
     :param twinsync_task_id: the job, as ``TwinSyncSubmitOperator`` gave it: ``submit.output`` (templated).
     :param twinsync_conn_id: the connection (templated).
     :param deferrable: wait in the triggerer, and occupy no worker; False to wait in the worker.
-    :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``.
+    :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``; the default is
+        2 s.
     :param max_wait: the most time between two looks, likewise; the default is 60 s, or ``poke_interval`` if
         that is more.
     :param start_from_trigger: begin the wait in the triggerer, where the scheduler leaves it to no worker
@@ -128,7 +129,18 @@ class TwinSyncSensor(BaseSensorOperator):
 
         :param twinsync_task_id: the template: the XCom of the upstream task with the same index or, where one
             task gives a list, ``{{ ti.xcom_pull(task_ids='submit_all', map_indexes=-1)[ti.map_index] }}``.
-        :param timeout: as the sensor's own, and so are all others.
+        :param timeout: when the wait ends without a video, in seconds or as a ``timedelta``, counted from its
+            start. It and all others are as the sensor's own, and are given here and not to ``partial``.
+        :param execution_timeout: as ``BaseOperator`` has it, a ``timedelta``.
+        :param twinsync_conn_id: the connection; a template, too.
+        :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``.
+        :param exponential_backoff: let that time double with each look.
+        :param max_wait: the most time between two looks, likewise.
+        :param silent_fail: bear with a status that cannot be had until ``timeout``.
+        :param end_from_trigger: end the task in the triggerer when the video is there.
+        :param do_xcom_push: whether the task has an XCom ``return_value`` then.
+        :return: ``start_from_trigger``, ``start_trigger_args`` and the arguments above; below Airflow 3.3,
+            where a worker begins the wait, without ``start_trigger_args``.
         :raises UsageError: the template needs a worker.
         """
         return partial_args(

@@ -222,6 +222,8 @@ class FaultQueue:
     def add(self, call: str, fault: Fault) -> None:
         """Let ``fault`` hit the next request of ``call`` that no earlier fault hits.
 
+        :param call: ``submit``, ``status`` or ``result``.
+        :param fault: what is to go wrong.
         :raises ValueError: if the call is unknown, or the fault cannot happen to it, or too many wait.
         """
         if call not in CALLS:

@@ -132,6 +132,7 @@ class World:
     def advance(self, seconds: float) -> None:
         """Move the world's clock forward.
 
+        :param seconds: by how much.
         :raises ValueError: if ``seconds`` is negative or no number, or leads beyond the year 9999.
         """
         _check_seconds("advance_s", seconds)

@@ -123,6 +123,16 @@ def test_the_import_without_the_extra_says_what_to_install():
     assert "During handling" not in done.stderr
 
 
+@pytest.mark.parametrize("missing", ["aiohttp", "av", "PIL", "manimgx_fonts_cjk"])
+def test_the_pytest_plugin_without_the_extra_says_what_to_install(missing, tmp_path):
+    """Before any test is run."""
+    code = f"import pytest; sys.exit(pytest.main(['-p', '{MODULE}.pytest_plugin', {str(tmp_path)!r}]))"
+    done = run("-c", WITHOUT.format(missing=missing, code=code))
+    assert done.returncode
+    assert "pip install 'airflow-provider-twinsync[emulator]'" in done.stderr.splitlines()[-1]
+    assert missing in done.stderr.splitlines()[-1]
+
+
 def test_the_faults_and_the_world_need_no_extra():
     """They are plain data."""
     blocked = WITHOUT.format(missing="av", code=f"from {MODULE} import Hang; import {MODULE}.world")
