@@ -64,7 +64,7 @@ class Service:
         self.host, self.port = host, port
         self.say: Callable[[Asked], Say] = lambda _: Say()
         self.asked: list[Asked] = []
-        self.connections = 0
+        self.connections = self.answered = 0
         self.open: set[_Connection] = set()
         self.under_way: set[_Connection] = set()
         self.most_at_once = 0
@@ -166,6 +166,7 @@ class _Connection(asyncio.Protocol):
         text = json.dumps(body if say.status == 200 or say.code != RUNNING else {}).encode()
         head = f"HTTP/1.1 {say.status} Because\r\nContent-Length: {len(text)}\r\n{say.headers}\r\n"
         self.transport.write(head.encode() + text)
+        self.service.answered += 1
         if say.then == "half":
             self.transport.write_eof()
         elif say.then == "twice":

@@ -34,7 +34,7 @@ def test_every_video_is_accounted_for_while_the_service_fails(tmp_path):
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {name.strip("* "): int(n) for name, n in re.findall(r"^\| (.+?) \| (\d+) \|$", done.stdout, re.M)}

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.whole_airflow
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-END_TIMEOUT_S = 60.0
-TIME_LIMIT_S = 180.0  # for a demo as a whole: one that says nothing more is killed
+END_TIMEOUT_S = 120.0
+TIME_LIMIT_S = 600.0  # for a demo as a whole: one that says nothing more is killed
 
 
 class RunningDemo:

@@ -317,7 +317,7 @@ def test_a_try_that_is_killed_leaves_one_file_and_the_next_one_removes_it(
         yield VIDEO[:CUT]
         if not is_first.is_set():
             is_first.set()
-            ended.wait(30)
+            ended.wait(60)
         yield VIDEO[CUT:]
 
     server = serve(respond)
@@ -335,7 +335,7 @@ def test_a_try_that_is_killed_leaves_one_file_and_the_next_one_removes_it(
     environment = {**os.environ, "TMPDIR": tempfile.gettempdir()}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
-            assert is_first.wait(60)
+            assert is_first.wait(300)
             pattern = "work/.*.part" if destination == "a.mp4" else "temporary/*.mp4"
             arrived = threading.Event()
             while not any(path.stat().st_size > 0 for path in folder.glob(pattern)):

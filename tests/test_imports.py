@@ -25,7 +25,7 @@ def loaded(code: str) -> set[str]:
     """Give the modules that a fresh interpreter has loaded after some code."""
     report = "; import json, sys; print(); print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code + report], capture_output=True, text=True, env=os.environ, timeout=120
+        [sys.executable, "-c", code + report], capture_output=True, text=True, env=os.environ, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))

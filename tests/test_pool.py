@@ -228,7 +228,8 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(service: 
     async def main() -> None:
         async with aclosing(await kept()) as hook:
             await hook.aget_task("one")
-            await asyncio.sleep(0.2)
+            await until(lambda: service.answered == 3)
+            await asyncio.sleep(0.1)  # the loop has read it by then
             assert (await hook.aget_task("another")).state is TaskState.RUNNING
 
     run(main())
@@ -282,7 +283,7 @@ def test_a_service_that_moves_is_found_at_its_new_address(
     service: Service, connect: Callable[..., None], addresses: list[str], becomes: str
 ) -> None:
     """At once if the old one is closed; if it hangs, the looks under way are lost, and no other."""
-    connect(host=f"http://twinsync.test:{service.port}", port=None, request_timeout_s=0.5)
+    connect(host=f"http://twinsync.test:{service.port}", port=None, request_timeout_s=2)
 
     async def main() -> None:
         async with aclosing(await kept()) as hook:

@@ -250,7 +250,8 @@ async def wait(job):
 ENDS = """
 async def main():
     tasks = [asyncio.ensure_future(wait(f"job-{n}")) for n in range(50)]
-    while [shared.members for shared in pool._pools.get(asyncio.get_running_loop(), {}).values()] != [50]:
+    # With a slot, all of which hang in the end, or in the queue for one.
+    while [shared._asking for shared in pool._pools.get(asyncio.get_running_loop(), {}).values()] != [50]:
         await asyncio.sleep(0.1)
     await asyncio.sleep(0.5)
 

@@ -300,7 +300,7 @@ def test_a_process_that_has_used_s3_ends_without_a_word(
     )
     command = [sys.executable, "-W", "default::ResourceWarning", "-c", code, serve_video(VIDEO), DESTINATION]
     environment = {**os.environ, "TMPDIR": str(folder)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert content(s3) == VIDEO
     for word in ("ResourceWarning", "Unclosed", "never awaited", "Traceback"):

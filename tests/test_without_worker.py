@@ -29,7 +29,7 @@ DAGS = Path(__file__).with_name("without_worker_dags")
 EXAMPLE = Path(__file__).parents[1] / "example_dags" / "publish_when_ready.py"
 DAG_ID = "waits"
 KEY = "without-worker-7c10"
-TIME_LIMIT_S = 120.0
+TIME_LIMIT_S = 300.0
 
 pytestmark = [
     pytest.mark.whole_airflow,
