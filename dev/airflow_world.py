@@ -228,8 +228,8 @@ def host_name() -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of this process without the user's own Airflow, and with loopback reached directly."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "_AIRFLOW"))}
+    """The environment of this process without the user's own Airflow; loopback is reached directly."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "_AIRFLOW", "OPENLINEAGE"))}
     for name in ("NO_PROXY", "no_proxy"):
         env[name] = ",".join(filter(None, [env.get(name), "127.0.0.1,localhost"]))
     return env | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}

@@ -37,7 +37,7 @@ KEY = "emulator-key-5d41"
 _HOME = tempfile.TemporaryDirectory(prefix="twinsync-tests-")
 _NOT_OURS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 for _name in list(os.environ):
-    if _name.startswith("AIRFLOW_") or _name.upper() in _NOT_OURS:
+    if _name.startswith(("AIRFLOW_", "OPENLINEAGE")) or _name.upper() in _NOT_OURS:
         del os.environ[_name]
 os.environ |= {
     "AIRFLOW_HOME": _HOME.name,
