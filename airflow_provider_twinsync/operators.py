@@ -67,6 +67,9 @@ class TwinSyncSubmitOperator(BaseOperator):
     ``result_url``; a job that failed is then submitted anew by a retry of the task. Where nothing is
     remembered, every other end of the wait skips the retries, as they would pay again.
 
+    The XCom ``twinsync_inputs`` names what the job was made of, for the download that comes later:
+    ``{"twinsync_task_id", "fingerprint", "photo"}``.
+
     :param text: what the person in the photo says; at most 150 words, each Chinese, Japanese or Korean
         character counting as one (templated).
     :param image_url: the http(s) address of the photo, which the service must be able to open (templated).
@@ -312,6 +315,9 @@ class TwinSyncDownloadOperator(BaseOperator):
     On Airflow 3.3 and later the task remembers what it fetched across tries, clears included (as long as
     Airflow keeps its task state): if the file at the destination is still that one, by its size and SHA-256,
     a rerun for the same job fetches nothing. Below 3.3 every run fetches.
+
+    The event of each asset among the ``outlets`` has the ``return_value`` as its ``extra``, with the keys
+    ``twinsync_task_id`` and ``fingerprint`` (of the job's inputs, if a submit upstream made it) in addition.
 
     :param result_url: the address of the video, as ``TwinSyncSensor`` gave it: ``wait.output`` (templated).
     :param destination: a local path, whose folders are made if need be, or any address that
