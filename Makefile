@@ -14,6 +14,9 @@ PEERS := $(VENV)/.peers
 # Earlier releases of Airflow, each with the day that its constraints are of: the one after it came out.
 RELEASED := 2.11.2=2026-03-15 3.0.6=2025-08-30 3.1.8=2026-03-12 3.2.2=2026-05-30
 SITE := $(VENV)/.site
+# The lowest versions that pyproject.toml allows are tested with what else there was on this day, soon after the
+# youngest of them came out (the fonts apart).
+LOWEST := 2026-02-01
 
 # The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
 # shell sees it.
@@ -25,7 +28,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos test matrix check dist docs format bench install constraints clean asked-python
+.PHONY: help demo airflow chaos test matrix check dist docs format bench install constraints audit clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -44,6 +47,7 @@ help:
 	@echo 'make bench         the benchmarks, with other providers beside: 45 minutes'
 	@echo 'make install       make .venv with all that these need, as the first of them does; PYTHON=python3.12 picks one'
 	@echo 'make constraints   bring constraints/ up to date with pyproject.toml; UPGRADE=1 takes newest versions'
+	@echo 'make audit         ask the package index for known holes in what constraints/ pins for Airflow $(AIRFLOW)'
 	@echo 'make clean         remove what these commands made, but not demo-output/'
 
 demo: $(INSTALLED)
@@ -148,6 +152,17 @@ constraints: $(VENV)/.uv
 			$$(printf -- '--exclude-newer-package %s=false ' $$newer) -o $$pins; \
 		sed -i "1i # Airflow $$airflow, and of all else what was there before $$day (newer: $$newer), by \`make constraints\`." $$pins; \
 	done
+	@for step in "--resolution lowest-direct -o $(VENV)/lowest.txt" \
+		"--group test --constraint $(VENV)/lowest.txt -o constraints/lowest.txt"; do \
+		$(BIN)/uv pip compile --quiet --python-version 3.10 --no-header --no-annotate --extra emulator $(if $(UPGRADE),--upgrade) \
+			--exclude-newer $(LOWEST)T00:00:00Z --exclude-newer-package manimgx-fonts-cjk=false $$step pyproject.toml || exit 1; \
+	done
+	@sed -i '1i # The lowest versions that pyproject.toml allows, and of all else what was there before $(LOWEST), by `make constraints`.' constraints/lowest.txt
+
+# Known holes in what is pinned, by the package index's list of them. `--strict`: what could not be asked about is
+# an error, and not passed over. A hole that does not concern us is left out with `--ignore-vuln` and the reason.
+audit: $(VENV)/.uv
+	@$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict --disable-pip --no-deps --requirement $(CONSTRAINTS)
 
 clean:
 	rm -rf $(VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
