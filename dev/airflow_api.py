@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import requests
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 _PAGE = 100  # more than that Airflow does not give at once
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 USER = "admin"
-START_TIMEOUT_S = 120.0
-DAG_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
+DAG_TIMEOUT_S = 180.0
 LOCK_TIMEOUT_S = 15.0  # a world that was killed needs some seconds to end its processes
 
 # Log servers listen on all addresses of the machine. Here nobody needs them: the API server reads the files.

@@ -87,7 +87,8 @@ class Demo:
         clock.say("starting the TwinSync emulator and Airflow (a moment, please)")
         with AirflowWorld(self.home, DAGS_FOLDER) as airflow:
             fetch = self.photo_file is None
-            order_emulator(airflow.processes, waiting_s=1, duration_s=2, fetch_images=fetch)
+            # Longer than a busy machine takes from the submit to the first look, or nothing is deferred.
+            order_emulator(airflow.processes, waiting_s=2, duration_s=6, fetch_images=fetch)
             airflow.prepare()
             emulator = wait_for_emulator(airflow.processes)
             image_url = emulator.upload(self.photo_file) if self.photo_file else self.photo
