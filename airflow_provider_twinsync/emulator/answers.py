@@ -83,7 +83,8 @@ def status(world: World, task_id: str | None, base_url: str, fault: Fault | None
 
 def is_http_url(url: str) -> bool:
     """Whether an address is one that a photo can be fetched from, in the eyes of the parser that fetches."""
-    if not url.replace(" ", "").isprintable():  # the parser drops control characters without a word
+    # The parser drops control characters without a word, and older ones take a backslash into the host.
+    if not url.replace(" ", "").isprintable() or "\\" in url:
         return False
     try:
         parsed = URL(url)
