@@ -112,7 +112,8 @@ def test_an_object_appears_where_it_was_asked_for(
     if existing:
         ObjectStoragePath("memory://videos/2026/11/a.mp4").write_bytes(existing)
     got = hook.download(server.url, kind("memory://videos/2026/11/a.mp4"))
-    assert got["path"] == "memory://videos/2026/11/a.mp4"
+    # As Airflow writes it: up to 3.1 with three slashes if it is made into a path first.
+    assert got["path"] == str(kind("memory://videos/2026/11/a.mp4"))
     assert ObjectStoragePath(got["path"]).read_bytes() == VIDEO
     assert len(MemoryFileSystem.store) == 1
     assert left(folder) == []
@@ -187,7 +188,7 @@ def test_a_folder_that_cannot_be_made_sends_nothing(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
-    with pytest.raises(kind, match=f"destination '.*new/a.mp4' cannot be written: {os.strerror(number)}"):
+    with pytest.raises(kind, match=f"destination '.* cannot be written: {os.strerror(number)}"):
         hook.download(server.url, "new/a.mp4")
     assert server.requests == []
 
