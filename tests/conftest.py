@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = "airflow_provider_twinsync"
+#: Of the installed one, which is not imported yet.
+AIRFLOW_VERSION = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
+#: What announces a removal. Airflow's own are of these classes: RemovedInAirflow4Warning and
+#: AirflowProviderDeprecationWarning are DeprecationWarnings, DeprecatedImportWarning is a FutureWarning.
+DEPRECATIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 KEY = "emulator-key-5d41"
 
 _HOME = tempfile.TemporaryDirectory(prefix="twinsync-tests-")
@@ -79,6 +85,15 @@ def elsewhere() -> Iterator[None]:
     os.chdir(_HOME.name)
     yield
     os.chdir(before)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make deprecations errors on the newest Airflow: older ones, and what they stand on, have their own."""
+    filters = [f"error::{category}" for category in DEPRECATIONS if AIRFLOW_VERSION >= (3, 3)]
+    # Not ours: Airflow's execution API imports svcs, and that FastAPI's test client, whose import warns.
+    filters.append("ignore:Using .httpx. with .starlette.testclient.:UserWarning:fastapi.testclient")
+    for line in filters:
+        config.addinivalue_line("filterwarnings", line)
 
 
 def pytest_unconfigure() -> None:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import AIRFLOW_VERSION, CHECKOUT, DEPRECATIONS
 
 import airflow_provider_twinsync
 
@@ -69,6 +70,34 @@ def test_the_emulator_loads_nothing_of_the_client_and_no_airflow(bare: set[str])
     assert "airflow" not in roots(ours)
     client = {module for module in ours if module.startswith(f"{PACKAGE}.")}
     assert {module for module in client if not module.startswith(f"{PACKAGE}.emulator")} == set()
+
+
+#: Imports all modules of the package, or runs a file, with deprecations as errors.
+STRICT = f"""
+import pathlib, pkgutil, runpy, sys, warnings
+for category in ({", ".join(DEPRECATIONS)}):
+    warnings.filterwarnings("error", category=category, module=sys.argv[1])
+import {PACKAGE} as package
+if sys.argv[2:]:
+    runpy.run_path(sys.argv[2], run_name="example_dag")
+else:
+    for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        __import__(found.name)
+    assert len([name for name in sys.modules if name.startswith(package.__name__)]) == len(
+        list(pathlib.Path(package.__path__[0]).rglob("*.py"))
+    )
+"""
+
+
+@pytest.mark.parametrize(
+    "example", [None, *sorted((CHECKOUT / "example_dags").glob("*.py"))], ids=lambda path: path and path.name
+)
+def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> None:
+    """Every module and every example DAG; below Airflow 3.3 what is ours alone, as Airflow has its own."""
+    module = "" if AIRFLOW_VERSION >= (3, 3) else rf"({PACKAGE}|example_dag)\b"
+    command = [sys.executable, "-c", STRICT, module, *([str(example)] if example else [])]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 # ----------------------------------------------------------------------------------------- by their sources
