@@ -116,7 +116,7 @@ with DAG("waits", schedule=None, params={"conn": "twinsync_default"}, default_ar
     late = TwinSyncSensor(task_id="late_outlets", twinsync_task_id=jobs["plain"], **BOTH)
     late.outlets.append(Asset("late"))
 
-    @task(trigger_rule="all_done")
+    @task(trigger_rule="all_done", multiple_outputs=False)
     def read(values: dict[str, Any]) -> dict[str, Any]:
         """Give what came of the sensors, with its type."""
         return {
