@@ -391,9 +391,9 @@ class TwinSyncDownloadOperator(BaseOperator):
                 )
         self._fetched = fetched
         self._inputs = pull_inputs(context, self._submits(), twinsync_task_id)
-        fingerprint = self._inputs and self._inputs["fingerprint"]
-        known = {"twinsync_task_id": twinsync_task_id, "fingerprint": fingerprint}
-        tell_assets(context, self.outlets, {**fetched, **known})
+        made_of = self._inputs["fingerprint"] if self._inputs else None
+        job = {"twinsync_task_id": twinsync_task_id, "fingerprint": made_of}
+        tell_assets(context, self.outlets, {**fetched, **job})
         return fetched
 
     def _submits(self) -> list[str]:

@@ -15,6 +15,12 @@ SUBMIT: dict[str, Any] = {
 }
 VIDEO = Asset("video")
 
+
+def show(context: Any, result: Any = None) -> None:
+    """Leave what the event of the asset is going to say."""
+    context["ti"].xcom_push(key="told", value=dict(context["outlet_events"][VIDEO].extra))
+
+
 with DAG("lineage_told", schedule=None) as told:
     made = TwinSyncSubmitOperator(task_id="submit", text="Hello", **SUBMIT)
     wait = TwinSyncSensor(task_id="wait", twinsync_task_id=made.output, poke_interval=0.1)
@@ -45,13 +51,16 @@ with DAG("lineage_many", schedule=None) as many:
             for job, video in videos.items()
         ]
 
-    TwinSyncDownloadOperator.partial(task_id="fetch", outlets=[VIDEO]).expand_kwargs(reverse(submits.output))
+    TwinSyncDownloadOperator.partial(task_id="fetch", outlets=[VIDEO], post_execute=show).expand_kwargs(
+        reverse(submits.output)
+    )
     TwinSyncDownloadOperator(
         task_id="fetch_other",
         result_url=f"{{{{ dag_run.conf['url'] }}}}/example/{other.output}.mp4",
         twinsync_task_id=other.output,
         destination="{{ dag_run.conf['folder'] }}/other.mp4",
         outlets=[VIDEO],
+        post_execute=show,
     )
 
 with DAG("lineage_runs", schedule=None) as runs:
