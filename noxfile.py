@@ -48,8 +48,8 @@ def cell(session: nox.Session) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(BUILT / "tests", folder)
     [wheel] = BUILT.glob("*.whl")
-    pins = f"constraints/airflow-{release}.txt"
-    session.install("--quiet", "--constraint", pins, f"{wheel}[emulator]", "--group", "test")
+    [pins] = CHECKOUT.glob(f"constraints/*{release}.txt")
+    session.install("--quiet", "--constraint", str(pins), f"{wheel}[emulator]", "--group", "test")
     session.run("uv", "pip", "check", "--quiet", silent=True)
     session.chdir(folder)
     session.run("python", "-c", WHERE, silent=True)
@@ -59,10 +59,4 @@ def cell(session: nox.Session) -> None:
 
 
 for _airflow, _pythons in CELLS.items():
-    nox.session(
-        cell,
-        python=_pythons,
-        name=_airflow,
-        requires=["build"],
-        allow_parallel=True,
-    )
+    nox.session(cell, python=_pythons, name=_airflow, requires=["build"], allow_parallel=True)

@@ -38,7 +38,8 @@ class Cell:
         """One word for the table; a cell has passed only if its tests say so."""
         if self.result == "skipped":
             return "no interpreter"
-        return "passed" if self.result == "success" and self.counts and not self.counts[1] else "FAILED"
+        passed, failed, _ = self.counts or (0, 0, 0)
+        return "passed" if self.result == "success" and passed and not failed else "FAILED"
 
     def __str__(self) -> str:
         airflow, _, python = self.name.rpartition("-")
