@@ -17,6 +17,8 @@ SITE := $(VENV)/.site
 # The lowest versions that pyproject.toml allows are tested with what else there was on this day, soon after the
 # youngest of them came out (the fonts apart).
 LOWEST := 2026-02-01
+OLD_AIRFLOW := 2.11.2
+OLD_VENV := .venv-$(OLD_AIRFLOW)
 
 # The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
 # shell sees it.
@@ -28,7 +30,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos test matrix check dist docs format bench install constraints audit clean asked-python
+.PHONY: help demo airflow chaos browser test matrix check dist docs format bench install constraints audit clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -36,6 +38,8 @@ help:
 	@echo 'make airflow       the same Airflow, left running with its web UI, until Ctrl-C'
 	@echo 'make chaos         hundreds of videos while workers, triggerers, the service and the database are killed'
 	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'
+	@echo 'make browser       look at the web UI of Airflow $(AIRFLOW) and $(OLD_AIRFLOW) with a browser, and make the pictures of the'
+	@echo '                   docs; needs Chromium (apt-get install chromium); ONLY=3 or ONLY=2 looks at one of them'
 	@echo 'make test          the tests, the demo among them'
 	@echo 'make matrix        the tests but for those of whole Airflows, from the built wheel, with each release of Airflow'
 	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
@@ -59,6 +63,10 @@ airflow: $(INSTALLED)
 # SEEDS="1 2 3" VIDEOS=200; longer than the tests, and not one of them.
 chaos: $(INSTALLED)
 	@$(BIN)/python -m dev chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIDEOS),--videos $(VIDEOS))
+
+# Not one of the tests: it needs a browser and a second Airflow, and takes minutes.
+browser: $(INSTALLED) $(VENV)/.browser $(OLD_VENV)/.installed
+	@$(BIN)/python -m dev browser --airflow2 $(OLD_VENV)/bin $(if $(ONLY),--only $(ONLY))
 
 test: $(INSTALLED)
 	@TWINSYNC_TEST_INSTALLED=1 $(BIN)/pytest
@@ -98,6 +106,20 @@ install: $(INSTALLED)
 $(PEERS): $(DEPENDENCIES)
 	@echo 'Installing what the benchmarks compare with into $(VENV) ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group bench
+	@touch $@
+
+$(VENV)/.browser: $(DEPENDENCIES)
+	@echo 'Installing what drives the browser into $(VENV) ...'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group browser
+	@touch $@
+
+# Airflow 2 knows no Python after 3.12.
+$(OLD_VENV)/.installed: constraints/airflow-$(OLD_AIRFLOW).txt $(INSTALLED)
+	@echo 'Installing Airflow $(OLD_AIRFLOW) and this package into $(OLD_VENV) ...'
+	@test -x $(OLD_VENV)/bin/python || \
+		$(BIN)/uv venv --quiet --no-python-downloads --python '>=3.10,<3.13' $(OLD_VENV)
+	@$(BIN)/uv pip install --quiet --python $(OLD_VENV)/bin/python --reinstall-package airflow-provider-twinsync \
+		--constraint constraints/airflow-$(OLD_AIRFLOW).txt $(VENV)/wheel/*.whl apache-airflow==$(OLD_AIRFLOW)
 	@touch $@
 
 $(SITE): $(DEPENDENCIES)
@@ -142,7 +164,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-h
 # Of an earlier release's day there are no fonts yet, and of that of 3.0 no common-compat that is new enough.
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
-	@$(COMPILE) --all-extras --group dev --group bench --group release --group docs -o $(CONSTRAINTS)
+	@$(COMPILE) --all-extras --group dev --group bench --group release --group docs --group browser -o $(CONSTRAINTS)
 	@sed -i '1i # Airflow $(AIRFLOW), and the newest of all else when this was made, by `make constraints`.' $(CONSTRAINTS)
 	@set -e; for release in $(RELEASED); do \
 		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer=manimgx-fonts-cjk; \
@@ -167,5 +189,5 @@ audit: $(VENV)/.uv
 	@$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict --disable-pip --no-deps --requirement $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLD_VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Where `make demo`, `make airflow` and `make chaos` enter, and end without a traceback, whenever that is.
+"""Where `make demo`, `airflow`, `chaos` and `browser` enter, and end without a traceback, whenever that is.
 
 The imports of the rest take a while. A Ctrl-C in that time has to find the handlers in place.
 """
@@ -37,6 +37,10 @@ def main() -> int:
             from dev import chaos
 
             return chaos.main(sys.argv[2:])
+        if sys.argv[1:2] == ["browser"]:
+            from dev import browser
+
+            return browser.main(sys.argv[2:])
         from dev import demo
 
         return demo.main()

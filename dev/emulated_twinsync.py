@@ -59,6 +59,14 @@ class EmulatedTwinSync:
         """Let something go wrong."""
         self._control("POST", "faults", json=fault)
 
+    def advance(self, seconds: float) -> None:
+        """Set its clock forward."""
+        self._control("POST", "clock", json={"advance_s": seconds})
+
+    def journal(self) -> list[dict[str, Any]]:
+        """The requests so far."""
+        return list(self._control("GET", "journal"))
+
     def wait(self) -> None:
         """Wait until it answers, after it was ordered again."""
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -1,0 +1,167 @@
+"""`make browser`: what a person sees of this package in the web UI of Airflow 3 and of Airflow 2.
+
+Starts a real Airflow of each, and the emulated TwinSync, and drives Debian's Chromium: it logs in, makes a
+connection in the form, tests it, has videos made over it, and looks at the tasks' links and pages. What it
+sees is checked, and the pictures of the docs (`docs/images/`) are made anew. How the pages are used is in
+`dev/browser_airflow3.py` and `dev/browser_airflow2.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dev.airflow2_world import Airflow2World
+from dev.airflow_world import USER, AirflowWorld, AirflowWorldError
+from dev.browser_airflow2 import Airflow2Site
+from dev.browser_airflow3 import Airflow3Site
+from dev.browser_site import CheckError, Site
+from dev.demo import DAGS_FOLDER, VOICE, Clock
+from dev.emulated_twinsync import EmulatedTwinSync, order_emulator, wait_for_emulator
+from dev.processes import CHECKOUT, ProcessDiedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START_TIMEOUT_S = 300.0
+KEY = "emulator-key-1f6c"
+WRONG_KEY = "another-key-77e0"
+JOB_S = 3600.0  # jobs end when the emulator's clock is set forward, and not before
+CONN_ID = "twinsync_default"  # the one that the example DAGs use
+PHOTO = "https://twinsync.example.com/portrait.jpg"  # the emulator fetches none, and draws one itself
+ONE, MANY = "twinsync_talking_photo", "twinsync_many_photos"
+#: What is typed into the form beside the address and the key: a number, one with a fraction, a text.
+EXTRAS = {
+    "request_timeout_s": "20",
+    "requests_per_second": "0.5",
+    "allowed_result_hosts": "videos.example.com",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dev browser", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--airflow2", type=Path, help="the folder of the `airflow` that is Airflow 2")
+    parser.add_argument("--only", choices=["2", "3"], help="look at one of them")
+    args = parser.parse_args(argv)
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        print("error: there is no Chromium on the path. On Debian: apt-get install chromium", file=sys.stderr)
+        return 1
+    clock = Clock()
+    homes = CHECKOUT / ".airflow"
+    try:
+        if args.only != "2":
+            world = AirflowWorld(homes / "browser3", DAGS_FOLDER)
+            look(world, Airflow3Site, version("apache-airflow"), program, clock)
+        if args.only != "3":
+            old = Airflow2World(homes / "browser2", DAGS_FOLDER, programs=args.airflow2.resolve())
+            look(old, Airflow2Site, "2", program, clock)
+    except (CheckError, AssertionError, AirflowWorldError, ProcessDiedError) as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def look(world: AirflowWorld, kind: type[Site], name: str, program: str, clock: Clock) -> None:
+    """Look at one Airflow.
+
+    :param kind: how its pages are used.
+    :param program: the browser.
+    """
+    from playwright.sync_api import Error, sync_playwright
+
+    clock.say(f"starting Airflow {name} and the TwinSync emulator")
+    with world as airflow:
+        order_emulator(airflow.processes, waiting_s=0, duration_s=JOB_S, key=KEY)
+        airflow.prepare()
+        emulator = wait_for_emulator(airflow.processes)
+        airflow.start(timeout_s=START_TIMEOUT_S)
+        with sync_playwright() as playwright:
+            sandbox = [] if os.geteuid() else ["--no-sandbox"]  # it has none as root
+            browser = playwright.chromium.launch(executable_path=program, args=sandbox)
+            page = browser.new_page(
+                viewport={"width": 1100, "height": 900},
+                locale="en-US",
+                timezone_id="UTC",
+                color_scheme="light",
+                reduced_motion="reduce",
+            )
+            site = kind(page, airflow.url)
+            try:
+                walk(site, airflow, emulator, clock)
+            except (CheckError, AssertionError, Error) as error:
+                seen = airflow.home / "failed.png"
+                page.screenshot(path=seen, full_page=True)
+                raise CheckError(f"{error}\nThe page at that moment, {page.url}, is in {seen}") from error
+            finally:
+                browser.close()
+
+
+def walk(site: Site, airflow: AirflowWorld, emulator: EmulatedTwinSync, clock: Clock) -> None:
+    """Do what a person does, from the login to the finished video."""
+    clock.say("  logging in")
+    site.log_in(USER, airflow.password)
+    clock.say("  the form of a connection")
+    site.open_form()
+    site.check_form()
+    site.check_extras()
+    host, port = emulator.url.removeprefix("http://").split(":")
+    site.fill({"host": host, "port": port, "password": KEY}, EXTRAS, CONN_ID)
+    for works, message in site.save_and_test(CONN_ID, right=KEY, wrong=WRONG_KEY):
+        clock.say(f"  Test says: {message}")
+        said = "does not object to the access key" if works else "rejects the access key"
+        site.check(said in message, f"the Test button says {message!r}, and not {said!r}")
+    sent = [request["form"] for request in emulator.journal()]
+    site.check(bool(sent) and not any(sent), f"the Test button sent {sent} beside the key")
+    saved = site.stored(CONN_ID)
+    site.check(saved["extra"] == EXTRAS, f"the form stored {saved['extra']}, typed was {EXTRAS}")
+
+    clock.say("  one video")
+    files = airflow.home / "videos"
+    one = {
+        "text": "Good morning!",
+        "image_url": PHOTO,
+        "pronouncer": VOICE,
+        "destination": str(files / "one.mp4"),
+    }
+    site.start(ONE, "morning", one)
+    site.wait_until(ONE, "morning", wait="deferred")
+    status = site.link(ONE, "morning", "wait")
+    site.check("taskID=" in status, f"while the wait is deferred, its link is {status}")
+    site.check(site.link(ONE, "morning", "submit") == status, "the submit links elsewhere than its wait")
+    site.check_no_link(ONE, "morning", "fetch")
+    emulator.advance(JOB_S)
+    site.wait_until(ONE, "morning", wait="success", fetch="success")
+    site.check_video(site.link(ONE, "morning", "fetch"))
+    site.check_video(site.link(ONE, "morning", "wait", picture="links"))
+    site.check_shows(ONE, "morning", "submit", "rendered", "Good morning!")
+    site.check_shows(ONE, "morning", "wait", "log", "is finished after")
+
+    clock.say("  a video that fails, beside one that does not, mapped")
+    emulator.add_fault({"call": "submit", "fault": "fail_job"})
+    site.start(MANY, "greetings", {"texts": ["Good afternoon.", "Good evening."], "folder": str(files)})
+    site.wait_until(MANY, "greetings", **{"video.wait[0]": "deferred", "video.wait[1]": "deferred"})
+    emulator.advance(JOB_S)
+    states = site.wait_until(
+        MANY, "greetings", **{"video.wait[0]": "failed success", "video.wait[1]": "failed success"}
+    )
+    failed, good = sorted((0, 1), key=lambda index: str(states[f"video.wait[{index}]"]))
+    site.wait_until(
+        MANY, "greetings", **{f"video.fetch[{good}]": "success", f"video.fetch[{failed}]": "upstream_failed"}
+    )
+    site.check_video(site.link(MANY, "greetings", "video.wait", good))
+    site.check_video(site.link(MANY, "greetings", "video.fetch", good))
+    status = site.link(MANY, "greetings", "video.wait", failed)
+    site.check("taskID=" in status, f"the link of a wait that failed is {status}")
+    site.check_shows(MANY, "greetings", "video.wait", "log", "104", failed)
+    site.check_no_link(MANY, "greetings", "video.fetch", failed)
+    site.check(not site.errors, f"the pages had errors: {site.errors}")
+    clock.say("  all is as it should be")
