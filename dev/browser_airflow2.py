@@ -104,4 +104,5 @@ class Airflow2Site(Site):
         with self.page.expect_response("**/connections/test"):
             self.page.locator("#test-connection").click()
         expect(alert).to_be_visible()
-        return alert.inner_text()
+        said: str = alert.inner_text()
+        return said

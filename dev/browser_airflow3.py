@@ -120,7 +120,7 @@ class Airflow3Site(Site):
         self.page.reload()  # away with those of before
         self.page.get_by_role("button", name="Test Connection").click()
         expect(toast).to_be_visible(timeout=60_000)
-        said = toast.inner_text()
+        said: str = toast.inner_text()
         if picture:
             self.picture(picture, toast)
         return said

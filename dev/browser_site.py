@@ -184,7 +184,7 @@ class Site(ABC):
             clip["height"] = end["y"] + end["height"] + 16 - clip["y"]
         shot = self.page.screenshot(clip=clip, caret="hide", animations="disabled")
         packed = io.BytesIO()
-        Image.open(io.BytesIO(shot)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        Image.open(io.BytesIO(shot)).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(
             packed, "PNG", optimize=True
         )
         size = len(packed.getvalue())
