@@ -16,14 +16,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import Error, sync_playwright
+
 from dev.airflow2_world import Airflow2World
-from dev.airflow_world import USER, AirflowWorld, AirflowWorldError
+from dev.airflow_world import USER, AirflowWorld
 from dev.browser_airflow2 import Airflow2Site
 from dev.browser_airflow3 import Airflow3Site
 from dev.browser_site import CheckError, Site
-from dev.demo import DAGS_FOLDER, VOICE, Clock
+from dev.demo import DAGS_FOLDER, EXPECTED, VOICE, Clock
 from dev.emulated_twinsync import EmulatedTwinSync, order_emulator, wait_for_emulator
-from dev.processes import CHECKOUT, ProcessDiedError
+from dev.processes import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m dev browser", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--airflow2", type=Path, help="the folder of the `airflow` that is Airflow 2")
+    parser.add_argument(
+        "--airflow2", type=Path, required=True, help="the folder of the `airflow` that is Airflow 2"
+    )
     parser.add_argument("--only", choices=["2", "3"], help="look at one of them")
     args = parser.parse_args(argv)
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -64,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.only != "3":
             old = Airflow2World(homes / "browser2", DAGS_FOLDER, programs=args.airflow2.resolve())
             look(old, Airflow2Site, "2", program, clock)
-    except (CheckError, AssertionError, AirflowWorldError, ProcessDiedError) as error:
+    except (CheckError, Error, *EXPECTED) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     return 0
@@ -76,8 +80,6 @@ def look(world: AirflowWorld, kind: type[Site], name: str, program: str, clock: 
     :param kind: how its pages are used.
     :param program: the browser.
     """
-    from playwright.sync_api import Error, sync_playwright
-
     clock.say(f"starting Airflow {name} and the TwinSync emulator")
     with world as airflow:
         order_emulator(airflow.processes, waiting_s=0, duration_s=JOB_S, key=KEY)
