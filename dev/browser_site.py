@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PICTURES = CHECKOUT / "docs" / "images"
 RUN_TIMEOUT_S = 600.0
+RESETS = 3  # the web server of Airflow 2 closes connections that were kept
 PAGE_TIMEOUT_MS = 60_000.0  # a busy machine needs its time
 MAX_PICTURE_BYTES = 150_000
 [CONNECTION_TYPE] = get_provider_info()["connection-types"]
@@ -101,7 +102,7 @@ class Site(ABC):
     def call(self, method: str, *path: str, data: Any = None) -> Any:
         """Ask Airflow's REST API."""
         address = self.url + "/".join([self.api, *(quote(part, safe="") for part in path)])
-        response = self.page.request.fetch(address, method=method, data=data)
+        response = self.page.request.fetch(address, method=method, data=data, max_retries=RESETS)
         if not response.ok:
             raise CheckError(
                 f"Airflow answers {response.status} to {method} {address}: {response.text()[:500]}"
