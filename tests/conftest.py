@@ -90,8 +90,12 @@ def elsewhere() -> Iterator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     """Make deprecations errors on the newest Airflow: older ones, and what they stand on, have their own."""
     filters = [f"error::{category}" for category in DEPRECATIONS if AIRFLOW_VERSION >= (3, 3)]
-    # Not ours: Airflow's execution API imports svcs, and that FastAPI's test client, whose import warns.
+    # Not ours: Airflow's execution API imports svcs, and that FastAPI's test client, whose import warns of
+    # httpx and, in Starlette, of what it takes from anyio.
     filters.append("ignore:Using .httpx. with .starlette.testclient.:UserWarning:fastapi.testclient")
+    filters.append(
+        "ignore:The anyio.abc.BlockingPortal alias is deprecated:DeprecationWarning:starlette.testclient"
+    )
     for line in filters:
         config.addinivalue_line("filterwarnings", line)
 
