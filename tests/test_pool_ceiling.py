@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import keepalive
 import pytest
+from conftest import AIRFLOW_VERSION
 from drive import first_event
 from keepalive import DONE, FAILED, LEAVES_NOTHING, NEVER, Say, done_after, kept, reasons, run, trigger, until
 
@@ -85,8 +86,10 @@ def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
     connect(port=service.port, requests_per_second=ceiling)
     service.say = done_after(turns)
     started_at = time.time()
-    # All of them want to look at the same moment, and again soon after they did.
-    assert run(reasons(count, started_at=started_at, next_look_s=1.0)) == {"succeeded"}
+    # All of them want to look at the same moment, and again soon after. In Airflow 2 and 3.0 a thread
+    # reads the connection for one after the other, and all are to have it by then.
+    first_s = 1.0 if AIRFLOW_VERSION >= (3, 1) else 15.0
+    assert run(reasons(count, started_at=started_at, next_look_s=first_s)) == {"succeeded"}
     times = [one.at_s for one in sent]
     assert len(times) == len(service.asked) == count * turns
     burst = ceiling / 10
@@ -320,10 +323,14 @@ def test_a_poll_is_no_line_in_the_log(
     service.say = done_after(50)
     assert run(reasons(1, poke_interval_s=0.01, max_wait_s=0.01)) == {"succeeded"}
     assert service.polls() == {"job-0": 50}
-    lines = [line for line in logged().splitlines() if line.strip()]
+    # Airflow 2 and 3.0 themselves say, once a wait, that they retrieve the connection.
+    theirs = ("Retrieving connection", "Connection Retrieved")
+    lines = [
+        line for line in logged().splitlines() if line.strip() and not any(one in line for one in theirs)
+    ]
     texts = {re.sub(r".*?(TwinSync job job-0 \w+ \w+).*", r"\1", line) for line in lines}
     assert texts == {"TwinSync job job-0 is running", "TwinSync job job-0 is finished"}
-    assert len(caplog.records) <= 2
+    assert len(caplog.records) <= (2 if AIRFLOW_VERSION >= (3, 1) else 5)  # twice what is ours, below
 
 
 def test_many_waits_leave_the_loop_to_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

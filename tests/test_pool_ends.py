@@ -257,6 +257,7 @@ async def main():
 
 asyncio.run(main())
 assert not any(shared.members for pools in pool._pools.values() for shared in pools.values())
+warnings.simplefilter("ignore", DeprecationWarning)  # Airflow 2 imports its web server when a process ends
 """
 ABANDONS = """
 async def begin(name, seconds):
