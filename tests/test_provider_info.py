@@ -291,7 +291,7 @@ def shown_form(manager: Any) -> tuple[dict[str, str], str]:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     form = json.loads(done.stdout.splitlines()[-1])
-    labels = {name: field["schema"]["title"] for name, field in form["extra_fields"].items()}
+    labels = {name: field["schema"]["title"] for name, field in (form["extra_fields"] or {}).items()}
     return labels, form["standard_fields"]["password"]["title"]
 
 
@@ -300,8 +300,10 @@ def test_airflow_shows_the_form(manager: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labels, password = shown_form(manager)
-    assert labels == {name: field["label"] for name, field in CONN_FIELDS.items()}
-    assert list(labels) == list(CONN_FIELDS)
+    # Airflow 3.0 shows a provider's own fields only with the FAB provider; without it they are in the JSON field.
+    fields = {} if AIRFLOW_VERSION == (3, 0) else CONN_FIELDS
+    assert labels == {name: field["label"] for name, field in fields.items()}
+    assert list(labels) == list(fields)
     assert password == "Access key"
 
 
