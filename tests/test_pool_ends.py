@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import re
 import subprocess
 import sys
 import types
@@ -296,7 +297,9 @@ def test_a_triggerer_that_stops_with_waits_pending_says_nothing(service: Service
     """Some of them in mid-request, some in a pause, and some in the queue."""
     service.say = lambda asked: Say(delay_s=NEVER if asked.number > 1 else 0.0)
     ended = run_alone(service, ENDS)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    # Airflow 3.1 logs to there, while it is imported, what is no error; asyncio's complaints are errors.
+    said = [line for line in ended.stderr.splitlines() if not re.search(r" \[(info|warning) *\] ", line)]
+    assert (ended.returncode, said) == (0, [])
     assert len(service.polls()) >= MAX_CONNECTIONS
 
 
