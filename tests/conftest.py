@@ -162,12 +162,17 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def logged(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[[], str]]:
-    """All that was logged so far. Airflow 3 prints a hook's log, Airflow 2 keeps it from the root logger."""
+    """All that was logged so far. Airflow 3 prints a hook's log, Airflow 2 may keep it from the root logger.
+
+    Where it does not, each record is met by two handlers; it may also be printed, in a line that begins with
+    a bracket.
+    """
     seen: list[str] = []
 
     def logged() -> str:
         seen.extend(capfd.readouterr())
-        return "\n".join([*seen, *(f"{record.getMessage()} {record.args!r}" for record in caplog.records)])
+        records = {id(record): record for record in caplog.records}.values()
+        return "\n".join([*seen, *(f"{record.getMessage()} {record.args!r}" for record in records)])
 
     tasks = logging.getLogger("airflow.task")
     tasks.addHandler(caplog.handler)

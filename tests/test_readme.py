@@ -19,7 +19,7 @@ def test_its_dag_makes_three_tasks_that_follow_each_other():
     names: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["wait"].upstream_task_ids == {"submit"}
-    assert names["fetch"].upstream_task_ids == {"wait"}
+    assert names["fetch"].upstream_task_ids == {"wait", "submit"}
 
 
 def test_nothing_is_left_to_be_filled_in():
