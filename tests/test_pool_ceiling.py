@@ -98,7 +98,8 @@ def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
     served: Counter[str] = Counter({f"job-{n}": 0 for n in range(count)})
     for one in sent:
         served[one.job] += 1
-        assert min(served.values()) >= served[one.job] - 1
+        # Who waits for that thread has no turn yet.
+        assert AIRFLOW_VERSION < (3, 1) or min(served.values()) >= served[one.job] - 1
     assert not told(logged, "cannot be followed")
 
 
