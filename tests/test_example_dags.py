@@ -11,6 +11,7 @@ from pathlib import Path
 import airflow
 import pytest
 from airflow.providers.common.compat.sdk import DAG
+from conftest import AIRFLOW_VERSION, activate
 
 from airflow_provider_twinsync.emulator.faults import FailJob, ResultCode
 from airflow_provider_twinsync.links import TwinSyncVideoLink
@@ -172,9 +173,11 @@ def test_the_example_of_alerts_goes_on_without_a_video(emulator, tmp_path, logge
         "go_on_without_it": "success",
     }
     (job,) = emulator.world.tasks
-    told = [line for line in logged().splitlines() if "No video: " in line]
+    told = [line for line in logged().splitlines() if "No video: wait failed. " in line]
     assert told
-    assert all(f"wait failed. TwinSync job {job} failed (code 104)" in line for line in told)
+    # Between them, `dag.test()` gives a callback no exception; a worker does.
+    if not (3, 0) <= AIRFLOW_VERSION < (3, 2):
+        assert all(f"wait failed. TwinSync job {job} failed (code 104)" in line for line in told)
 
 
 def test_the_example_of_alerts_is_quiet_when_there_is_a_video(emulator, tmp_path, logged):
@@ -188,7 +191,9 @@ def test_the_example_of_alerts_is_quiet_when_there_is_a_video(emulator, tmp_path
 
 def test_the_example_with_an_asset_makes_a_video(emulator, tmp_path):
     """The scheduling itself needs a scheduler: `test_without_worker.py` has one."""
-    run = load("publish_when_ready").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    example = module("publish_when_ready")
+    activate(example.VIDEO)
+    run = example.dag.test(run_conf={"destination": str(tmp_path / "video.mp4")})
     assert run.state == "success"
     assert is_whole(*xcoms(run, "fetch"))
 
@@ -211,7 +216,7 @@ def test_every_example_says_what_it_shows(name):
 
 def test_a_person_can_follow_a_video_in_the_logs(emulator, tmp_path, capfd):
     """One line at each change, from the submit to the file: the job, the time, and what comes next."""
-    emulator.world.waiting_s, emulator.world.duration_s = 2.0, 3.0
+    emulator.world.waiting_s, emulator.world.duration_s = 10.0, 6.0  # the first look may be late
     run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
     assert run.state == "success"
     [job] = emulator.world.tasks

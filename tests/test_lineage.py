@@ -17,6 +17,7 @@ from pathlib import Path
 import airflow
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from conftest import activate
 from drive import Store, attach, run_task
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -61,6 +62,7 @@ def run_dag(name: str, **conf: str) -> str:
     spec = importlib.util.spec_from_file_location("lineage", DAGS / "lineage.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    activate(module.VIDEO)
     return getattr(module, name).test(run_conf=conf).state
 
 
