@@ -22,6 +22,8 @@ from airflow_provider_twinsync.connection import Settings, parse_connection
 from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
 from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
 from airflow_provider_twinsync.protocol import (
+    Answer,
+    NoAnswer,
     Response,
     TwinSyncTask,
     build_key_check,
@@ -144,20 +146,19 @@ class TwinSyncHook(BaseHook):
 
         :return: whether all is well, and a sentence for a person; nothing is raised.
         """
-        from airflow_provider_twinsync.senders import send
-
         try:
+            from airflow_provider_twinsync.senders import send
+
             settings = self.settings()
             request = build_key_check(settings.key)
             answer = send(settings, request)
         except TwinSyncError as error:
             # The web form tests a connection under a name that it has made up.
             return False, str(error).replace(f"Connection {self.twinsync_conn_id!r}", "This connection", 1)
+        except ImportError as error:  # of what the installation lacks
+            return False, str(error)
         works, message = parse_key_check(request, answer)
-        return (
-            works,
-            f"{settings.url}: {message.rstrip('.')}. {_way(settings, answered=isinstance(answer, Response))}",
-        )
+        return works, f"{settings.url}: {message.rstrip('.')}. {_way(settings, answer)}"
 
     # The verbs.
 
@@ -355,14 +356,18 @@ def _warn_of_clear_key(host: str) -> None:
     )
 
 
-def _way(settings: Settings, *, answered: bool) -> str:
+def _way(settings: Settings, answer: Answer) -> str:
     """Say how the key travels."""
+    travels = "travels" if isinstance(answer, Response) else "would travel"
     if settings.sends_key_in_clear:
-        return "By http: the key travels unencrypted."
+        return f"By http: the key {travels} unencrypted."
     if settings.url.startswith("http:"):
         return "By http, within this machine."
-    hint = "" if answered else " If the service has no https there, set the schema to http."
-    return f"By https: the key travels encrypted.{hint}"
+    unchecked = ", but to whoever answers: verify is false" if settings.verify is False else ""
+    # A server of http alone fails at the first word of TLS, before there is any certificate.
+    is_other = isinstance(answer, NoAnswer) and "SSL" in answer.problem and "CERT" not in answer.problem
+    hint = " If the service has no https there, set the schema to http." if is_other else ""
+    return f"By https: the key {travels} encrypted{unchecked}.{hint}"
 
 
 def _given_up(error: UnavailableError, attempts: int) -> UnavailableError:

@@ -7,7 +7,6 @@ download looks for among the submits that are upstream of it, and knows by the j
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -52,6 +51,8 @@ def pull_inputs(context: Context, submits: Iterable[str], twinsync_task_id: str 
 
     :param submits: the ids of the submit tasks upstream.
     """
+    if not twinsync_task_id:
+        return None
     try:
         found = (one for submit in submits for one in _pull(context, submit))
         return next((one for one in found if one["twinsync_task_id"] == twinsync_task_id), None)
@@ -73,8 +74,12 @@ def _pull(context: Context, submit: str) -> Iterator[Inputs]:
 def tell_assets(context: Context, outlets: Iterable[Any], extra: dict[str, Any]) -> None:
     """Put into the event of each asset of a task what it says of the video."""
     for outlet in outlets:
-        with suppress(TypeError, ValueError):  # other things than assets may be outlets, and have no events
+        try:
             context["outlet_events"][outlet].extra.update(extra)
+        except (TypeError, ValueError):
+            pass  # other things than assets may be outlets, and have no events
+        except Exception as error:
+            log.warning("The event of %s does not tell of the video: %s", outlet, error)
 
 
 def openlineage(source: Any, fetched: Download | None, twinsync_task_id: Any) -> OperatorLineage[Any, Any]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import airflow_provider_twinsync.requirements  # noqa: F401
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_twinsync.arguments import is_http_url, shown_url
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
 
 log = logging.getLogger(__name__)
@@ -22,15 +27,34 @@ def push_link(context: Context, url: str) -> None:
     push_xcom(context, LINK_KEY, url)
     # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed had none.
     if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
-        push_xcom(context, key, url)
+        with _or_told(key, url):
+            _push_into_database(context["ti"], key, url)
 
 
 def push_xcom(context: Context, key: str, value: Any) -> None:
     """Push an XCom that is worth less than its task: a job may just have been paid for."""
-    try:
+    with _or_told(key, value):
         context["ti"].xcom_push(key=key, value=value)
+
+
+def _push_into_database(ti: Any, key: str, url: str) -> None:
+    """Push what the web server reads from the database itself, whatever the backend of other XComs."""
+    from airflow.sdk.bases.xcom import BaseXCom
+
+    if XCom is BaseXCom:
+        ti.xcom_push(key=key, value=url)
+    else:
+        place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+        BaseXCom.set(key=key, value=url, **place)
+
+
+@contextmanager
+def _or_told(key: str, value: Any) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
-        log.warning("The XCom %s could not be stored (%s): %s", key, value, error)
+        shown = shown_url(value) if is_http_url(value) else value  # a query may be a signature
+        log.warning("The XCom %s could not be stored (%s): %s", key, shown, error)
 
 
 class TwinSyncVideoLink(BaseOperatorLink):

@@ -350,6 +350,7 @@ class TwinSyncDownloadOperator(BaseOperator):
         self.overwrite = overwrite
         self.twinsync_conn_id = twinsync_conn_id
         self._is_fetching = False
+        self._job: str | None = None
         self._inputs: Inputs | None = None
         self._fetched: Download | None = None
 
@@ -359,6 +360,7 @@ class TwinSyncDownloadOperator(BaseOperator):
             push_link(context, self.result_url)
         with airflow_errors():
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
+            self._job = twinsync_task_id
             receipt = Receipt(
                 context.get("task_state_store"), twinsync_task_id or str(self.result_url).strip()
             )
@@ -396,11 +398,11 @@ class TwinSyncDownloadOperator(BaseOperator):
         tell_assets(context, self.outlets, {**fetched, **job})
         return fetched
 
-    def _submits(self) -> list[str]:
+    def _submits(self) -> Iterator[str]:
         """Give the ids of the submit tasks that are upstream, mapped ones too."""
-        upstream = self.get_flat_relatives(upstream=True)
-        kinds = {task.task_id: getattr(task, "operator_class", type(task)) for task in upstream}
-        return [task_id for task_id, kind in kinds.items() if issubclass(kind, TwinSyncSubmitOperator)]
+        for task in self.get_flat_relatives(upstream=True):
+            if issubclass(getattr(task, "operator_class", type(task)), TwinSyncSubmitOperator):
+                yield task.task_id
 
     def on_kill(self) -> None:
         """End the fetch, so that what has arrived is removed.
@@ -416,7 +418,7 @@ class TwinSyncDownloadOperator(BaseOperator):
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Tell OpenLineage of the photo and the video; of a task that failed, of what it knew."""
         photo = self._inputs and self._inputs["photo"]
-        return openlineage(photo or self.result_url, self._fetched, self.twinsync_task_id)
+        return openlineage(photo or self.result_url, self._fetched, self._job)
 
     def _is_retried(self, context: Context) -> bool:
         """Whether another try follows if this one fails, by Airflow's own rule.

@@ -103,12 +103,14 @@ class Wait:
 
     :param twinsync_task_id: the job to wait for.
     :param policy: how to wait.
+    :param is_one_look: it is one of many looks of which another counts the time: nothing is said of times.
     :raises UsageError: the id is none.
     """
 
-    def __init__(self, twinsync_task_id: str, policy: PollPolicy) -> None:
+    def __init__(self, twinsync_task_id: str, policy: PollPolicy, *, is_one_look: bool = False) -> None:
         self.twinsync_task_id = twinsync_task_id
         self.policy = policy
+        self.is_one_look = is_one_look
         build_status(twinsync_task_id)
         self._deadline_s = policy.deadline_s
         self._last_answer: Answer | None = None
@@ -148,7 +150,8 @@ class Wait:
             return self._after_trouble(seen, elapsed_s, took_s)
         if seen.state is TaskState.SUCCEEDED:
             where = f"its video is at {shown_url(seen.result_url or '')}"
-            said = f"is finished after {shown_duration(elapsed_s)}; {where}"
+            after = "" if self.is_one_look else f" after {shown_duration(elapsed_s)}"
+            said = f"is finished{after}; {where}"
             return self._end(EndReason.SUCCEEDED, said, seen.result_url)
         if seen.state is TaskState.FAILED:
             said = f": {seen.message.rstrip('.')}." if seen.message else "."
@@ -163,7 +166,7 @@ class Wait:
             state = f"{seen.state.value} ({shown_duration(elapsed_s)})"
             note = f"is reported again after {outage_s:.0f} s without a status, and is {state}"
         elif seen.state is not self._last_state:
-            note = f"is {seen.state.value} ({shown_duration(elapsed_s)})"
+            note = f"is {seen.state.value}" + ("" if self.is_one_look else f" ({shown_duration(elapsed_s)})")
         elif self._is_silent_for_long(elapsed_s):
             note = f"is still {seen.state.value} ({shown_duration(elapsed_s)})"
         self._troubles = 0
@@ -270,6 +273,8 @@ class Wait:
         if note is None:
             return Again(delay_s)
         self._said_at_s = elapsed_s
+        if self.is_one_look:
+            return Again(delay_s, f"TwinSync job {self.twinsync_task_id} {note.rstrip('.')}.", level)
         next_look = f"next look in {shown_duration(delay_s)}"
         if self._deadline_s is not None:
             next_look += f", {self._deadline_name} in {shown_duration(max(self._deadline_s - now_s, 0.0))}"

@@ -28,10 +28,13 @@ def unmet() -> str:
         if one.marker is None or one.marker.evaluate({"extra": ""}):
             try:
                 found = version(one.name)
+                # As to Airflow's own providers, a release candidate counts as its release.
+                is_met = Version(found).base_version in one.specifier
             except PackageNotFoundError:
-                found = "none"
-            # As to Airflow's own providers, a release candidate counts as its release.
-            if found == "none" or Version(found).base_version not in one.specifier:
+                found, is_met = "none", False
+            except Exception:  # a version that cannot be read: the import's own error says more
+                found, is_met = "", True
+            if not is_met:
                 missing[f"{one.name}{one.specifier}"] = found
     if not missing:
         return ""

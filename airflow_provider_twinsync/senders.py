@@ -168,5 +168,5 @@ def problem_of(error: BaseException) -> str:
         inner = causes[0]
     words = [one for one in inner.args if isinstance(one, str)]
     text = " ".join((words[-1] if words else str(inner)).split())
-    text = re.sub(r"<\S+ object at 0x[0-9a-f]+>:? ?", "", text)
+    text = re.sub(r"<\S{1,200} object at 0x[0-9a-f]+>:? ?", "", text)
     return f"{type(inner).__name__}: {text}" if text else type(inner).__name__

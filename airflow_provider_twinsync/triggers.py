@@ -216,7 +216,8 @@ class TwinSyncTrigger(BaseTrigger):
             before_s,
             next_look_s=self.next_look_s,
             trouble_since_s=self.trouble_since_s,
-            last_state=TaskState(self.last_state) if self.last_state else None,
+            # One of a later version of this package, which began the wait, may be unknown here.
+            last_state=next((state for state in TaskState if state.value == self.last_state), None),
         )
         async with aclosing(hook):
             while not isinstance(step, End):

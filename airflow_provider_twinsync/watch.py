@@ -48,7 +48,7 @@ class Watch:
             execution_timeout_s=_seconds(task.execution_timeout) if has_deadline else None,
         )
         self.twinsync_task_id = checked_task_id(twinsync_task_id)
-        self._wait = Wait(self.twinsync_task_id, policy)
+        self._wait = Wait(self.twinsync_task_id, policy, is_one_look=not has_deadline)
         self._started_at = time.time()
         self._began = time.monotonic()
 

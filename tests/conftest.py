@@ -180,21 +180,6 @@ def logged(
     tasks.removeHandler(caplog.handler)
 
 
-def activate(*assets: Any) -> None:
-    """Have Airflow 3.0 know assets, as its scheduler does: its `dag.test()` refuses unknown ones."""
-    if AIRFLOW_VERSION != (3, 0):
-        return
-    from airflow.models.asset import AssetActive, AssetModel
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        for asset in assets:
-            if not session.get(AssetActive, (asset.name, asset.uri)):
-                session.add(AssetModel.from_public(asset))
-                session.flush()
-                session.add(AssetActive.for_asset(asset))
-
-
 def mp4(size: int, seed: int = 1) -> bytes:
     """A file in the form of a video, of two boxes; no two parts of it are alike."""
     content = random.Random(seed).randbytes(size - 32)

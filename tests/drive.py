@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import airflow
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
@@ -105,6 +106,21 @@ async def first_event(trigger: TwinSyncTrigger) -> dict[str, Any]:
     events = [event.payload async for event in trigger.run()]
     assert len(events) == 1
     return events[0]
+
+
+def activate(*assets: Any) -> None:
+    """Have Airflow 3.0 know assets, as its scheduler does: its `dag.test()` refuses unknown ones."""
+    if not airflow.__version__.startswith("3.0."):
+        return
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for asset in assets:
+            if not session.get(AssetActive, (asset.name, asset.uri)):
+                session.add(AssetModel.from_public(asset))
+                session.flush()
+                session.add(AssetActive.for_asset(asset))
 
 
 class Pulse:

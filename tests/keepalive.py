@@ -125,6 +125,7 @@ class _Connection(asyncio.Protocol):
         self.received = b""
         self.requests = 0
         self.answering: asyncio.TimerHandle | None = None
+        self.is_half_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -140,6 +141,8 @@ class _Connection(asyncio.Protocol):
             self.answering.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self.is_half_closed:  # too late for an answer
+            return
         self.received += data
         while b"\r\n\r\n" in self.received:
             head, _, self.received = self.received.partition(b"\r\n\r\n")
@@ -169,6 +172,7 @@ class _Connection(asyncio.Protocol):
         self.service.answered += 1
         if say.then == "half":
             self.transport.write_eof()
+            self.is_half_closed = True
         elif say.then == "twice":
             self.service.loop.call_later(0.05, self.answer, asked, Say(DONE))
         elif say.then:

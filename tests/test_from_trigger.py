@@ -18,6 +18,7 @@ import pytest
 from clock import Clock
 from drive import Pulse, first_event, run_task
 
+from airflow_provider_twinsync.emulator import ResultCode
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
@@ -307,8 +308,9 @@ def test_what_needs_a_worker_has_one_and_its_log_says_why_in_one_line(
     emulator, hook, logged, arguments, start, end
 ):
     """Nothing is said while the DAG file is parsed; and the wait ends as it always does."""
-    emulator.world.waiting_s = 0.3
     job = hook.submit(text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural")
+    emulator.world.advance(7200)
+    emulator.world.faults.add("status", ResultCode(code=101))  # at the first look
     arguments = {"deferrable": True, **arguments}
     cls = arguments.pop("cls", TwinSyncSensor)
     sensor = cls(**BOTH, twinsync_task_id=job, poke_interval=0, **arguments)

@@ -605,7 +605,7 @@ def test_the_test_of_a_connection_makes_no_job(hook: TwinSyncHook, emulator: Emu
         ({"nonsense": 1}, None, "unknown fields: nonsense"),
         ({"schema": "https"}, None, "SSL"),
         ({"schema": "https"}, None, "set the schema to http"),
-        ({"host": "unknown.invalid"}, None, "By http: the key travels unencrypted."),
+        ({"host": "unknown.invalid"}, None, "By http: the key would travel unencrypted."),
         ({}, HttpError(status=503), "HTTP 503"),
         ({}, NotJson(), "nginx"),
         ({}, Hang(), "No usable answer"),

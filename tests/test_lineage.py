@@ -16,12 +16,12 @@ from pathlib import Path
 
 import airflow
 import pytest
-from airflow.providers.common.compat.sdk import Asset, AssetAlias
-from conftest import activate
-from drive import Store, attach, run_task
+from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias
+from drive import Store, activate, attach, run_task
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_twinsync.lineage import openlineage
+from airflow_provider_twinsync.links import push_link
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.protocol import fingerprint
 
@@ -29,6 +29,7 @@ DAGS = Path(__file__).with_name("lineage_dags")
 IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
 PHOTO = "https://example.com/photos/portrait.jpeg"
 VOICE = "en-US-JennyNeural"
+SINCE_3 = pytest.mark.skipif(IS_AIRFLOW_2, reason="the web server of Airflow 2 asks the link itself")
 VIDEO = Asset("video")
 SIGNATURE = "5ec4e7"
 SIGNED = f"{PHOTO}?X-Amz-Signature={SIGNATURE}"
@@ -119,6 +120,21 @@ def test_the_event_says_which_video_it_is(emulator, connection, outlet_events, t
     assert run.ended == "success", run.error
     assert outlet_events[assets[0]].extra == {"mine": 1, **extra}
     assert outlet_events[assets[1]].extra == extra
+
+
+def test_an_event_that_cannot_be_told_of_the_video_ends_no_task(emulator, connection, tmp_path, caplog):
+    """The video is worth more; nobody's job has no inputs to look for."""
+
+    class Events:
+        def __getitem__(self, outlet: object) -> None:
+            raise RuntimeError("no event")
+
+    job = emulator.world.accept(text="Hello", image_url=PHOTO, pronouncer=VOICE).id
+    address = f"{emulator.url}/example/{job}.mp4"
+    operator = download(result_url=address, destination=tmp_path / "v.mp4", outlets=[VIDEO])
+    assert run_task(operator, context={"outlet_events": Events()}).ended == "success"
+    assert "does not tell of the video: no event" in caplog.text
+    assert "was made of" not in caplog.text
 
 
 def test_a_video_that_is_there_already_has_an_event_like_any_other(
@@ -248,6 +264,15 @@ def test_a_download_that_failed_has_no_output(emulator, connection, tmp_path):
     assert (datasets(lineage.inputs), lineage.outputs) == ([(emulator.url, "/example/none.mp4")], [])
 
 
+def test_openlineage_is_told_of_no_template():
+    """A task that failed before its arguments were rendered knows no job."""
+    pytest.importorskip("airflow.providers.openlineage")
+    with DAG("any", schedule=None):
+        made = submit().output
+        operator = download(result_url="http://127.0.0.1:9/x", twinsync_task_id=made, destination="v.mp4")
+    assert operator.get_openlineage_facets_on_complete(None).run_facets == {}
+
+
 def python(code: str, **env: str) -> str:
     """Run some code in an interpreter of its own."""
     done = subprocess.run(
@@ -325,8 +350,12 @@ def shown_links(dag_id: str) -> dict[tuple[str, int], str]:
     return {(task_id, index): link for (task_id, found, index), link in xcoms(dag_id).items() if found == key}
 
 
-def test_a_task_that_runs_has_its_link(emulator, dags):
-    """One that waits in the worker shows the job's status while it waits, and then the video."""
+@pytest.mark.parametrize("backend", ["", pytest.param("xcom_elsewhere.Elsewhere", marks=SINCE_3)])
+def test_a_task_that_runs_has_its_link(emulator, dags, backend):
+    """One that waits in the worker shows the job's status while it waits, and then the video.
+
+    Also where other XComs are kept elsewhere: the web server reads the link from the database.
+    """
     emulator.world.waiting_s = 3600.0
     seen = []
 
@@ -338,12 +367,28 @@ def test_a_task_that_runs_has_its_link(emulator, dags):
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
-    assert dags("runs") == "success"
+    code = """
+        from test_lineage import run_dag
+        assert run_dag("runs") == "success"
+    """
+    python(code, **({"AIRFLOW__CORE__XCOM_BACKEND": backend} if backend else {}))
     looking.join()
     [job] = emulator.world.tasks
     status = f"{emulator.url}/phototalking?taskID={job}"
     assert seen == [{("submit", -1): status, ("wait", -1): status}]
     assert shown_links("lineage_runs")["wait", -1] == f"{emulator.url}/example/{job}.mp4"
+
+
+def test_a_link_that_cannot_be_stored_is_told_without_its_signature(caplog):
+    """And ends no task."""
+
+    class Broken:
+        def xcom_push(self, key: str, value: object) -> None:
+            raise OSError("the database is away")
+
+    push_link({"ti": Broken()}, SIGNED)
+    assert f"The XCom twinsync_link could not be stored ({PHOTO}): the database is away" in caplog.text
+    assert SIGNATURE not in caplog.text
 
 
 def test_tasks_that_fail_and_mapped_ones_have_their_links(emulator, dags):

@@ -93,6 +93,22 @@ def test_two_that_are_too_old(tmp_path: Path) -> None:
     assert set(said.partition("pip install ")[2].split()) == {f"'{WANTED[AIRFLOW]}'", f"'{WANTED[COMPAT]}'"}
 
 
+def test_a_version_that_is_none_does_not_hide_the_others(tmp_path: Path) -> None:
+    """A distribution may be half removed."""
+    installed(tmp_path, AIRFLOW, "unknown")
+    installed(tmp_path, COMPAT, "1.5.0")
+    module(tmp_path, "airflow.providers.common.compat.sdk", "AirflowException = Exception")
+    said = last_line(tmp_path, "import airflow_provider_twinsync.sensors")
+    assert said.startswith(f"ImportError: {OURS}{WANTED[COMPAT]} (here: 1.5.0). ")
+
+
+def test_the_test_of_a_connection_says_it_too(tmp_path: Path) -> None:
+    """The web form shows what it gives, and nothing of what is raised."""
+    installed(tmp_path, HTTP, "4.13.3")
+    code = "from airflow_provider_twinsync.hooks import TwinSyncHook as It; exit(str(It().test_connection()))"
+    assert last_line(tmp_path, code).startswith(f'(False, "{OURS}{WANTED[HTTP]} (here: 4.13.3).')
+
+
 def test_before_a_request_is_made_all_are_looked_at(tmp_path: Path) -> None:
     """What is too old may be imported all the same, and fail in the midst of a submit."""
     installed(tmp_path, HTTP, "4.13.3")

@@ -50,7 +50,7 @@ from airflow_provider_twinsync.protocol import (
     Response,
     parse_task,
 )
-from airflow_provider_twinsync.senders import send
+from airflow_provider_twinsync.senders import problem_of, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -533,6 +533,11 @@ def tls_server(serve: Serve, certificate: Path) -> Server:
     return serve(lambda _: [answer(200, b"{}", Content_Length=2)], tls=tls)
 
 
+def test_a_long_message_takes_no_time() -> None:
+    """A server may choose its words; a pattern that goes back and forth would take hours."""
+    assert problem_of(ValueError("<" * 1_000_000)).startswith("ValueError: <")
+
+
 def test_the_test_of_a_connection_says_that_the_key_is_encrypted(
     tls_server: Server, certificate: Path, connect: Callable[..., None]
 ) -> None:
@@ -541,6 +546,27 @@ def test_the_test_of_a_connection_says_that_the_key_is_encrypted(
     _, message = TwinSyncHook().test_connection()
     assert message.startswith(f"{tls_server.url}/phototalking: ")
     assert message.endswith("By https: the key travels encrypted.")
+
+
+def test_the_test_of_a_connection_does_not_lead_from_https_to_http(
+    tls_server: Server, connect: Callable[..., None]
+) -> None:
+    """Whose certificate is not trusted has https."""
+    connect(host=tls_server.url, port=None)
+    works, message = TwinSyncHook().test_connection()
+    assert not works
+    assert "CERTIFICATE_VERIFY_FAILED" in message
+    assert message.endswith("By https: the key would travel encrypted.")
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_the_test_of_a_connection_says_that_certificates_are_not_checked(
+    tls_server: Server, connect: Callable[..., None]
+) -> None:
+    """Encrypted, for whoever is in between."""
+    connect(host=tls_server.url, port=None, verify=False)
+    _, message = TwinSyncHook().test_connection()
+    assert message.endswith("the key travels encrypted, but to whoever answers: verify is false.")
 
 
 # Checked and found wanting is the point: the warning is for those who did not mean it.

@@ -225,6 +225,19 @@ def test_a_sensor_that_is_rescheduled_bears_trouble_until_its_timeout(emulator, 
     assert "until the deadline" in capsys.readouterr().out
 
 
+def test_a_sensor_that_is_rescheduled_says_nothing_of_times(emulator, job, capsys):
+    """The process of a look knows neither when the wait began nor when the next look is."""
+    lines = []
+    for advanced_s in (0, 3600):
+        emulator.world.advance(advanced_s)
+        sensor(twinsync_task_id=job, deferrable=False, mode="reschedule").poke({})
+        lines += [line for line in capsys.readouterr().out.splitlines() if f"TwinSync job {job}" in line]
+    assert [line.partition(f"TwinSync job {job} ")[2].partition(" [")[0] for line in lines] == [
+        "is waiting.",
+        f"is finished; its video is at {emulator.url}/example/{job}.mp4",
+    ]
+
+
 @IN_BOTH_MODES
 @pytest.mark.parametrize("good_looks", [0, 1], ids=["at the first look", "later"])
 def test_a_short_outage_is_borne_and_logged_once(emulator, hook, clock, deferrable, good_looks, capsys):

@@ -112,6 +112,13 @@ def test_the_first_look_of_a_deferred_wait_comes_after_a_pause(emulator, job):
     assert time.monotonic() - began >= 0.5
 
 
+def test_a_state_that_only_a_later_version_knows_ends_no_wait(emulator, job):
+    """A worker may be upgraded before its triggerer."""
+    emulator.world.advance(7200)
+    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.1, last_state="rendering")
+    assert asyncio.run(first_event(trigger))["reason"] == "succeeded"
+
+
 def trigger_for(job: str, *, every_s: float = 5.0, **arguments: Any) -> TwinSyncTrigger:
     """A wait of an hour whose interval neither grows nor varies."""
     interval = {"poke_interval_s": every_s, "max_wait_s": every_s}
