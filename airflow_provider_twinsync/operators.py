@@ -321,7 +321,7 @@ class TwinSyncDownloadOperator(BaseOperator):
 
     :param result_url: the address of the video, as ``TwinSyncSensor`` gave it: ``wait.output`` (templated).
     :param destination: a local path, whose folders are made if need be, or any address that
-        ``ObjectStoragePath`` understands, such as ``s3://aws_default@videos/{{ ds }}.mp4`` (templated).
+        ``ObjectStoragePath`` understands, such as ``s3://aws_default@videos/{{ run_id }}.mp4`` (templated).
     :param twinsync_task_id: the job, to ask for a new address if this one has expired, and to know the video
         again whatever its address is by then (templated).
     :param overwrite: fetch the video even if the file that an earlier run made is still there. (A file that
