@@ -162,6 +162,7 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     """Give the start of the address (scheme, host, port), the host alone, and the path, if it has one.
 
     A host that is a full address brings its own scheme and port, and without a port it means the scheme's.
+    What is said twice and not alike is an error: who set the schema to https must not send the key by http.
     """
     host = (host or DEFAULT_HOST).strip()
     is_address = "://" in host
@@ -170,10 +171,15 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
         named_port = parts.port
     except ValueError:
         parts, named_port = urlsplit(""), None
-    scheme = parts.scheme or (schema or DEFAULT_SCHEME).strip().lower()
+    schema = (schema or "").strip().lower()
+    scheme = parts.scheme or schema or DEFAULT_SCHEME
     if scheme not in ("http", "https"):
         raise UsageError(
             f"Connection {conn_id!r}: the schema is {shown_text(scheme)}: it should be 'http' or 'https'."
+        )
+    if schema not in ("", scheme):
+        raise UsageError(
+            f"Connection {conn_id!r}: the schema is {shown_text(schema)}, and the host names {scheme}."
         )
     path = parts.path.rstrip("/")
     hostname = parts.hostname or ""

@@ -103,6 +103,7 @@ def test_space_around_a_key_is_left_out() -> None:
         ({"host": "h.example:81", "port": 81}, "http://h.example:81/phototalking"),
         ({"host": "h.example", "schema": "https"}, "https://h.example:17374/phototalking"),
         ({"schema": " HTTPS "}, "https://api2.sam-sara.cn:17374/phototalking"),
+        ({"schema": " "}, "http://api2.sam-sara.cn:17374/phototalking"),
         ({"port": 81}, "http://api2.sam-sara.cn:81/phototalking"),
         ({"host": "h.example/api/v2"}, "http://h.example:17374/api/v2"),
         ({"host": "http://h.example"}, "http://h.example/phototalking"),
@@ -113,7 +114,6 @@ def test_space_around_a_key_is_left_out() -> None:
         ({"host": "https://h.example:444", "port": 444}, "https://h.example:444/phototalking"),
         ({"host": "https://h.example/API/v2/"}, "https://h.example/API/v2"),
         ({"host": "http://h.example:81/api"}, "http://h.example:81/api"),
-        ({"host": "https://h.example", "schema": "http"}, "https://h.example/phototalking"),
         ({"host": "127.0.0.1", "port": 8000}, "http://127.0.0.1:8000/phototalking"),
         ({"host": "::1"}, "http://[::1]:17374/phototalking"),
         ({"host": "[::1]"}, "http://[::1]:17374/phototalking"),
@@ -176,12 +176,20 @@ def test_two_different_ports_are_an_error(host: str) -> None:
     assert "the port is 82, and the host names 81" in error(host=host, port=82)
 
 
+@pytest.mark.parametrize(("schema", "host"), [("https", "http://h.example"), ("http", "https://h.example")])
+def test_two_different_schemas_are_an_error(schema: str, host: str) -> None:
+    """The key would travel otherwise than one of them says."""
+    scheme = host.partition(":")[0]
+    assert f"the schema is {schema!r}, and the host names {scheme}" in error(host=host, schema=schema)
+    assert read(host=host, schema=f" {scheme.upper()}").url.startswith(host)
+
+
 def test_two_paths_are_an_error() -> None:
     """Even if they are the same."""
     assert "the host has a path, and so has the extra" in error({"path": "/a"}, host="https://h.example/a")
 
 
-@pytest.mark.parametrize("schema", ["ftp", "httpss", "http://", "tls", "default", " "])
+@pytest.mark.parametrize("schema", ["ftp", "httpss", "http://", "tls", "default"])
 def test_a_schema_that_is_none_is_an_error(schema: str) -> None:
     """Other connection types put a database's name there."""
     message = error(schema=schema)
