@@ -44,8 +44,8 @@ class TwinSyncSensor(BaseSensorOperator):
     ``soft_fail``, ``exponential_backoff``, ``silent_fail``, ``execution_timeout``. A job that failed is not
     waited for again by a retry, and neither is a video that is not there after ``timeout``.
 
-    A status that cannot be had is borne for the connection's ``tolerance_s``. With ``mode="reschedule"`` and
-    ``deferrable=False`` no memory lasts from one look to the next, and it is borne until ``timeout``.
+    A status that cannot be had is tolerated for the connection's ``tolerance_s``. With ``mode="reschedule"``
+    and ``deferrable=False`` no memory lasts from one look to the next, and it is tolerated until ``timeout``.
 
     The default ``timeout`` is Airflow's ``[sensors] default_timeout``, seven days: give one that fits.
 
@@ -136,7 +136,7 @@ class TwinSyncSensor(BaseSensorOperator):
         :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``.
         :param exponential_backoff: let that time double with each look.
         :param max_wait: the most time between two looks, likewise.
-        :param silent_fail: bear with a status that cannot be had until ``timeout``.
+        :param silent_fail: tolerate a status that cannot be had until ``timeout``.
         :param end_from_trigger: end the task in the triggerer when the video is there.
         :param do_xcom_push: whether the task has an XCom ``return_value`` then.
         :return: ``start_from_trigger``, ``start_trigger_args`` and the arguments above; below Airflow 3.3,

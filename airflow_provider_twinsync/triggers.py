@@ -39,7 +39,7 @@ class TwinSyncTrigger(BaseTrigger):
     :param poke_interval_s: the least time between two looks, in seconds.
     :param exponential_backoff: let it double with each look.
     :param max_wait_s: the most time between two looks, in seconds.
-    :param silent_fail: bear with a status that cannot be had until the deadline.
+    :param silent_fail: tolerate a status that cannot be had until the deadline.
     :param started_at: when the wait began, in seconds since 1970; the default is now.
     :param timeout_s: the wait's ``timeout``, in seconds from then; None for none.
     :param execution_timeout_s: the task's ``execution_timeout``, likewise.

@@ -24,7 +24,7 @@ class Watch:
         ``max_wait`` and ``execution_timeout`` as ``timedelta`` or None, ``exponential_backoff``.
     :param hook: what to ask with.
     :param twinsync_task_id: the job.
-    :param silent_fail: bear with a status that cannot be had until the deadline.
+    :param silent_fail: tolerate a status that cannot be had until the deadline.
     :param has_deadline: whether this process counts the time; False where Airflow does.
     :raises UsageError: the id or the connection is wrong.
     """
