@@ -125,7 +125,7 @@ BELOW: dict[str, set[str]] = {}
 for _layer in LAYERS:
     BELOW |= {room: set(BELOW) for room in _layer}
 # The links show what the operators pushed, and need none of it; nothing but operators and sensors has links.
-BELOW["links"] = {"requirements"}
+BELOW["links"] = {"requirements", "arguments"}
 
 ROOMS = sorted(path.stem.replace("__init__", "") for path in SOURCES.glob("*.py"))
 
