@@ -78,7 +78,7 @@ def tell_assets(context: Context, outlets: Iterable[Any], extra: dict[str, Any])
             context["outlet_events"][outlet].extra.update(extra)
         except (TypeError, ValueError):
             pass  # other things than assets may be outlets, and have no events
-        except Exception as error:
+        except Exception as error:  # as above: the video is worth more
             log.warning("The event of %s does not tell of the video: %s", outlet, error)
 
 

@@ -52,7 +52,7 @@ def _push_into_database(ti: Any, key: str, url: str) -> None:
 def _or_told(key: str, value: Any) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # of any backend of XComs, and there the job may just have been paid for
         shown = shown_url(value) if is_http_url(value) else value  # a query may be a signature
         log.warning("The XCom %s could not be stored (%s): %s", key, shown, error)
 
