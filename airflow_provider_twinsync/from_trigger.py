@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_twinsync.connection import DEFAULT_REQUEST_TIMEOUT_S
 from airflow_provider_twinsync.events import BACKSTOP_S
 from airflow_provider_twinsync.exceptions import UsageError
-from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink
+from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink, place_of, set_shown_link
 from airflow_provider_twinsync.templates import NeedsWorkerError, as_template, check_template
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def begin_try(ti: Any) -> None:
 
     if ti.try_number > 1:
         for key in (_RETURN_VALUE, LINK_KEY, TwinSyncVideoLink().xcom_key):
-            XCom.delete(key=key, **_place(ti))
+            XCom.delete(key=key, **place_of(ti))
 
 
 def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
@@ -192,23 +192,15 @@ def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
 
     set_link(ti, result_url)
     if do_xcom_push:
-        XCom.set(key=_RETURN_VALUE, value=result_url, **_place(ti))
+        XCom.set(key=_RETURN_VALUE, value=result_url, **place_of(ti))
 
 
 def set_link(ti: Any, url: str) -> None:
-    """Store where the link of a task leads; blocks."""
+    """Store where the link of a task leads, also where a worker does when it leaves a task; blocks."""
     from airflow.providers.common.compat.sdk import XCom
-    from airflow.sdk.bases.xcom import BaseXCom
 
-    XCom.set(key=LINK_KEY, value=url, **_place(ti))
-    # A worker, when it leaves a task, also stores what get_link() says where the web server looks for it: in
-    # the database, whatever the backend of other XComs.
-    BaseXCom.set(key=TwinSyncVideoLink().xcom_key, value=url, **_place(ti))
-
-
-def _place(ti: Any) -> dict[str, Any]:
-    map_index = -1 if ti.map_index is None else ti.map_index
-    return {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": map_index}
+    XCom.set(key=LINK_KEY, value=url, **place_of(ti))
+    set_shown_link(ti, url)
 
 
 def _seconds(duration: timedelta | float) -> float:

@@ -28,7 +28,12 @@ def push_link(context: Context, url: str) -> None:
     # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed had none.
     if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
         with _or_told(key, url):
-            _push_into_database(context["ti"], key, url)
+            from airflow.sdk.bases.xcom import BaseXCom
+
+            if XCom is BaseXCom:  # the same, and the unit test of a DAG needs no supervisor
+                context["ti"].xcom_push(key=key, value=url)
+            else:
+                set_shown_link(context["ti"], url)
 
 
 def push_xcom(context: Context, key: str, value: Any) -> None:
@@ -37,15 +42,17 @@ def push_xcom(context: Context, key: str, value: Any) -> None:
         context["ti"].xcom_push(key=key, value=value)
 
 
-def _push_into_database(ti: Any, key: str, url: str) -> None:
-    """Push what the web server reads from the database itself, whatever the backend of other XComs."""
+def set_shown_link(ti: Any, url: str) -> None:
+    """Store the link where Airflow 3's web server looks: in the database, whatever the backend of XComs."""
     from airflow.sdk.bases.xcom import BaseXCom
 
-    if XCom is BaseXCom:
-        ti.xcom_push(key=key, value=url)
-    else:
-        place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-        BaseXCom.set(key=key, value=url, **place)
+    BaseXCom.set(key=TwinSyncVideoLink().xcom_key, value=url, **place_of(ti))
+
+
+def place_of(ti: Any) -> dict[str, Any]:
+    """Give what names the XComs of a task instance."""
+    map_index = -1 if ti.map_index is None else ti.map_index
+    return {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": map_index}
 
 
 @contextmanager
