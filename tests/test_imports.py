@@ -42,7 +42,8 @@ def bare() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "room", ["exceptions", "arguments", "protocol", "policy", "polling", "connection", "peers", "versions"]
+    "room",
+    ["exceptions", "text", "arguments", "protocol", "policy", "polling", "connection", "peers", "versions"],
 )
 def test_the_rooms_that_decide_load_nothing_but_the_standard_library(room: str, bare: set[str]) -> None:
     """They are pure: no Airflow, no HTTP, so that they can be tested and read alone."""
@@ -105,7 +106,7 @@ def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> No
 
 #: What each room may import of the others. A new room has to be put somewhere.
 LAYERS: tuple[set[str], ...] = (
-    {"", "exceptions", "requirements"},
+    {"", "exceptions", "requirements", "text"},
     {"arguments", "mp4"},
     {"protocol"},
     {"policy"},
