@@ -10,19 +10,63 @@ from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.text import is_silent, word_count
 
 DEFAULT_TEXT_LIMIT_WORDS = 150
+#: A longer text is refused unread, per word of the limit. The longest words of any language have about 200
+#: characters and the words of a text 5 to 15 on average, with markup about 30: no text that the service takes
+#: comes near.
+_MAX_CHARACTERS_PER_WORD = 200
 #: Ten times what the documented ids have.
 _MAX_ID_CHARACTERS = 250
+
+
+#: What Jinja, JSON, JavaScript and pandas write for a missing value, as they write it: "None", and not
+#: "none", which may be a word of a text. ("Null" is German for zero.)
+_MISSING = frozenset(("None", "null", "undefined", "nan", "NaN"))
+
+
+def unrendered(value: Any) -> str | None:
+    """Return why a value must come from a template that found nothing, or was not rendered; else None.
+
+    Such a text would be spoken and paid. Single braces are no sign of a template.
+    """
+    if not isinstance(value, str):
+        return None
+    if value.strip() in _MISSING:
+        return (
+            "a template renders to this when its XCom, parameter or variable is missing. Check what the "
+            "template reads, and whether the task that should push it succeeded"
+        )
+    for opening, closing in (("{{", ""), ("{%", ""), ("{#", "#}")):
+        if opening in value and closing in value:
+            return (
+                f"{opening!r} in it belongs to a template that was not rendered. Airflow does not render "
+                "what comes out of a template, an XCom or a parameter once more: render it where it is made. "
+                f"(If the braces are meant, put a space between them: {' '.join(opening)!r}.)"
+            )
+    return None
+
+
+def refuse_unrendered(argument: str, value: Any) -> None:
+    """Raise for a value that must come from a template that found nothing or was not rendered.
+
+    :param argument: the name for the message.
+    :raises UsageError: the value is ``None``, ``null`` or the like as a text, or holds ``{{``, ``{%`` or
+        ``{# #}``.
+    """
+    if cause := unrendered(value):
+        shown = shown_text(value) if argument == "text" else shown_address(value)
+        raise UsageError(f"{argument} is {shown}: {cause}.")
 
 
 def checked_task_id(value: Any) -> str:
     """Return the id without surrounding white space.
 
-    :raises UsageError: it is empty, not a text, or the word that an empty template renders to.
+    :raises UsageError: it is empty, not a text, or what a template without a value renders to.
     """
     task_id = value.strip() if isinstance(value, str) else ""
-    if task_id in ("", "None") or len(task_id) > _MAX_ID_CHARACTERS or not task_id.isprintable():
+    if not task_id or unrendered(task_id) or len(task_id) > _MAX_ID_CHARACTERS or not task_id.isprintable():
         raise UsageError(
             f"twinsync_task_id is {shown_text(value)}: it should be the id that TwinSyncSubmitOperator "
             "returned, such as '20230423_11_23_05_10279'. Did the submit task succeed, and push its XCom?"
@@ -39,8 +83,46 @@ def checked_url(argument: str, value: Any, wanted: str) -> str:
     """
     url = value.strip() if isinstance(value, str) else ""
     if not is_http_url(url):
-        raise UsageError(f"{argument} is {shown_text(value)}: it should be {wanted}.")
+        raise UsageError(f"{argument} is {shown_address(value)}: it should be {wanted}.")
+    refuse_unrendered(argument, url)
     return url
+
+
+def checked_photo(value: Any) -> str:
+    """Return the address of a photo without surrounding white space.
+
+    :raises UsageError: it is no http(s) address; for a file or an object in a store the message says how to
+        make one.
+    """
+    refuse_unrendered("image_url", value)
+    if _is_file_or_object(value):
+        raise UsageError(
+            f"image_url is {shown_address(value)}: TwinSync opens photos by http or https only. Put the "
+            "photo into an object store, and sign an address for it in an upstream task, with "
+            "ObjectStoragePath(...).sign(...): see 'Photos' in the docs (docs/howto/photos.md)."
+        )
+    return checked_url("image_url", value, "the http or https address of a photo")
+
+
+def _is_file_or_object(value: Any) -> bool:
+    """Check for a path, or an address of another scheme than http(s), such as ``file://`` or ``s3://``."""
+    if hasattr(value, "__fspath__") or hasattr(value, "sign"):  # a Path, or an ObjectStoragePath
+        return True
+    if not isinstance(value, str):
+        return False
+    place = value.strip()
+    scheme = re.match(r"([a-z][a-z0-9+.-]*):", place, re.IGNORECASE | re.ASCII)
+    if scheme and len(scheme[1]) > 1:  # one letter is a drive of Windows
+        return scheme[1].lower() not in ("http", "https", "data") and "/" in place
+    return bool(re.match(r"(/(?!/)|\.{1,2}/|~|[a-z]:\\|\\\\)", place, re.IGNORECASE)) or _is_file_name(place)
+
+
+def _is_file_name(place: str) -> bool:
+    """Check for a relative path such as ``photos/anna.jpg``, and not ``example.com/anna.jpg``."""
+    folder, _, name = place.rpartition("/")
+    return (
+        bool(re.fullmatch(r"[^/?#:]+\.(jpe?g|png|webp|gif|bmp)", name, re.IGNORECASE)) and "." not in folder
+    )
 
 
 def is_http_url(value: Any) -> TypeGuard[str]:
@@ -67,18 +149,28 @@ def is_encodable(text: str) -> bool:
     return True
 
 
-#: Language, perhaps a script, region, perhaps a subregion, and a name: ``zh-CN-XiaohanNeural``,
-#: ``sr-Latn-RS-NicholasNeural``, ``zh-CN-liaoning-XiaobeiNeural``, ``en-US-Ava:DragonHDLatestNeural``.
-_VOICE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|\d{3})(-[a-z]+)?-[A-Z]\w+(:[\w-]+)?", re.ASCII)
+#: The longest known name has 50 characters.
+_MAX_VOICE_CHARACTERS = 200
+#: The shapes of all names that Microsoft's lists had in November 2026: language, perhaps a script, region,
+#: perhaps a subregion, a name and "Neural", or a name, a colon and a model. ``zh-CN-XiaohanNeural``,
+#: ``sr-Latn-RS-NicholasNeural``, ``zh-CN-liaoning-XiaobeiNeural``, ``en-us-ava:DragonHDOmniLatestNeural``,
+#: ``en-US-MultiTalker-Ava-Andrew:DragonHDLatestNeural``, ``tr-TR-Aydın:MAI-Voice-2``.
+_KNOWN_VOICE_SHAPE = re.compile(
+    r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|[a-z]{2}|\d{3})(-[a-z]+)?"
+    r"(-[A-Z]\w*Neural|(-[Mm]ulti[Tt]alker(-\w+)?)?-\w+:\w[\w.-]*)"
+)
 
 
 def checked_pronouncer(value: Any) -> str:
     """Return the voice without surrounding white space.
 
-    :raises UsageError: it does not look like one.
+    Only what certainly is no name of a voice is refused: Microsoft adds voices of new shapes.
+
+    :raises UsageError: it is empty, has no hyphen, or has white space, braces or invisible characters.
     """
+    refuse_unrendered("pronouncer", value)
     voice = value.strip() if isinstance(value, str) else ""
-    if not _VOICE.fullmatch(voice):
+    if "-" not in voice or not _is_name(voice) or len(voice) > _MAX_VOICE_CHARACTERS:
         raise UsageError(
             f"pronouncer is {shown_text(value)}: it should be the full name of a Microsoft text-to-speech "
             "voice, such as 'zh-CN-XiaohanNeural'."
@@ -86,68 +178,125 @@ def checked_pronouncer(value: Any) -> str:
     return voice
 
 
+def _is_name(text: str) -> bool:
+    return text.isprintable() and not re.search(r"[\s{}<>]", text)
+
+
 def checked_text(value: Any, limit_words: int) -> str:
     """Return the text as it is.
 
+    Characters of Thai, Lao, Khmer and Burmese do not count here: their words are a guess, for a warning.
+
+    :param limit_words: the longest text, in words.
     :raises UsageError: it has nothing to speak, or too much.
     """
-    words = count_words(value) if isinstance(value, str) else 0
-    if words == 0 or not is_encodable(value):
-        raise UsageError(f"text is {shown_text(value)}: it should be a text with something to speak.")
+    # The length comes first: all else reads the whole of the text.
+    limit_characters = limit_words * _MAX_CHARACTERS_PER_WORD
+    if isinstance(value, str) and len(value) > limit_characters:
+        raise UsageError(
+            f"text has {len(value)} characters: no text of {limit_words} words has more than "
+            f"{limit_characters}. Shorten it or split it over several videos."
+        )
+    text = _speakable(value)
+    words = word_count(text).certain
     if words > limit_words:
         raise UsageError(
-            f"text has {words} words, and the limit is {limit_words}: {shown_text(value)}. Each Chinese, "
-            "Japanese, Korean or Thai character counts as a word. Shorten it or split it over several "
-            "videos; if your account has another limit, set text_limit_words in the connection's extra."
+            f"text has {words} words, and the limit is {limit_words}: {shown_text(text)}. Each Chinese or "
+            "Japanese character counts as a word. Shorten it or split it over several videos; if your "
+            "account has another limit, set text_limit_words in the connection's extra."
         )
-    assert isinstance(value, str)  # noqa: S101  # for the type checker: only a str has words
+    return text
+
+
+def _speakable(value: Any) -> str:
+    refuse_unrendered("text", value)
+    if not isinstance(value, str) or not is_encodable(value) or is_silent(value):
+        raise UsageError(f"text is {shown_text(value)}: it should be a text with something to speak.")
     return value
 
 
-#: Scripts that are written without spaces, by code point, first and last.
-_UNSPACED = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1100, 0x11FF),  # Hangul Jamo
-    (0x1780, 0x17FF),  # Khmer
-    (0x2E80, 0x2FDF),  # CJK radicals
-    (0x3005, 0x3007),  # ideographic iteration mark, closing mark, zero
-    (0x3040, 0x318F),  # Hiragana, Katakana, Bopomofo, Hangul compatibility Jamo
-    (0x31A0, 0x31BF),  # Bopomofo extended
-    (0x31F0, 0x31FF),  # Katakana phonetic extensions
-    (0x3400, 0x4DBF),  # CJK extension A
-    (0x4E00, 0x9FFF),  # CJK unified
-    (0xA960, 0xA97F),  # Hangul Jamo extended A
-    (0xAC00, 0xD7FF),  # Hangul syllables, Jamo extended B
-    (0xF900, 0xFAFF),  # CJK compatibility
-    (0xFF66, 0xFF9F),  # halfwidth Katakana
-    (0x20000, 0x3FFFF),  # CJK extensions B and later
-)
+def check_constants(*, text: Any, image_url: Any, pronouncer: Any) -> None:
+    """Check what a DAG file itself gives to a submit, when the file is parsed.
 
+    What is no text (an XCom) or holds a template is known when the task runs. A text that ends with ``.txt``
+    is the name of a file. How long a text may be depends on the connection, so it is checked then, too.
 
-def count_words(text: str) -> int:
-    """Count the words of a text as the limit counts them (our reading).
-
-    Each character of a script written without spaces counts as one word; elsewhere a run between spaces
-    that has a letter or a digit in it does; punctuation counts nothing.
+    :raises UsageError: an argument is not what the service could accept.
     """
-    words = 0
-    in_word = False
-    for character in text:
-        if character.isspace():
-            in_word = False
-        elif character.isalnum():
-            unspaced = any(first <= ord(character) <= last for first, last in _UNSPACED)
-            if unspaced or not in_word:
-                words += 1
-            in_word = not unspaced
-    return words
+    if _is_constant(text) and not text.endswith(".txt"):
+        _speakable(text)
+    if _is_constant(image_url):
+        checked_photo(image_url)
+    if _is_constant(pronouncer):
+        checked_pronouncer(pronouncer)
+
+
+def _is_constant(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and not any(opening in value for opening in ("{{", "{%", "{#"))
+
+
+def warnings_of(text: str, pronouncer: str, limit_words: int) -> list[str]:
+    """Return what a person should know of a submit that passed the checks, and may be refused all the same.
+
+    :param text: as :func:`checked_text` returned it.
+    :param pronouncer: as :func:`checked_pronouncer` returned it.
+    :param limit_words: the longest text, in words.
+    """
+    found = []
+    count = word_count(text)
+    if count.guessed and sum(count) > limit_words:
+        found.append(
+            f"The text may be too long: it has {count.guessed} characters of Thai, Lao, Khmer or Burmese, "
+            f"whose words are a guess, and the limit is {limit_words} words. It is submitted; if TwinSync "
+            "refuses it, split it over several videos."
+        )
+    if not _KNOWN_VOICE_SHAPE.fullmatch(pronouncer):
+        found.append(
+            f"The voice {shown_text(pronouncer)} has another shape than the known ones, such as "
+            "'zh-CN-XiaohanNeural'. It is submitted as it is; if the job fails, check the name."
+        )
+    return found
+
+
+#: A host, perhaps with a port; an IPv6 address in brackets.
+_HOST = re.compile(r"([^\s:@\[\]]*|\[[^@\[\]]*\])(:\d*)?")
 
 
 def shown_url(url: str) -> str:
-    """Give an address without what may be a secret: a password, and a query, which may be a signature."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    """Return an address without what may be a secret: its login, and a query, which may be a signature.
+
+    Malformed addresses hold secrets too, so this reads the text itself: ``urlsplit`` refuses some of them.
+    Where it cannot be told where the login of such an address ends, nothing behind the scheme is shown.
+
+    For example ``https://user:pw@example.com/a.jpg?sig=x`` is shown as ``https://example.com/a.jpg``.
+    """
+    start = re.match(r"([A-Za-z][A-Za-z0-9+.-]*:)?/+", url)
+    if not start:  # a word, the name of a file; or an address with something before it
+        return "***" if re.search(r":.*@", url, re.DOTALL) else url.partition("?")[0].partition("#")[0]
+    scheme, rest = start[1] or "", url[start.end() :]
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    tail = rest[len(authority) :]
+    login, at, host = authority.rpartition("@")
+    # An @ behind a ? or # may be the end of a login with one of these in it.
+    is_malformed = not _HOST.fullmatch(host) or re.match(r"[?#\\][^/]*@", tail)
+    if (is_malformed and re.search("@|%40", url)) or (":" in login and "@" in tail):
+        return f"{start[0]}***"
+    # Airflow's id of a connection, in an address of a store, and no secret.
+    is_conn_id = scheme.lower() not in ("http:", "https:", "") and ":" not in login
+    shown = f"{login}{at}{host}" if is_conn_id else host
+    return f"{start[0]}{shown}{tail.partition('?')[0].partition('#')[0]}"
+
+
+def shown_address(value: Any) -> str:
+    """Return an argument that should be an address for a message: quoted, shortened, and without secrets.
+
+    Of what is no text only the type is shown: a dict or bytes may hold a signed address as well.
+    """
+    if isinstance(value, str):
+        return shown_text(shown_url(value))
+    if value is None or isinstance(value, (int, float)):
+        return shown_text(value)
+    return f"a {type(value).__name__}"
 
 
 def shown_text(value: Any) -> str:

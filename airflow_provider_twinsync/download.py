@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_twinsync.arguments import checked_url, shown_text, shown_url
+from airflow_provider_twinsync.arguments import checked_url, shown_address, shown_text, shown_url
 from airflow_provider_twinsync.destination import find_place
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
@@ -343,7 +343,7 @@ def _redirected(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError:
         raise DownloadRefusedError(
-            f"{shown_url(url)} redirects to what is no address: {shown_text(location)}."
+            f"{shown_url(url)} redirects to what is no address: {shown_address(location)}."
         ) from None
 
 

@@ -30,7 +30,7 @@ class Inputs(TypedDict):
     """What a job was made of.
 
     ``fingerprint`` names text, photo, voice and service together: the same inputs, the same name. ``photo``
-    is the address of the photo, without its query, which may be a signature.
+    is the address of the photo, without its login and its query, which may be a signature.
     """
 
     twinsync_task_id: str

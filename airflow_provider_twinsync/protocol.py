@@ -23,12 +23,13 @@ from urllib.parse import quote, quote_plus
 
 from airflow_provider_twinsync.arguments import (
     DEFAULT_TEXT_LIMIT_WORDS,
+    checked_photo,
     checked_pronouncer,
     checked_task_id,
     checked_text,
-    checked_url,
     is_http_url,
     one_line,
+    shown_address,
     shown_text,
 )
 from airflow_provider_twinsync.exceptions import (
@@ -157,7 +158,7 @@ def build_submit(
     """
     form = {
         "text": checked_text(text, text_limit_words),
-        "image_url": checked_url("image_url", image_url, "the http or https address of a photo"),
+        "image_url": checked_photo(image_url),
         "pronouncer": checked_pronouncer(pronouncer),
         # Last: the service takes nothing from a form that was cut on its way, as that has no whole key.
         "key": key,
@@ -291,7 +292,7 @@ def unresolved(what: str, job: str) -> UncertainSubmitError:
 
 def shown_job(text: Any, image_url: Any) -> str:
     """Say what a job is made of, for a person who has to find it."""
-    return f"the text {shown_text(text)} and the photo {shown_text(image_url)}"
+    return f"the text {shown_text(text)} and the photo {shown_address(image_url)}"
 
 
 def _submit_error_without_code(

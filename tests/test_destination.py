@@ -132,9 +132,18 @@ def test_a_file_is_as_readable_as_any_other(hook: TwinSyncHook, server: Server, 
         (None, "destination is None"),
         ("", "destination is ''"),
         (" ", "destination is ' '"),
-        ("None", "destination is 'None'"),
+        ("None", "destination is 'None': a template renders to this"),
+        (" null\n", "destination is 'null': a template renders to this"),
+        ("undefined", "destination is 'undefined': a template renders to this"),
+        ("videos/{{{{ ds }}}}.mp4", "a template that was not rendered"),
+        ("memory://videos/{{% if x %}}.mp4", "a template that was not rendered"),
         (7, "destination is 7"),
-        (b"a.mp4", "destination is b'a.mp4'"),
+        (b"a.mp4", "destination is a bytes"),
+        ("s3://key:s3cret@videos/a.mp4", "destination 's3://videos/a.mp4' has a login in it"),
+        ("s3://key:x/s3cret@videos/a.mp4", "destination 's3://***' has a login in it"),
+        ("nosuchstore://videos/a.mp4?sig=s3cret", "'nosuchstore://videos/a.mp4' cannot be written"),
+        ("memory://videos/?sig=s3cret/", "is a folder: give the name"),
+        ({"url": "https://h.example/a.mp4?sig=s3cret"}, "destination is a dict"),
         ("new/", "is a folder: give the name"),
         ("{folder}", "is a folder: give the name"),
         ("file://{folder}", "is a folder: give the name"),
@@ -163,6 +172,7 @@ def test_a_destination_that_cannot_be_written_sends_nothing(
         hook.download(server.url, destination)
     assert said in str(caught.value)
     assert "destination" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
     assert server.requests == []
     assert left(folder) == ["work/file.txt"]
     assert (folder / "file.txt").read_text() == "text"
