@@ -71,7 +71,7 @@ _CONNECTION_FIELDS = {
     "text_limit_words": _field(
         "integer",
         "Text limit (words)",
-        "The longest text; each Chinese, Japanese, Korean or Thai character counts as a word. Default: 150",
+        "The longest text; each Chinese or Japanese character counts as a word. Default: 150",
     ),
     "allowed_result_hosts": _field(
         "string",

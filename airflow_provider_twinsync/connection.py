@@ -10,13 +10,14 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from airflow_provider_twinsync.arguments import (
     DEFAULT_TEXT_LIMIT_WORDS,
     is_encodable,
     is_http_url,
     one_line,
+    shown_address,
     shown_text,
 )
 from airflow_provider_twinsync.exceptions import UsageError
@@ -150,8 +151,9 @@ def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[s
         try:
             extras[name] = read(value)
         except (TypeError, ValueError, OverflowError):
-            # The address of a proxy may hold a password, so it is not repeated.
-            shown = "not usable" if name == "proxy" or "@" in str(value) else shown_text(value)
+            # The address of a proxy may hold a password, and a query a key, so they are not repeated.
+            is_secret = name == "proxy" or re.search(r"[@?]", str(value))
+            shown = "not usable" if is_secret else shown_text(value)
             raise UsageError(
                 f"Connection {conn_id!r}: {name} in the extra is {shown}: it should be {wanted}."
             ) from None
@@ -175,11 +177,11 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     scheme = parts.scheme or schema or DEFAULT_SCHEME
     if scheme not in ("http", "https"):
         raise UsageError(
-            f"Connection {conn_id!r}: the schema is {shown_text(scheme)}: it should be 'http' or 'https'."
+            f"Connection {conn_id!r}: the schema is {shown_address(scheme)}: it should be 'http' or 'https'."
         )
     if schema not in ("", scheme):
         raise UsageError(
-            f"Connection {conn_id!r}: the schema is {shown_text(schema)}, and the host names {scheme}."
+            f"Connection {conn_id!r}: the schema is {shown_address(schema)}, and the host names {scheme}."
         )
     path = parts.path.rstrip("/")
     hostname = parts.hostname or ""
@@ -231,6 +233,9 @@ def _verify(value: Any) -> bool | str:
 def _proxy(value: Any) -> str:
     if not is_http_url(value) or urlsplit(value).scheme != "http":
         raise ValueError
+    # Both senders decode the percents of a login and write it as Latin-1, as HTTP did before RFC 7617.
+    # Another character ends them with an error of Python: a UnicodeEncodeError, which is a ValueError.
+    unquote(urlsplit(value).netloc.rpartition("@")[0]).encode("latin-1")
     return value
 
 
@@ -259,7 +264,7 @@ _EXTRAS: dict[str, tuple[Any, Callable[[Any], Any], str]] = {
     "path": (DEFAULT_PATH, _path, f"a path that starts with '/', such as '{DEFAULT_PATH}'"),
     "request_timeout_s": (DEFAULT_REQUEST_TIMEOUT_S, _positive, "a positive number of seconds"),
     "verify": (True, _verify, "true, false, or the path of a file with the certificates to trust"),
-    "proxy": (None, _proxy, "the http:// address of a proxy"),
+    "proxy": (None, _proxy, "the http:// address of a proxy, whose login has Latin letters only"),
     "text_limit_words": (DEFAULT_TEXT_LIMIT_WORDS, _positive_integer, "a positive whole number of words"),
     "allowed_result_hosts": (frozenset(), _hosts, "a list of host names, or one text with commas in between"),
     "max_video_mb": (DEFAULT_MAX_VIDEO_MB, _positive, "a positive number of megabytes"),

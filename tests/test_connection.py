@@ -282,6 +282,9 @@ BAD_FIELDS: dict[str, list[Any]] = {
         "proxy.example:3128",
         "https://proxy.example",
         "socks5://proxy.example",
+        "socks5h://proxy.example",
+        "ftp://proxy.example",
+        "HTTPS://proxy.example",
         "http://",
         5,
         True,
@@ -331,9 +334,9 @@ MEANT = {
     ],
 )
 def test_an_extra_field_with_a_wrong_value_is_an_error(name: str, value: Any) -> None:
-    """It names the field, shows the value (not of a proxy: it may hold a login), says what is wanted."""
+    """It names the field, shows the value (not of a proxy or a query), and says what is wanted."""
     message = error({name: value})
-    shown = "not usable" if name == "proxy" else f"{value!r:.40}"
+    shown = "not usable" if name == "proxy" or "?" in str(value) else f"{value!r:.40}"
     assert f"{name} in the extra is {shown}" in message
     assert MEANT[name] in message
 
@@ -399,11 +402,48 @@ def test_settings_do_not_show_the_key_or_the_login_of_a_proxy(proxy: str) -> Non
         [f"http://user:{LOGIN}@proxy.example"],
         pytest.param(f"user:{LOGIN}"),
         pytest.param(f"https://user:{LOGIN}%40proxy.example"),
+        f"ftp://user:{LOGIN}@proxy.example",
+        f"http://user:{LOGIN}@proxy.example:port",
+        f"http://user:{LOGIN}@[::1",
+        f"http://user:{LOGIN}@proxy example",
+        f"http://user:{LOGIN}@proxy..example",
+        f"http://user:{LOGIN}\\@proxy.example",
+        f"http://用户:{LOGIN}@proxy.example",
+        f"http://user:{LOGIN}密@proxy.example",
+        f"http://%E7%94%A8:{LOGIN}@proxy.example",
+        f"http://us%E9r:{LOGIN}@proxy.example",
+        pytest.param(f"http://user:{LOGIN}\ud800@proxy.example"),
     ],
 )
 def test_a_wrong_proxy_is_not_shown_with_its_login(proxy: Any) -> None:
     """The error says what is wanted all the same."""
     assert MEANT["proxy"] in error({"proxy": proxy})
+
+
+@pytest.mark.parametrize("login", ["usér", "us%C3%A9r", "a%40b:c%2Fd", "", "%zz"])
+def test_a_login_of_latin_letters_is_a_login(login: str) -> None:
+    """With its percents decoded, as UTF-8: both senders read it so, and write it as Latin-1."""
+    proxy = f"http://{login}:pw@proxy.example:3128"
+    assert read({"proxy": proxy}).proxy == proxy
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields"),
+    [
+        ({"path": f"/api?key={LOGIN}"}, {}),
+        ({"verify": [f"https://user:{LOGIN}@h.example"]}, {}),
+        ({"allowed_result_hosts": f"https://h.example/?sig={LOGIN}"}, {}),
+        ({"allowed_result_hosts": [f"https://{LOGIN}@h.example"]}, {}),
+        ({"tolerance_s": {"url": f"https://h.example?{LOGIN}"}}, {}),
+        (None, {"schema": f"http://user:{LOGIN}@h.example"}),
+        (None, {"schema": f"https://h.example?{LOGIN}"}),
+        (None, {"schema": f"user:{LOGIN}@h.example", "host": "http://h.example"}),
+    ],
+    ids=str,
+)
+def test_an_error_shows_no_login_and_no_query(extra: Any, fields: dict[str, Any]) -> None:
+    """In whatever field somebody put an address."""
+    assert error(extra, **fields)  # which looks for the login
 
 
 @pytest.mark.parametrize(
