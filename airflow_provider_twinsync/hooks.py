@@ -17,13 +17,15 @@ import airflow_provider_twinsync.requirements  # noqa: F401
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
-from airflow_provider_twinsync.arguments import one_line
+from airflow_provider_twinsync.arguments import one_line, warnings_of
 from airflow_provider_twinsync.connection import Settings, parse_connection
 from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
+from airflow_provider_twinsync.peers import photo_warning
 from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
 from airflow_provider_twinsync.protocol import (
     Answer,
     NoAnswer,
+    Request,
     Response,
     TwinSyncTask,
     build_key_check,
@@ -195,6 +197,8 @@ class TwinSyncHook(BaseHook):
                 key=settings.key,
                 text_limit_words=settings.text_limit_words,
             )
+            for warning in _warnings_of(request, settings):
+                self.log.warning("%s", warning)
             if settings.sends_key_in_clear:
                 _warn_of_clear_key(urlsplit(settings.url).hostname or "")
             while True:
@@ -344,6 +348,15 @@ class TwinSyncHook(BaseHook):
         elif step.note:
             self.log.log(step.level, "%s", step.note)
         return step
+
+
+def _warnings_of(request: Request, settings: Settings) -> list[str]:
+    """Return what may be wrong with a submit, without being certain."""
+    form = request.form or {}
+    hosts = (urlsplit(url).hostname or "" for url in (form["image_url"], settings.url))
+    of_photo = photo_warning(*hosts)
+    of_others = warnings_of(form["text"], form["pronouncer"], settings.text_limit_words)
+    return [*of_others, *([of_photo] if of_photo else [])]
 
 
 @cache

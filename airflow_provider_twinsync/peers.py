@@ -92,6 +92,36 @@ def is_admitted(address: str, api_host: str, resolve: Callable[[str], Iterable[s
     return kind in kinds and AddressKind.PUBLIC not in kinds
 
 
+#: Names that no public resolver knows: RFC 6762, ICANN's choice for inner networks, RFC 8375, RFC 6761, and
+#: what routers and clusters use.
+_INNER_NAMES = (".local", ".internal", ".home.arpa", ".localhost", ".lan", ".intranet", ".corp", ".home")
+
+
+def is_inside(host: str) -> bool:
+    """Check for a host that the internet does not reach, as far as its name alone shows: nothing is resolved.
+
+    For example ``10.0.0.5``, ``localhost``, ``fileserver`` and ``photos.internal``.
+    """
+    host = host.rstrip(".").lower()
+    if literal := literal_address(host):
+        return kind_of(literal) is not AddressKind.PUBLIC
+    return "." not in host or host.endswith(_INNER_NAMES)
+
+
+def photo_warning(photo_host: str, api_host: str) -> str | None:
+    """Return what to tell a person of a photo's host that the service cannot open, or None.
+
+    :param photo_host: the host of the photo.
+    :param api_host: the host of the service: one inside may open what is inside, as the emulator does.
+    """
+    if not is_inside(photo_host) or is_inside(api_host):
+        return None
+    return (
+        f"The photo is on the host {photo_host!r}, which TwinSync cannot open from the internet. It is "
+        "submitted as it is; if the job fails, see 'Photos' in the docs (docs/howto/photos.md)."
+    )
+
+
 def literal_address(host: str) -> str | None:
     """Give the address that a host is in itself, or None if it is a name."""
     try:

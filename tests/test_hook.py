@@ -437,6 +437,41 @@ def test_the_limit_of_words_is_the_accounts(connect: Callable[..., None], emulat
     assert len(emulator.world.journal) == 1
 
 
+def test_what_may_be_wrong_is_sent_and_warned_of(
+    connect: Callable[..., None],
+    serve: Callable[..., Server],
+    sleeps: list[float],
+    logged: Callable[[], str],
+) -> None:
+    """A photo inside a network, a new shape of voice, a long Thai text: without a secret."""
+    accepted = json.dumps({"task_id": "20230423_11_23_05_10279", "result_code": 100}).encode()
+    answers = [answer(200, accepted), answer(429, b"busy"), answer(200, accepted)]
+    proxy = serve(lambda _: [answers.pop(0)])
+    connect(host="far-away.example", proxy=proxy.url)
+    doubtful = {
+        "text": "ก" * 151,
+        "image_url": "http://user:s3cret@photos.internal/a.jpg?sig=s3cret",
+        "pronouncer": "en-US-Newer",
+    }
+    TwinSyncHook().submit(**JOB)
+    said = "The text may be too long", "The voice 'en-US-Newer'", "The photo is on the host 'photos.internal'"
+    assert [logged().count(warning) for warning in said] == [0, 0, 0]
+    TwinSyncHook().submit(**doubtful)
+    log = logged()
+    assert len(proxy.requests) == 3
+    assert [warning for warning in said if warning not in log] == []
+    assert "s3cret" not in log
+
+
+def test_a_photo_beside_the_emulator_is_not_warned_of(
+    hook: TwinSyncHook, emulator: Emulator, logged: Callable[[], str]
+) -> None:
+    """A service on this machine opens what is on this machine."""
+    hook.submit(**{**JOB, "image_url": f"{emulator.url}/a.jpg"})
+    assert len(emulator.world.tasks) == 1
+    assert "The photo is on the host" not in logged()
+
+
 # ------------------------------------------------------------------------------------------------ connection
 
 

@@ -13,7 +13,14 @@ from conftest import answer
 
 from airflow_provider_twinsync.exceptions import DownloadRefusedError
 from airflow_provider_twinsync.hooks import TwinSyncHook
-from airflow_provider_twinsync.peers import AddressKind, is_admitted, kind_of, literal_address
+from airflow_provider_twinsync.peers import (
+    AddressKind,
+    is_admitted,
+    is_inside,
+    kind_of,
+    literal_address,
+    photo_warning,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +41,53 @@ def destination(tmp_path: Path, sleeps: list[float], monkeypatch: pytest.MonkeyP
     """No test waits for a pause; what is temporary lies beside the destination."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path / "video.mp4"
+
+
+INSIDE = [
+    "10.0.0.5",
+    "192.168.1.20",
+    "127.0.0.1",
+    "127.1",
+    "169.254.1.1",
+    "0.0.0.0",
+    "::1",
+    "fd12:3456::1",
+    "localhost",
+    "fileserver",
+    "photos.internal",
+    "printer.local",
+    "PRINTER.LOCAL.",
+    "nas.home.arpa",
+    "web.localhost",
+    "router.lan",
+]
+OUTSIDE = [
+    PUBLIC,
+    "2606:4700:4700::1111",
+    "h.example",
+    "twinsync.oss-cn-hangzhou.aliyuncs.com",
+    "internal.example",
+]
+
+
+@pytest.mark.parametrize("host", INSIDE)
+def test_a_photo_inside_a_network_is_warned_of(host: str) -> None:
+    """The service cannot open it; one that is inside as well, as the emulator is, may."""
+    assert is_inside(host)
+    warning = photo_warning(host, "api2.sam-sara.cn")
+    assert warning is not None
+    assert repr(host) in warning
+    assert "docs/howto/photos.md" in warning
+    for api in INSIDE:
+        assert photo_warning(host, api) is None
+
+
+@pytest.mark.parametrize("host", OUTSIDE)
+def test_a_photo_on_the_internet_is_not_warned_of(host: str) -> None:
+    """Nothing is resolved to find out."""
+    assert not is_inside(host)
+    assert photo_warning(host, "api2.sam-sara.cn") is None
+    assert photo_warning(host, "127.0.0.1") is None
 
 
 # --------------------------------------------------------------------------------------------- by a table
