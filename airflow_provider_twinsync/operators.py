@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_twinsync.arguments import checked_task_id, is_http_url
+from airflow_provider_twinsync.arguments import check_constants, checked_task_id, is_http_url
 from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
@@ -70,7 +70,7 @@ class TwinSyncSubmitOperator(BaseOperator):
     The XCom ``twinsync_inputs`` names what the job was made of, for the download that comes later:
     ``{"twinsync_task_id", "fingerprint", "photo"}``.
 
-    :param text: what the person in the photo says; at most 150 words, each Chinese, Japanese or Korean
+    :param text: what the person in the photo says; at most 150 words, each Chinese or Japanese
         character counting as one (templated).
     :param image_url: the http(s) address of the photo, which the service must be able to open (templated).
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural`` (templated).
@@ -85,8 +85,8 @@ class TwinSyncSubmitOperator(BaseOperator):
         days: give one that fits.
     :param exponential_backoff: let the time between two looks double.
     :param max_wait: the most time between two looks, in seconds or as a ``timedelta``.
-    :raises ValueError: ``on_uncertain_submit`` is another word, or a time is negative. All else is checked
-        when the task runs, as it may be a template.
+    :raises ValueError: ``on_uncertain_submit`` is another word, a time is negative, or a text, photo or voice
+        that is no template can never be right. A template is checked when the task runs.
     """
 
     template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")
@@ -115,6 +115,10 @@ class TwinSyncSubmitOperator(BaseOperator):
             raise ValueError(
                 f"on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
             )
+        # A mapped task is made of its values when it runs: there execute() checks them, and skips retries.
+        # Were Airflow's private name gone, this would check them too, and a retry would fail in the same way.
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            check_constants(text=text, image_url=image_url, pronouncer=pronouncer)
         # What may be an XComArg here is a text when the task runs.
         self.text: Any = text
         self.image_url: Any = image_url

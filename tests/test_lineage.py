@@ -211,7 +211,9 @@ def test_the_input_of_a_submit_is_the_photo(emulator, connection, address, names
 def test_what_is_no_photo_is_no_input(image_url):
     """A task that fails for it is told of, without it."""
     pytest.importorskip("airflow.providers.openlineage")
-    lineage = submit(image_url=image_url).get_openlineage_facets_on_complete(None)
+    operator = submit(image_url="{{ params.photo }}")
+    operator.image_url = image_url  # as Airflow renders it
+    lineage = operator.get_openlineage_facets_on_complete(None)
     assert (lineage.inputs, lineage.outputs, lineage.run_facets) == ([], [], {})
 
 

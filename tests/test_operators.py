@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTaskTimeout
 from drive import Run, Store, alarm_in_a_pause, alarm_when, run_task
 
 from airflow_provider_twinsync.emulator.faults import (
@@ -270,16 +270,21 @@ def test_an_uncertain_submit_may_be_retried_on_demand(emulator):
     ("argument", "value"),
     [
         ("text", ""),
+        ("text", "None"),
+        ("text", "{% if x %}Hello"),
         ("text", "字" * 151),
         ("text", None),
         ("image_url", "portrait.jpeg"),
         ("image_url", "ftp://example.com/a.jpg"),
+        ("image_url", "null"),
         ("pronouncer", "Xiaohan"),
     ],
 )
 def test_bad_input_sends_nothing(emulator, argument, value):
-    """The message names the argument; there is no retry."""
-    run = run_task(submit(**{argument: value}))
+    """A template came to it when the task ran. The message names the argument; there is no retry."""
+    operator = submit(**{argument: "{{ params.given }}"})
+    setattr(operator, argument, value)
+    run = run_task(operator)
     assert run.ended == "AirflowFailException"
     assert argument in str(run.error) or str(value) in str(run.error)
     assert not emulator.world.journal
@@ -308,13 +313,89 @@ def test_every_argument_a_dag_author_would_template_is_a_template_field():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"on_uncertain_submit": "perhaps"}, {"timeout": -1}, {"poke_interval": "5"}, {"max_wait": True}],
+    [
+        {"on_uncertain_submit": "perhaps"},
+        {"timeout": -1},
+        {"poke_interval": "5"},
+        {"max_wait": True},
+        {"text": "None"},
+        {"text": " ?! "},
+        {"image_url": "s3://bucket/a.jpg"},
+        {"image_url": ""},
+        {"pronouncer": "Xiaohan"},
+    ],
     ids=str,
 )
 def test_an_argument_that_cannot_be_meant_is_an_error_of_the_dag_file(arguments):
     """It shows when the DAG is parsed, before anything runs."""
     with pytest.raises(ValueError, match=f"{next(iter(arguments))} is"):
         submit(**arguments)
+
+
+def test_constants_from_default_args_are_checked_when_the_dag_is_parsed():
+    """Where several tasks take one voice from."""
+    with DAG("parsed", schedule=None, default_args={"pronouncer": "Xiaohan"}):
+        with pytest.raises(ValueError, match="pronouncer is 'Xiaohan'"):
+            TwinSyncSubmitOperator(task_id="submit", text="Hello", image_url=INPUTS["image_url"])
+        TwinSyncSubmitOperator(task_id="other", **INPUTS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"text": "{{ params.text }}", "image_url": "{{ params.photo }}", "pronouncer": "{{ params.voice }}"},
+        {"text": "news.txt"},
+        {"text": "word " * 1_000},
+        {"pronouncer": "en-US-NewerShape"},
+    ],
+    ids=str,
+)
+def test_what_may_be_right_when_the_task_runs_is_parsed_without_a_word(arguments, caplog, capsys):
+    """A DAG file is parsed every few seconds: what is doubtful is warned of when the task runs."""
+    submit(**arguments)
+    assert caplog.messages == []
+    assert capsys.readouterr().out == ""
+
+
+def test_outputs_of_tasks_are_checked_when_the_task_runs():
+    """They are no constants."""
+    with DAG("parsed", schedule=None):
+        made = submit()
+        TwinSyncSubmitOperator(
+            task_id="other", text=made.output, image_url=made.output, pronouncer=made.output
+        )
+
+
+def test_a_mapped_task_is_checked_when_it_runs_and_not_retried(emulator):
+    """Its values are there when Airflow makes a task of each: an error then would leave the retries."""
+    with DAG("parsed", schedule=None):
+        mapped = TwinSyncSubmitOperator.partial(
+            task_id="submit", text="Hello", pronouncer=INPUTS["pronouncer"]
+        ).expand(image_url=[INPUTS["image_url"], "None"])
+    arguments = {"text": "Hello", "pronouncer": INPUTS["pronouncer"], "image_url": "None"}
+    operator = mapped.operator_class(task_id="submit", **arguments, _airflow_from_mapped=True)
+    run = run_task(operator)
+    assert run.ended == "AirflowFailException"
+    assert "image_url is 'None': a template" in str(run.error)
+    assert not emulator.world.journal
+
+
+def test_a_signature_is_in_no_message_and_no_record_of_an_uncertain_submit(emulator, capsys, caplog):
+    """The photo is shown without it: in the error, the log, the XComs and the task's state store."""
+    emulator.world.faults.add("submit", AcceptThenReset())
+    store = Store()
+    signed = "https://user:s3cret@example.com/portrait.jpeg?X-Amz-Signature=s3cret"
+    run = run_task(submit(image_url=signed), store=store)
+    assert run.ended == "AirflowFailException"
+    assert emulator.world.journal[0].form["image_url"] == signed
+    again = run_task(submit(image_url=signed), store=store)
+    said = str(run.error) + str(again.error) + json.dumps(store.rows)
+    assert said.count("https://example.com/portrait.jpeg") == 3
+    assert (
+        "s3cret"
+        not in said + repr(run.xcoms) + repr(again.xcoms) + "".join(capsys.readouterr()) + caplog.text
+    )
 
 
 class TestTheTaskStateStore:
