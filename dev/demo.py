@@ -86,9 +86,9 @@ class Demo:
         """Airflow and the emulator, running and healthy; gives Airflow and the photo's address."""
         clock.say("starting the TwinSync emulator and Airflow (a moment, please)")
         with AirflowWorld(self.home, DAGS_FOLDER) as airflow:
-            fetch = self.photo_file is None
+            photos = "local" if self.photo_file else "any"
             # Longer than a busy machine takes from the submit to the first look, or nothing is deferred.
-            order_emulator(airflow.processes, waiting_s=2, duration_s=6, fetch_images=fetch)
+            order_emulator(airflow.processes, waiting_s=2, duration_s=6, photos=photos)
             airflow.prepare()
             emulator = wait_for_emulator(airflow.processes)
             image_url = emulator.upload(self.photo_file) if self.photo_file else self.photo

@@ -121,7 +121,7 @@ def order_emulator(
     *,
     waiting_s: float,
     duration_s: float,
-    fetch_images: bool = False,
+    photos: str = "local",
     port: int = 0,
     key: str = "",
     state: Path | None = None,
@@ -130,7 +130,7 @@ def order_emulator(
 
     :param waiting_s: how long a job waits before it runs.
     :param duration_s: how long it runs.
-    :param fetch_images: whether it may fetch photos from addresses beyond this machine.
+    :param photos: which photos it opens, as its `--photos`.
     :param port: 0 picks a free one.
     :param key: a new one is made if it is empty.
     :param state: the file where it keeps its jobs.
@@ -146,7 +146,7 @@ def order_emulator(
     ]
     command += ["--key", key or f"demo-{secrets.token_hex(8)}"]
     command += ["--waiting", str(waiting_s), "--duration", str(duration_s)]
-    command += ["--fetch-images"] if fetch_images else []
+    command += ["--photos", photos]
     command += ["--state", str(state)] if state else []
     processes.start("emulator", command)
 

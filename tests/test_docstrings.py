@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_twinsync import exceptions
 from airflow_provider_twinsync.emulator import Emulator
-from airflow_provider_twinsync.emulator.faults import FaultQueue
+from airflow_provider_twinsync.emulator.fault_queue import FaultQueue
 from airflow_provider_twinsync.emulator.world import World
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator

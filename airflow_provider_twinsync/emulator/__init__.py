@@ -17,12 +17,19 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
+    AcceptThenHttpError,
     AcceptThenReset,
+    AnotherJob,
     Body,
     FailJob,
+    GzipBomb,
     Hang,
     HttpError,
+    InterimResponse,
+    KeyInMessage,
+    NoAddress,
     NotJson,
+    Padded,
     Redirect,
     ResetBefore,
     ResultCode,
@@ -30,19 +37,28 @@ from airflow_provider_twinsync.emulator.faults import (
     Truncated,
     WrongVideo,
 )
+from airflow_provider_twinsync.emulator.front_ends import FRONT_ENDS
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync.emulator.runner import Emulator
 
 __all__ = [
+    "FRONT_ENDS",
     "AcceptThenHang",
+    "AcceptThenHttpError",
     "AcceptThenReset",
+    "AnotherJob",
     "Body",
     "Emulator",
     "FailJob",
+    "GzipBomb",
     "Hang",
     "HttpError",
+    "InterimResponse",
+    "KeyInMessage",
+    "NoAddress",
     "NotJson",
+    "Padded",
     "Redirect",
     "ResetBefore",
     "ResultCode",

@@ -33,9 +33,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--waiting", type=float, default=2.0, metavar="SECONDS", help="how long a job waits (code 101)")
     add("--duration", type=float, default=5.0, metavar="SECONDS", help="how long it then runs (code 102)")
     add(
-        "--fetch-images",
-        action="store_true",
-        help="fetch photos from any address, not from this machine only (others get a placeholder portrait)",
+        "--photos",
+        choices=("local", "any", "placeholder"),
+        default="local",
+        help="which photos to open: those on this machine and in its network (one on the internet is not "
+        "judged, and its video shows a placeholder portrait); any; or none, with the placeholder in each "
+        "video. With the first two, a photo that cannot be opened is refused",
+    )
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name by which clients reach it, such as a service of Docker Compose; may be repeated",
     )
     add(
         "--state",
@@ -58,9 +68,9 @@ async def _serve(emulator: Emulator) -> None:
 
     await serve(
         emulator.world,
+        guard=emulator.guard,
         host=emulator.host,
         port=emulator.port,
-        fetch_images=emulator.fetch_images,
         stop=stop,
         started=started,
     )
@@ -82,7 +92,8 @@ def main() -> int:
             port=args.port,
             waiting_s=args.waiting,
             duration_s=args.duration,
-            fetch_images=args.fetch_images,
+            photos=args.photos,
+            allowed_hosts=args.allow_host,
             state=args.state,
         )
     except ValueError as e:

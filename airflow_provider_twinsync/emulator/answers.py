@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from airflow_provider_twinsync.emulator.faults import FailJob, Fault, ResultCode
+from airflow_provider_twinsync.emulator.escapes import key_in_escapes
+from airflow_provider_twinsync.emulator.faults import (
+    AnotherJob,
+    FailJob,
+    Fault,
+    KeyInMessage,
+    NoAddress,
+    Padded,
+    ResultCode,
+)
 from airflow_provider_twinsync.emulator.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_twinsync.emulator.world import Task, World
 
@@ -35,29 +44,39 @@ STATUS_MEANINGS = {
 Answer = dict[str, Any]
 
 
-def submit(world: World, form: Mapping[str, str], fault: Fault | None = None) -> tuple[Answer, Task | None]:
+def submit(
+    world: World,
+    form: Mapping[str, str],
+    fault: Fault | None = None,
+    *,
+    photo_problem: Callable[[str], str | None] = lambda image_url: None,
+) -> tuple[Answer, Task | None]:
     """Answer a submission.
 
     :param form: the request's form fields.
+    :param photo_problem: returns what is wrong with an http(s) address as that of a photo.
     :return: the answer's JSON, and the job if there is one now.
     """
     code, detail = _injected(fault, SUBMIT_ERRORS), ""
+    if isinstance(fault, KeyInMessage):
+        code, detail = 201, _with_key(world)
     if code is None:
-        code, detail = _problem(world, form)
+        code, detail = _problem(world, form, photo_problem)
     if code is not None:
         msg = SUBMIT_ERRORS[code] + (f": {detail}" if detail else "")
-        return {"result_code": _code(fault, code), "msg": msg}, None
+        return _padded({"result_code": _code(fault, code), "msg": msg}, fault), None
     task = world.accept(
         text=form["text"],
         image_url=form["image_url"],
         pronouncer=form["pronouncer"],
         failure=fault.reason if isinstance(fault, FailJob) else None,
     )
-    return {
+    answer = {
         "task_id": task.id,
         "result_code": _code(fault, 100),
         "msg": "SUCCESS! The video is currently in the queue waiting to be processed.",
-    }, task
+    }
+    return _padded(answer, fault), task
 
 
 def status(world: World, task_id: str | None, base_url: str, fault: Fault | None = None) -> Answer:
@@ -66,19 +85,39 @@ def status(world: World, task_id: str | None, base_url: str, fault: Fault | None
     :param task_id: the question's ``taskID``.
     :param base_url: the address under which the client reached this server: the video has the same.
     """
+    if isinstance(fault, AnotherJob):
+        return _done(fault.task_id, base_url)
+    if isinstance(fault, NoAddress):
+        return {"result_code": 100, "msg": f"taskID:{task_id} has been completed"}
+    if isinstance(fault, KeyInMessage):
+        return {"result_code": 104, "msg": f"taskID:{task_id} failed: {_with_key(world)}"}
     task = world.tasks.get(task_id or "")
     code = 200 if task is None else world.code_of(task)
     answer: Answer = {"result_code": _code(fault, code)}
     if task is not None and code == 100:
-        url = f"{base_url}/example/{task.id}.mp4"
-        done = f"taskID:{task.id} has been completed, and the output video url is: {url}"
-        return {"result_url": url, **answer, "msg": done}
+        return _padded({**_done(task.id, base_url), **answer}, fault)
     msg = STATUS_MEANINGS[_injected(fault, STATUS_MEANINGS) or code]
     if task is not None:
         msg = f"taskID:{task.id} {msg}"
         if code == 104:
             msg += f": {task.failure}"
-    return {**answer, "msg": msg}
+    return _padded({**answer, "msg": msg}, fault)
+
+
+def _done(task_id: str, base_url: str) -> Answer:
+    url = f"{base_url}/example/{task_id}.mp4"
+    msg = f"taskID:{task_id} has been completed, and the output video url is: {url}"
+    return {"result_url": url, "result_code": 100, "msg": msg}
+
+
+def _padded(answer: Answer, fault: Fault | None) -> Answer:
+    if not isinstance(fault, Padded):
+        return answer
+    return {name: f"{fault.padding}{value}{fault.padding}" for name, value in answer.items()}
+
+
+def _with_key(world: World) -> str:
+    return f"account of key {', '.join(key_in_escapes(world.key).values())} has no credit"
 
 
 def is_http_url(url: str) -> bool:
@@ -93,15 +132,24 @@ def is_http_url(url: str) -> bool:
         return False
 
 
-def _problem(world: World, form: Mapping[str, str]) -> tuple[int | None, str]:
+def _problem(
+    world: World, form: Mapping[str, str], photo_problem: Callable[[str], str | None]
+) -> tuple[int | None, str]:
     """The code of the first thing that is wrong with a submission, and what it is."""
     if form.get("key") != world.key:
         return 201, ""
     for name in ("text", "pronouncer"):
         if not form.get(name, "").strip():
             return 200, f"{name} is missing"
-    if not is_http_url(form.get("image_url", "")):
-        return 202, ""
+    if not (image_url := form.get("image_url", "")):
+        return 202, "image_url is missing"
+    if not is_http_url(image_url):
+        return 202, (
+            "image_url is not an http(s) address, and TwinSync opens no other; POST a local photo to "
+            "/_emulator/photos to get one"
+        )
+    if (wrong := photo_problem(image_url)) is not None:
+        return 202, wrong
     if (count := len(words(form["text"]))) > world.word_limit:
         return 200, f"text has {count} words, more than {world.word_limit}"
     return None, ""

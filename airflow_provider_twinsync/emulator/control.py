@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -11,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from airflow_provider_twinsync.emulator.faults import FAULTS, parse_fault
-from airflow_provider_twinsync.emulator.picture import MAX_PHOTO_BYTES, PhotoError, prepare_photo
+from airflow_provider_twinsync.emulator.photos import PHOTOS_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from airflow_provider_twinsync.emulator.photos import PhotoDesk
     from airflow_provider_twinsync.emulator.world import World
-
-PHOTOS_PATH = "/_emulator/photos/"
 
 _HELP = """\
 This is the TwinSync emulator: no real service, nothing here costs anything.
@@ -44,8 +41,9 @@ The faults, with their fields beside call and times (null: until a reset):
 class Control:
     """The control endpoints of one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, photos: PhotoDesk) -> None:
         self._world = world
+        self._photos = photos
 
     def add_routes(self, app: web.Application) -> None:
         """Add the endpoints to an application."""
@@ -106,21 +104,11 @@ class Control:
         return web.json_response({"status": "ok"})
 
     async def _upload_photo(self, request: web.Request) -> web.Response:
-        data = bytearray()
-        async for chunk in request.content.iter_any():
-            data += chunk
-            if len(data) > MAX_PHOTO_BYTES:
-                raise ValueError(f"the photo has more than {MAX_PHOTO_BYTES} bytes")
-        try:
-            jpeg = await asyncio.to_thread(prepare_photo, bytes(data))
-        except PhotoError as e:
-            raise ValueError(str(e)) from e
-        name = hashlib.sha256(jpeg).hexdigest()[:32] + ".jpg"
-        self._world.keep_photo(name, jpeg)
+        name = await self._photos.upload(request.content)
         return web.json_response({"image_url": f"{request.scheme}://{request.host}{PHOTOS_PATH}{name}"})
 
     async def _photo(self, request: web.Request) -> web.Response:
-        jpeg = self._world.photos.get(request.match_info["name"])
+        jpeg = self._world.photo(request.match_info["name"])
         if jpeg is None:
             return web.Response(status=404, text="no such photo")
         return web.Response(body=jpeg, content_type="image/jpeg")

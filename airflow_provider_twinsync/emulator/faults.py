@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections import deque
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ CALLS = ("submit", "status", "result")
 """The three things a client asks: post a job, ask for its status, fetch its video."""
 
 
-MAX_PENDING = 1000
 # Of one text or JSON value: a thousand waiting faults fit in memory. The journal keeps a code for longer.
 _MAX_CHARS, _MAX_CODE_CHARS = 32_000, 1_000
 _MAX_NUMBER = 10**9
@@ -156,7 +153,69 @@ class FailJob(Fault):
     """The submitted job is accepted and ends with code 104."""
 
     calls: ClassVar[tuple[str, ...]] = ("submit",)
-    reason: str = "video conversion failure"
+    reason: str = field(default="video conversion failure", metadata={"max_chars": _MAX_CODE_CHARS})
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptThenHttpError(Fault):
+    """The request is processed, a submitted job accepted; then it is answered with an HTTP error.
+
+    ``{task_id}`` in ``body`` is the job's id. ``FRONT_ENDS`` has the pages of proxies that answer like that.
+    """
+
+    status: int = field(metadata={"min": 400, "max": 599})
+    retry_after_s: float | None = None
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnotherJob(Fault):
+    """The answer, from a cache, is about another job, ``task_id``: its video is done, and has an address."""
+
+    calls: ClassVar[tuple[str, ...]] = ("status",)
+    task_id: str = field(default="20230423_11_23_05_10279", metadata={"max_chars": _MAX_CODE_CHARS})
+
+
+@dataclass(frozen=True, slots=True)
+class NoAddress(Fault):
+    """The answer says that the video is done, but not where it is, whatever the job's state."""
+
+    calls: ClassVar[tuple[str, ...]] = ("status",)
+
+
+@dataclass(frozen=True, slots=True)
+class Padded(Fault):
+    """The normal answer, but with ``padding`` around each of its values; the result_code is a text then."""
+
+    calls: ClassVar[tuple[str, ...]] = ("submit", "status")
+    padding: str = field(default=" \r\n", metadata={"max_chars": _MAX_CODE_CHARS})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInMessage(Fault):
+    """An error (code 201 of a submit, 104 of a status) whose msg repeats the access key, once in each of the
+    escapes that web frameworks use (``escapes.py``). A submit makes no job.
+    """
+
+    calls: ClassVar[tuple[str, ...]] = ("submit", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class GzipBomb(Fault):
+    """HTTP 200 with a small body that gzip, used ``layers`` times, makes ``mebibytes`` large; the request is
+    not processed.
+    """
+
+    mebibytes: int = field(default=64, metadata={"min": 1, "max": 4096})
+    layers: int = field(default=2, metadata={"min": 1, "max": 4})
+
+
+@dataclass(frozen=True, slots=True)
+class InterimResponse(Fault):
+    """``count`` interim responses (RFC 9110, 15.2; 103 is Early Hints) come before the normal answer."""
+
+    status: int = field(default=103, metadata={"min": 102, "max": 199})
+    count: int = field(default=1, metadata={"min": 1, "max": 1000})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,55 +269,3 @@ def parse_fault(data: object) -> tuple[str, Fault]:
         return call, FAULTS[name](**given)
     except TypeError as e:  # a field that has no default is missing; Python's words name it
         raise ValueError(f"fault {name!r}: {str(e).partition(' ')[2]}") from e
-
-
-class FaultQueue:
-    """The faults that wait for their requests: first in, first out, for each call."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: dict[str, deque[tuple[Fault, int | None]]] = {call: deque() for call in CALLS}
-
-    def add(self, call: str, fault: Fault) -> None:
-        """Let ``fault`` hit the next request of ``call`` that no earlier fault hits.
-
-        :param call: ``submit``, ``status`` or ``result``.
-        :param fault: what is to go wrong.
-        :raises ValueError: if the call is unknown, or the fault cannot happen to it, or too many wait.
-        """
-        if call not in CALLS:
-            raise ValueError(f"unknown call {call!r}; known: {', '.join(CALLS)}")
-        if call not in fault.calls:
-            raise ValueError(
-                f"fault {fault.name!r} cannot happen to {call!r}, only to: {', '.join(fault.calls)}"
-            )
-        with self._lock:
-            if sum(map(len, self._waiting.values())) >= MAX_PENDING:
-                raise ValueError(f"{MAX_PENDING} faults wait already; a reset clears them")
-            self._waiting[call].append((fault, fault.times))
-
-    def take(self, call: str) -> Fault | None:
-        """The fault that hits this request of ``call``, if any; it is used up by one request."""
-        with self._lock:
-            waiting = self._waiting[call]
-            if not waiting:
-                return None
-            fault, left = waiting.popleft()
-            if left is None or left > 1:
-                waiting.appendleft((fault, None if left is None else left - 1))
-            return fault
-
-    def pending(self) -> list[dict[str, Any]]:
-        """What still waits, as JSON; ``times`` is how often it is still going to hit."""
-        with self._lock:
-            return [
-                {"call": call, "fault": fault.name, **asdict(fault), "times": left}
-                for call, waiting in self._waiting.items()
-                for fault, left in waiting
-            ]
-
-    def clear(self) -> None:
-        """Forget every fault."""
-        with self._lock:
-            for waiting in self._waiting.values():
-                waiting.clear()

@@ -7,6 +7,7 @@ Japanese and Korean faces in any weight. Latin, Greek and Cyrillic show too; a c
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 from functools import lru_cache
 from importlib.resources import files
@@ -19,7 +20,6 @@ _FACES = {"ja": 0, "ko": 1, "zh-TW": 3, "zh-HK": 4}
 _SIMPLIFIED_CHINESE = 2
 
 
-@lru_cache(maxsize=32)
 def font(size: int, *, pronouncer: str = "", weight: int = 500) -> ImageFont.FreeTypeFont:
     """The font to write in.
 
@@ -27,6 +27,12 @@ def font(size: int, *, pronouncer: str = "", weight: int = 500) -> ImageFont.Fre
     :param pronouncer: the voice, whose language decides between Chinese, Japanese and Korean forms.
     :param weight: from 100 (thin) to 900 (black).
     """
+    # FreeType: a face may be used by one thread at a time.
+    return _font(size, pronouncer, weight, threading.get_ident())
+
+
+@lru_cache(maxsize=64)
+def _font(size: int, pronouncer: str, weight: int, thread: int) -> ImageFont.FreeTypeFont:
     locale = "-".join(pronouncer.split("-")[:2])
     face = _FACES.get(locale, _FACES.get(locale[:2], _SIMPLIFIED_CHINESE))
     # The basic layout is in every Pillow; the other one depends on a library that the machine may lack.

@@ -5,7 +5,10 @@
     {"job": {...}}       a job was accepted, or, with an id that was there before, has failed
 
 A line is with the operating system before what it tells is answered: it outlives a process that is killed,
-though not a machine that loses its power. A file comes into its place by a rename, with its first line whole.
+though not a machine that loses its power. A file comes into its place by a rename, its first line complete.
+
+The texts of jobs are private, and the file may be in a folder that others can write to, such as /tmp: only
+its owner can read it, and no symbolic link is followed to it, nor to the file that replaces it.
 """
 
 from __future__ import annotations
@@ -15,19 +18,21 @@ import fcntl
 import json
 import os
 import re
-import shutil
+import stat
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from airflow_provider_twinsync.emulator.world import MAX_TASKS, Task, World, keep_nothing
+from airflow_provider_twinsync.emulator.world import Task, World, keep_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from io import FileIO
     from pathlib import Path
 
-MAX_LINES = 2 * MAX_TASKS  # then what no longer matters is left out
+MIN_BYTES = (
+    1 << 20
+)  # a file is written again, without what no longer matters, when it has this and twice that
 _KEPT_FIELDS = ("id", "text", "image_url", "pronouncer", "created_at_s", "failure")
 _ID = re.compile(r".*_[0-9]+")
 
@@ -47,10 +52,8 @@ def kept(world: World, path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    if path.exists() and not path.is_file():
-        raise StateFileError(f"cannot use the state file {path}: not a regular file")
     try:
-        ledger = _Ledger(world, path.resolve())  # a symbolic link stays one when its file is replaced
+        ledger = _Ledger(world, path)
     except OSError as e:
         raise StateFileError(f"cannot use the state file {path}: {e.strerror or e}") from e
     world.keep = ledger.append
@@ -67,8 +70,11 @@ class _Ledger:
         self._path = path
         self._file = _locked(path)
         try:
-            past = _past(path, self._file.readall())
-            world.tasks, world.offset_s = past.tasks, past.offset_s
+            past = _past(path, self._file)
+            world.tasks.clear()
+            for task in past.tasks.values():
+                world.put(task)
+            world.offset_s = past.offset_s
             world.next_number = max(past.next_number, world.next_number)
             self._rewrite()
         except BaseException:  # whatever it is, the lock goes with the file
@@ -80,46 +86,62 @@ class _Ledger:
 
         :raises OSError: if it cannot be written whole; then nothing of it is in the file.
         """
-        if self._lines >= MAX_LINES:
-            self._rewrite()
-        line = _line(kind, value)
         end = self._file.seek(0, os.SEEK_END)
+        if end >= MIN_BYTES + 2 * self._least_bytes:
+            self._rewrite()
+            end = self._file.seek(0, os.SEEK_END)
+        line = _line(kind, value)
         try:
             if self._file.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         except OSError:
             self._file.truncate(end)
             raise
-        self._lines += 1
 
     def close(self) -> None:
         """Leave the file to another."""
         self._file.close()
 
     def _rewrite(self) -> None:
-        """Write the file anew, with what still matters. Killed on the way, it leaves the old one whole."""
+        """Write the file again, with what matters. Killed on the way, it leaves the old one complete."""
         world = self._world
-        lines = [_line("reset", world.next_number), _line("advance_s", world.offset_s)]
-        lines += [_line("job", task) for task in world.tasks.values()]
         new_path = self._path.with_name(f"{self._path.name}.new")
-        new_path.write_bytes(b"".join(lines))
-        shutil.copymode(self._path, new_path)
-        new = new_path.open("r+b", buffering=0)
+        new_path.unlink(missing_ok=True)  # left by one that was killed: we have the lock
+        new = _open(new_path, os.O_CREAT | os.O_EXCL)
         try:
             fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)  # before anyone can find it under its name
+            with os.fdopen(os.dup(new.fileno()), "wb") as buffered:
+                buffered.write(_line("reset", world.next_number) + _line("advance_s", world.offset_s))
+                buffered.writelines(_line("job", task) for task in world.tasks.values())
             new_path.replace(self._path)
         except BaseException:  # likewise
             new.close()
+            new_path.unlink(missing_ok=True)
             raise
         self._file.close()
-        self._file, self._lines = new, len(lines)
+        self._file, self._least_bytes = new, new.seek(0, os.SEEK_END)
+
+
+def _open(path: Path, flags: int) -> FileIO:
+    def no_link(name: str, mode: int) -> int:
+        # O_NONBLOCK: a named pipe must not hold the emulator up; a regular file does not know the flag.
+        return os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags, 0o600)
+
+    return open(path, "r+b", buffering=0, opener=no_link)
 
 
 def _locked(path: Path) -> FileIO:
-    file = path.open("a+b", buffering=0)
+    if path.is_symlink():  # said in words; O_NOFOLLOW is what holds
+        raise StateFileError(f"cannot use the state file {path}: it is a symbolic link; name the file itself")
     try:
+        file = _open(path, os.O_CREAT)
+    except IsADirectoryError:
+        raise StateFileError(f"cannot use the state file {path}: not a regular file") from None
+    try:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise StateFileError(f"cannot use the state file {path}: not a regular file")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # replaced since it was opened
+        if not os.path.samestat(os.fstat(file.fileno()), path.lstat()):  # replaced since
             raise BlockingIOError
         file.seek(0)
     except BlockingIOError:
@@ -131,14 +153,19 @@ def _locked(path: Path) -> FileIO:
     return file
 
 
-def _past(path: Path, data: bytes) -> World:
-    """The world that a file's lines lead to."""
+def _past(path: Path, file: FileIO) -> World:
+    """Return the world that a file's lines lead to."""
     past = World()
-    *lines, torn = data.split(b"\n")
-    if torn and not lines:
-        # No first line of an emulator is torn: this is a file of someone else, and must not be cut off.
-        lines = [torn]
+    with os.fdopen(os.dup(file.fileno()), "rb") as buffered:
+        _replay_all(past, path, buffered)
+    return past
+
+
+def _replay_all(past: World, path: Path, lines: Iterable[bytes]) -> None:
     for number, line in enumerate(lines, 1):
+        if number > 1 and not line.endswith(b"\n"):
+            # Torn by a kill. An emulator's first line never is: that file is someone else's, and stays.
+            return
         try:
             _replay(past, json.loads(line))
         except (ValueError, RecursionError) as e:
@@ -146,7 +173,6 @@ def _past(path: Path, data: bytes) -> World:
                 f"line {number} of the state file {path} cannot be read: {e}; "
                 "mend or remove the line, or use another file"
             ) from e
-    return past
 
 
 def _replay(world: World, record: object) -> None:

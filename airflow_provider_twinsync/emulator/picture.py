@@ -7,8 +7,9 @@ import io
 from PIL import Image, ImageOps
 
 MAX_PHOTO_BYTES = 20 << 20
-_MAX_PIXELS = 50_000_000
-_MAX_SIDE = 512  # as a video shows it, so that the photos of a thousand jobs fit in memory
+_MAX_PIXELS = 50_000_000  # 200 MB when decoded
+_MAX_LENGTH = 32_768  # of a side: no camera has more, and no decoder has to survive it
+_MAX_SIDE = 512  # as a video shows it, so that a thousand photos fit in memory
 # What phones, cameras and the web write; Pillow knows many more, some of which start other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
@@ -22,11 +23,12 @@ def prepare_photo(data: bytes) -> bytes:
 
     :param data: an image file: JPEG, PNG, WebP, GIF, BMP or TIFF.
     :return: the same picture as JPEG, upright, at most 512 pixels on its longer side.
-    :raises PhotoError: if it is no such image, or one of more than 50 megapixels.
+    :raises PhotoError: if it is no such image, or one of more than 50 megapixels or 32,768 pixels a side.
     """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if image.width * image.height > _MAX_PIXELS:  # before anything is decoded
+            # Before anything is decoded.
+            if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_LENGTH:
                 raise PhotoError(f"an image of {image.width}x{image.height} pixels is too large")
             image.thumbnail((_MAX_SIDE, _MAX_SIDE))
             upright = ImageOps.exif_transpose(image)

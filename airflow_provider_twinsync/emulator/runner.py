@@ -7,13 +7,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_twinsync.emulator.guard import Guard
 from airflow_provider_twinsync.emulator.ledger import kept
 from airflow_provider_twinsync.emulator.server import Server
 from airflow_provider_twinsync.emulator.world import World
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Self
 
@@ -21,18 +22,19 @@ if TYPE_CHECKING:
 async def serve(
     world: World,
     *,
+    guard: Guard,
     host: str,
     port: int,
-    fetch_images: bool,
     stop: asyncio.Event,
     started: Callable[[int], object],
 ) -> None:
     """Serve a world until ``stop`` is set.
 
+    :param guard: decides which requests are refused.
     :param started: called with the port once requests are answered.
     :raises OSError: if it cannot listen on that host and port.
     """
-    server = Server(world, fetch_images=fetch_images)
+    server = Server(world, guard)
     bound_port = await server.start(host, port)
     try:
         started(bound_port)
@@ -54,7 +56,11 @@ class Emulator:
     :param port: the port that it listens on; 0 picks a free one.
     :param waiting_s: how long a job waits (code 101), in seconds.
     :param duration_s: how long it then runs (code 102), in seconds.
-    :param fetch_images: whether photos are fetched from any address; else from loopback only.
+    :param photos: which photos are opened: ``local`` (those on this machine and in its network; one on the
+        internet is not judged, and its video shows a placeholder portrait), ``any``, or ``placeholder``
+        (none but uploaded ones). With the first two, one that cannot be opened is refused (202 or 104).
+    :param allowed_hosts: host names by which clients reach it, beside ``localhost`` and ``host``; a request
+        with another name in its ``Host`` header is refused with HTTP 421.
     :param word_limit: how many words a text may have.
     :param state: a file that keeps the jobs and the clock, made if there is none: an emulator that is started
         with it knows the jobs of the one before, however that ended. Faults, journal and photos are not kept;
@@ -72,7 +78,8 @@ class Emulator:
         port: int = 0,
         waiting_s: float = 0.0,
         duration_s: float = 0.0,
-        fetch_images: bool = False,
+        photos: str = "local",
+        allowed_hosts: Iterable[str] = (),
         word_limit: int = 150,
         state: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -81,8 +88,10 @@ class Emulator:
         self.key = key
         self.host = host
         self.port = port
-        self.world = World(key=key, waiting_s=waiting_s, duration_s=duration_s, word_limit=word_limit)
-        self.fetch_images = fetch_images
+        self.world = World(
+            key=key, waiting_s=waiting_s, duration_s=duration_s, word_limit=word_limit, photos=photos
+        )
+        self.guard = Guard(allowed_hosts)
         self.state = None if state is None else Path(state)
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -126,9 +135,9 @@ class Emulator:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         await serve(
             self.world,
+            guard=self.guard,
             host=self.host,
             port=self.port,
-            fetch_images=self.fetch_images,
             stop=self._stop,
             started=self._started,
         )

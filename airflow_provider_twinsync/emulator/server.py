@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import math
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from airflow_provider_twinsync.emulator import answers
 from airflow_provider_twinsync.emulator.control import Control
+from airflow_provider_twinsync.emulator.fault_answers import (
+    NoAnswer,
+    afterwards,
+    dumps,
+    instead,
+    reset,
+    send_interim,
+    send_truncated,
+)
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
+    AcceptThenHttpError,
     AcceptThenReset,
-    Body,
     Fault,
     Hang,
-    HttpError,
-    NotJson,
-    Redirect,
+    InterimResponse,
     ResetBefore,
     Slow,
     Truncated,
     WrongVideo,
 )
-from airflow_provider_twinsync.emulator.photos import PhotoDesk
+from airflow_provider_twinsync.emulator.photos import NOT_OPENED, PhotoDesk
 from airflow_provider_twinsync.emulator.ranges import RangeNotSatisfiableError, if_range_holds, parse_range
 from airflow_provider_twinsync.emulator.studio import Studio
 from airflow_provider_twinsync.emulator.world import JOURNAL_HEADERS, JournalEntry, Task, World
+
+if TYPE_CHECKING:
+    from airflow_provider_twinsync.emulator.guard import Guard
 
 MAX_FORM_BYTES = 32 << 10  # ten times what 150 words, an address and a voice need
 # A test that ends must not wait for a client that holds its connection open.
@@ -43,27 +49,25 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Process = Callable[[Fault | None], Awaitable[web.StreamResponse]]
 
 
-class _NoAnswer(web.Response):
-    """Stands for the answer of a request whose connection is gone."""
-
-
 class Server:
     """TwinSync over HTTP.
 
     :param world: the state that it serves.
-    :param fetch_images: whether photos are fetched from any address; else from loopback only.
+    :param guard: decides which requests are refused.
     """
 
-    def __init__(self, world: World, *, fetch_images: bool = False) -> None:
+    def __init__(self, world: World, guard: Guard) -> None:
         self.world = world
+        self._guard = guard
         self._studio = Studio()
-        self._photos = PhotoDesk(world, fetch_images=fetch_images)
+        self._photos = PhotoDesk(world)
         self._closing = asyncio.Event()
-        app = web.Application(client_max_size=MAX_FORM_BYTES, middlewares=[self._note_unknown])
+        middlewares = [self._refuse_web_pages, self._note_unknown]
+        app = web.Application(client_max_size=MAX_FORM_BYTES, middlewares=middlewares)
         app.router.add_post("/phototalking", self._submit)
         app.router.add_get("/phototalking", self._status, allow_head=False)
         app.router.add_get("/example/{name}", self._result)
-        Control(world).add_routes(app)
+        Control(world, self._photos).add_routes(app)
         # A handler that hangs ends when its client leaves.
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S
@@ -76,6 +80,7 @@ class Server:
         :return: the port it listens on.
         :raises OSError: if it cannot listen there.
         """
+        self._guard.listen_on(host)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port).start()
@@ -102,12 +107,18 @@ class Server:
         entry.form = {name: value for name, value in form.items() if name != "key"}
 
         async def process(fault: Fault | None) -> web.StreamResponse:
-            answer, task = answers.submit(self.world, form, fault)
+            answer, task = answers.submit(
+                self.world,
+                form,
+                fault,
+                photo_problem=lambda url: self._photos.problem(url, own_host=request.host),
+            )
             if task is not None:
                 entry.taskID = task.id
-                self._photos.order(task, own_host=request.host)
+                if not self._photos.order(task, own_host=request.host):
+                    answer["msg"] += f" ({NOT_OPENED})"
             entry.result_code = answer["result_code"]
-            return web.json_response(answer, dumps=_dumps)
+            return web.json_response(answer, dumps=dumps)
 
         return await self._answer(request, entry, process)
 
@@ -120,7 +131,7 @@ class Server:
             base_url = f"{request.scheme}://{request.host}"
             answer = answers.status(self.world, task_id, base_url, fault)
             entry.result_code = answer["result_code"]
-            return web.json_response(answer, dumps=_dumps)
+            return web.json_response(answer, dumps=dumps)
 
         return await self._answer(request, entry, process)
 
@@ -141,9 +152,7 @@ class Server:
         return await self._answer(request, entry, process)
 
     async def _video(self, request: web.Request, task: Task, fault: Fault | None) -> web.StreamResponse:
-        if task.photo_lost:
-            await self._photos.look_again(task)
-        video = await self._studio.video(task)
+        video = await self._studio.video(task, await self._photos.jpeg(task))
         last_modified = formatdate(
             task.created_at_s + self.world.waiting_s + self.world.duration_s, usegmt=True
         )
@@ -167,7 +176,7 @@ class Server:
             body = body[part.start : part.stop]
         status = 200 if part is None else 206
         if isinstance(fault, Truncated) and request.method == "GET":
-            return await _send_truncated(request, status, headers, body, fault.after_bytes)
+            return await send_truncated(request, status, headers, body, fault.after_bytes)
         return web.Response(status=status, headers=headers, body=body)
 
     async def _answer(
@@ -176,25 +185,29 @@ class Server:
         fault = self.world.faults.take(entry.call)
         entry.fault = None if fault is None else fault.name
         self.world.record(entry)  # before anything is done about it: a request that hangs is seen too
-        response = await self._respond(request, fault, process)
-        if not isinstance(response, _NoAnswer):
+        response = await self._respond(request, entry, fault, process)
+        if not isinstance(response, NoAnswer):
             entry.status = response.status
         return response
 
     async def _respond(
-        self, request: web.Request, fault: Fault | None, process: Process
+        self, request: web.Request, entry: JournalEntry, fault: Fault | None, process: Process
     ) -> web.StreamResponse:
         if isinstance(fault, ResetBefore):
-            return _reset(request)
+            return reset(request)
         if isinstance(fault, Hang):
             return await self._hang(request)
-        if (instead := _instead(fault)) is not None:
-            return instead
+        if (other := instead(fault)) is not None:
+            return other
+        if isinstance(fault, InterimResponse):
+            send_interim(request, fault)
         response = await process(fault)
         if isinstance(fault, AcceptThenReset):
-            return _reset(request)
+            return reset(request)
         if isinstance(fault, AcceptThenHang):
             return await self._hang(request)
+        if isinstance(fault, AcceptThenHttpError):
+            return afterwards(fault, entry.taskID)
         if isinstance(fault, Slow):
             await self._pause(fault.delay_s)
         return response
@@ -205,9 +218,21 @@ class Server:
         except asyncio.TimeoutError:
             return
 
-    async def _hang(self, request: web.Request) -> _NoAnswer:
+    async def _hang(self, request: web.Request) -> NoAnswer:
         await self._closing.wait()
-        return _reset(request)
+        return reset(request)
+
+    @web.middleware
+    async def _refuse_web_pages(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (refusal := self._guard.refusal(request)) is None:
+            return await handler(request)
+        status, message = refusal
+        self._note("unknown", request, status)
+        answer: dict[str, object] = {"error": message}
+        if (request.method, request.path) == ("POST", "/phototalking"):
+            # A client then knows that no job was made, and shows why.
+            answer |= {"result_code": 200, "msg": f"{answers.SUBMIT_ERRORS[200]}: {message}"}
+        return web.json_response(answer, status=status)
 
     @web.middleware
     async def _note_unknown(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -236,32 +261,6 @@ class Server:
         return entry
 
 
-def _instead(fault: Fault | None) -> web.Response | None:
-    """The answer that a fault gives in place of the service's."""
-    if isinstance(fault, HttpError):
-        headers = {} if fault.retry_after_s is None else {"Retry-After": str(math.ceil(fault.retry_after_s))}
-        is_json = fault.body.lstrip()[:1] in ("{", "[")
-        content_type = "application/json" if is_json else "text/html"
-        return web.Response(status=fault.status, headers=headers, text=fault.body, content_type=content_type)
-    if isinstance(fault, NotJson):
-        return web.Response(text=fault.body, content_type="text/html")
-    if isinstance(fault, Body):
-        return web.json_response(fault.json, dumps=_dumps)
-    if isinstance(fault, Redirect):
-        return web.Response(status=302, headers={"Location": fault.location})
-    return None
-
-
-def _reset(request: web.Request) -> _NoAnswer:
-    """Reset the connection: with SO_LINGER at 0 a close is a TCP RST, not an orderly end."""
-    transport = request.transport
-    if transport is not None:
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return _NoAnswer()
-
-
 async def _form(request: web.Request) -> dict[str, str]:
     """The form fields of a request; none if it has no form that can be read."""
     try:
@@ -269,19 +268,3 @@ async def _form(request: web.Request) -> dict[str, str]:
     except (ValueError, LookupError, HttpProcessingError):  # no text, unknown charset, broken multipart
         return {}
     return {name: value for name, value in fields.items() if isinstance(value, str)}
-
-
-async def _send_truncated(
-    request: web.Request, status: int, headers: dict[str, str], body: bytes, after_bytes: int
-) -> web.StreamResponse:
-    response = web.StreamResponse(status=status, headers=headers)
-    response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[:after_bytes])
-    if request.transport is not None:
-        request.transport.close()
-    return response
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

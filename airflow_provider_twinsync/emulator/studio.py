@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_CACHE_BYTES = 64 << 20
 
+_THREADS = 2  # a short video does not wait behind a long one
 _Key: TypeAlias = "tuple[str, str, bytes | None]"  # text, voice, photo: all that a video depends on
 
 
@@ -33,24 +34,31 @@ class Video:
 
 
 class Studio:
-    """One worker thread that renders, and a cache of what it rendered, bounded in bytes."""
+    """Two threads that render, and a cache of what they rendered, bounded in bytes."""
 
     def __init__(self) -> None:
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="twinsync-render")
+        self._workers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="twinsync-render")
+        self._rendering: dict[_Key, asyncio.Future[Video]] = {}
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._cache: OrderedDict[_Key, Video] = OrderedDict()
 
-    async def video(self, task: Task) -> Video:
-        """The video of a job, rendered now if it is not in the cache. Equal jobs have equal bytes."""
-        key = (task.text, task.pronouncer, task.photo)
+    async def video(self, task: Task, photo: bytes | None) -> Video:
+        """Return the video of a job, rendered now if it is not in the cache. Equal jobs have equal bytes.
+
+        :param photo: the job's photo as JPEG; ``None`` for the placeholder portrait.
+        """
+        key = (task.text, task.pronouncer, photo)
         if (video := self._cached(key)) is not None:
             return video
-        return await asyncio.get_running_loop().run_in_executor(self._worker, self._render, key)
+        rendering = self._rendering.get(key)
+        if rendering is None:
+            rendering = asyncio.get_running_loop().run_in_executor(self._workers, self._render, key)
+            self._rendering[key] = rendering
+            rendering.add_done_callback(lambda _: self._rendering.pop(key))
+        return await asyncio.shield(rendering)  # others may wait for it when this client leaves
 
     def _render(self, key: _Key) -> Video:
-        if (video := self._cached(key)) is not None:  # two requests for one video had waited in line
-            return video
         text, pronouncer, photo = key
         data = render(text=text, pronouncer=pronouncer, photo=photo, should_stop=self._closing.is_set)
         video = Video(data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
@@ -70,7 +78,7 @@ class Studio:
     async def close(self) -> None:
         """Give up what is being rendered."""
         self._closing.set()
-        await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._workers.shutdown, cancel_futures=True)
 
 
 def _size(cached: tuple[_Key, Video]) -> int:

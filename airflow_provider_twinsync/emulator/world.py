@@ -6,21 +6,26 @@ What becomes of the jobs and the clock is told to ``World.keep``: with a state f
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import sys
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync.emulator.faults import FaultQueue
+from airflow_provider_twinsync.emulator.fault_queue import FaultQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_TASKS = 1000
+MAX_TASKS = 100_000
+MAX_TASK_BYTES = 256 << 20  # of the texts of all jobs: the full number of ordinary jobs takes half of it
 MAX_JOURNAL = 10_000
-MAX_PHOTOS = 100
+MAX_PHOTOS = 1000  # each is small (picture.py): 300 MB at the very worst, 30 MB as a rule
+PHOTO_MODES = ("local", "any", "placeholder")
 MAX_JOURNAL_CHARS = 2000  # of each text that the journal keeps
 MAX_JOURNAL_FIELDS = 8  # of a form; the service knows four
 MAX_SECONDS = 250_000_000_000  # from now that is before the year 10000, which no datetime can tell
@@ -33,9 +38,9 @@ class Task:
     :param created_at_s: when it was accepted, on the world's clock, in seconds since the epoch.
     :param failure: why it ends with code 104, or ``None`` if it ends well.
     :param photo_pending: the photo is still being fetched: the job runs until it is there.
-    :param photo: the fetched photo as JPEG; ``None`` for the placeholder portrait.
-    :param photo_lost: the job is from before a restart, which no photo outlives: the photo is looked for
-        again when the video is asked for.
+    :param photo: the name of the photo in :attr:`World.kept_photos`; ``None`` for the placeholder portrait.
+    :param photo_lost: the job is from before a restart, which no photo outlives: the photo is opened again
+        when the video is requested.
     """
 
     id: str
@@ -45,7 +50,7 @@ class Task:
     created_at_s: float
     failure: str | None = None
     photo_pending: bool = False
-    photo: bytes | None = None
+    photo: str | None = None
     photo_lost: bool = False
 
 
@@ -79,7 +84,15 @@ class JournalEntry:
     result_code: Any = None
 
 
-JOURNAL_HEADERS = ("Host", "User-Agent", "Content-Type", "Range", "If-Range")
+JOURNAL_HEADERS = (
+    "Host",
+    "User-Agent",
+    "Content-Type",
+    "Accept-Encoding",
+    "Cache-Control",
+    "Range",
+    "If-Range",
+)
 
 
 class World:
@@ -89,6 +102,10 @@ class World:
     :param waiting_s: how long a job waits (code 101), in seconds.
     :param duration_s: how long it then runs (code 102), in seconds.
     :param word_limit: how many words a text may have.
+    :param photos: which photos are opened. ``local``: those on this machine and in its own network; one on
+        the internet is not judged, and its video shows a placeholder portrait. ``any``: all. In both, a
+        photo that cannot be opened is refused (code 202 or 104). ``placeholder``: none but uploaded ones; all
+        other videos show the placeholder portrait, and no photo is refused for what is at its address.
     :raises ValueError: if one of them, here or set later, is of the wrong type or out of its range.
     """
 
@@ -99,20 +116,24 @@ class World:
         waiting_s: float = 0.0,
         duration_s: float = 0.0,
         word_limit: int = 150,
+        photos: str = "local",
     ) -> None:
         self.key = key
         self.waiting_s = waiting_s
         self.duration_s = duration_s
         self.word_limit = word_limit
-        self.tasks: dict[str, Task] = {}
+        self.photos = photos
+        # Ordered: to forget the oldest of 100,000 is slow in a plain dict, which skips what was deleted.
+        self.tasks: OrderedDict[str, Task] = OrderedDict()
         self.faults = FaultQueue()
         self.journal: list[JournalEntry] = []
-        self.photos: dict[str, bytes] = {}
+        self.kept_photos: OrderedDict[str, bytes] = OrderedDict()
         self.offset_s = 0.0
         self.next_number = 10_000
         # Told of each change of jobs and clock before it is answered: ("job", task), ("advance_s", seconds)
         # or ("reset", next_number). If it raises, no job is accepted, and the clock and the jobs stay.
         self.keep: Callable[[str, Task | float], None] = keep_nothing
+        self._task_bytes = 0
         self._lock = threading.RLock()
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -123,6 +144,8 @@ class World:
             raise ValueError("key must be a text and not empty")
         elif name == "word_limit" and not (type(value) is int and value >= 0):
             raise ValueError(f"word_limit must be a whole number, 0 or more, got {value!r}")
+        elif name == "photos" and value not in PHOTO_MODES:
+            raise ValueError(f"photos must be one of {', '.join(PHOTO_MODES)}, got {value!r}")
         super().__setattr__(name, value)
 
     def now_s(self) -> float:
@@ -146,9 +169,10 @@ class World:
         with self._lock:
             self.keep("reset", self.next_number)
             self.tasks.clear()
+            self._task_bytes = 0
             self.faults.clear()
             self.journal.clear()
-            self.photos.clear()
+            self.kept_photos.clear()
             self.offset_s = 0.0
 
     def accept(self, *, text: str, image_url: str, pronouncer: str, failure: str | None = None) -> Task:
@@ -170,12 +194,16 @@ class World:
             return task
 
     def put(self, task: Task) -> None:
-        """Have a job, in place of one with its id if there is one; its number is not given again."""
+        """Add a job, in place of one with its id if there is one; its number is not used again."""
         with self._lock:
-            self.tasks[task.id] = task
             self.next_number = max(self.next_number, int(task.id.rpartition("_")[2]) + 1)
-            while len(self.tasks) > MAX_TASKS:
-                del self.tasks[next(iter(self.tasks))]
+            if (before := self.tasks.get(task.id)) is not None:
+                self._task_bytes -= _bytes_of(before)
+            self.tasks[task.id] = task
+            self._task_bytes += _bytes_of(task)
+            while len(self.tasks) > MAX_TASKS or self._task_bytes > MAX_TASK_BYTES:
+                _, oldest = self.tasks.popitem(last=False)
+                self._task_bytes -= _bytes_of(oldest)
 
     def fail(self, task: Task, reason: str) -> None:
         """Let a job end with code 104; a reason that it has already stays."""
@@ -211,12 +239,25 @@ class World:
         with self._lock:
             return [asdict(entry) for entry in self.journal]
 
-    def keep_photo(self, name: str, jpeg: bytes) -> None:
-        """Keep a photo under a name; the oldest is forgotten when there are too many."""
+    def keep_photo(self, jpeg: bytes) -> str:
+        """Keep a photo, equal ones once; the one unused for longest is forgotten when there are too many.
+
+        :return: its name.
+        """
+        name = hashlib.sha256(jpeg).hexdigest()[:32] + ".jpg"
         with self._lock:
-            self.photos[name] = jpeg
-            while len(self.photos) > MAX_PHOTOS:
-                del self.photos[next(iter(self.photos))]
+            self.kept_photos[name] = jpeg
+            self.kept_photos.move_to_end(name)
+            while len(self.kept_photos) > MAX_PHOTOS:
+                self.kept_photos.popitem(last=False)
+        return name
+
+    def photo(self, name: str) -> bytes | None:
+        """Return a kept photo by its name; ``None`` if it was never kept, or is forgotten."""
+        with self._lock:
+            if name in self.kept_photos:
+                self.kept_photos.move_to_end(name)
+            return self.kept_photos.get(name)
 
 
 def keep_nothing(kind: str, value: Task | float) -> None:
@@ -226,6 +267,11 @@ def keep_nothing(kind: str, value: Task | float) -> None:
 def _check_seconds(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
         raise ValueError(f"{name} must be a number of seconds from 0 to {MAX_SECONDS}, got {value!r}")
+
+
+def _bytes_of(task: Task) -> int:
+    """Return what a job takes in memory, by those of its fields that do not change, and 400 for the rest."""
+    return 400 + sum(map(sys.getsizeof, (task.id, task.text, task.image_url, task.pronouncer)))
 
 
 def _clipped(text: str) -> str:

@@ -24,7 +24,7 @@ from airflow_provider_twinsync.emulator import (
     Truncated,
     WrongVideo,
 )
-from airflow_provider_twinsync.emulator.faults import MAX_PENDING
+from airflow_provider_twinsync.emulator.fault_queue import MAX_PENDING
 
 from .conftest import EXAMPLE, Client
 
