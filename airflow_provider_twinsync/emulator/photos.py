@@ -34,7 +34,7 @@ NOT_OPENED = (
 _TIMEOUT_S = 10.0
 _MAX_REDIRECTS = 5
 _MAX_AT_ONCE = 4  # photos in memory as they came, each of up to MAX_PHOTO_BYTES
-_MAX_DECODED_AT_ONCE = 2  # each takes up to 200 MB while it is decoded
+_MAX_DECODED_AT_ONCE = 2  # each takes up to 400 MB meanwhile
 _UNUSABLE = (PhotoError, aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
 _LOCAL_ADDRESS = "TwinSync itself could not open this address: it needs one on the public internet"
 

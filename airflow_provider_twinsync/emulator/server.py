@@ -116,7 +116,7 @@ class Server:
             if task is not None:
                 entry.taskID = task.id
                 if not self._photos.order(task, own_host=request.host):
-                    answer["msg"] += f" ({NOT_OPENED})"
+                    answer["msg"] += f" {NOT_OPENED}"
             entry.result_code = answer["result_code"]
             return web.json_response(answer, dumps=dumps)
 

@@ -62,7 +62,8 @@ def test_help():
         "--key",
         "--waiting",
         "--duration",
-        "--fetch-images",
+        "--photos",
+        "--allow-host",
         "--state",
         "17374",
         "emulator-key",
@@ -83,6 +84,7 @@ def test_help():
         ("--duration", "nan"),
         ("--duration", "soon"),
         ("--key", ""),
+        ("--photos", "none"),
     ],
 )
 def test_a_wrong_option_is_an_error(args):

@@ -161,12 +161,17 @@ def test_the_world_is_bounded():
     small = World()
     ids = [small.accept(text="a", image_url="b", pronouncer="c").id for _ in range(world.MAX_TASKS + 2)]
     assert list(small.tasks) == ids[2:]
+    long = world.MAX_TASK_BYTES // 100
+    ids = [small.accept(text="x" * long, image_url="b", pronouncer="c").id for _ in range(200)]
+    assert list(small.tasks) == ids[-99:]  # in bytes, too
     for i in range(world.MAX_JOURNAL + 2):
         small.record(JournalEntry(call="status", method="GET", path="/", at_s=i))
     assert (len(small.journal), small.journal[0].at_s) == (world.MAX_JOURNAL, 2)
     for i in range(world.MAX_PHOTOS + 2):
-        small.keep_photo(str(i), b"")
-    assert (len(small.photos), next(iter(small.photos))) == (world.MAX_PHOTOS, "2")
+        small.keep_photo(b"%d" % i)
+        small.photo(first := small.keep_photo(b"0"))  # in use
+    assert len(small.kept_photos) == world.MAX_PHOTOS
+    assert (small.photo(first), b"1" in small.kept_photos.values()) == (b"0", False)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +187,13 @@ def test_the_world_is_bounded():
         {"duration_s": True},
         {"word_limit": -1},
         {"word_limit": 1.5},
+        {"photos": "some"},
+        {"photos": True},
+        {"allowed_hosts": "twinsync"},
+        {"allowed_hosts": ["twinsync:17374"]},
+        {"allowed_hosts": ["http://twinsync"]},
+        {"allowed_hosts": [""]},
+        {"allowed_hosts": [None]},
         {"port": -1},
         {"port": 65536},
         {"port": "80"},
@@ -192,7 +204,7 @@ def test_a_setting_that_cannot_be_is_an_error(setting):
     (name, value), emulator = *setting.items(), Emulator()
     with pytest.raises(ValueError, match=name):
         Emulator(**setting)
-    if name != "port":
+    if name not in ("port", "allowed_hosts"):
         with pytest.raises(ValueError, match=name):
             setattr(emulator.world, name, value)
 

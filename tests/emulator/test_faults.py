@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import socket
 import threading
 import time
+from http.client import HTTPConnection
 
 import pytest
 import requests
 
 from airflow_provider_twinsync.emulator import (
+    FRONT_ENDS,
     AcceptThenHang,
     AcceptThenReset,
+    AnotherJob,
     Body,
     Emulator,
     FailJob,
+    GzipBomb,
     Hang,
     HttpError,
+    InterimResponse,
+    KeyInMessage,
+    NoAddress,
     NotJson,
+    Padded,
     Redirect,
     ResetBefore,
     ResultCode,
@@ -132,6 +143,134 @@ def test_a_submission_answered_with_a_documented_error_is_no_job(client, emulato
     assert not emulator.world.tasks
 
 
+@pytest.mark.parametrize("front_end", sorted(FRONT_ENDS))
+def test_a_front_end_answers_for_a_job_that_was_accepted(client, emulator, front_end):
+    """Its page instead of the answer, and the job is there."""
+    fault = FRONT_ENDS[front_end]
+    emulator.world.faults.add("submit", fault)
+    response = client.post()
+    assert (response.status_code, response.text) == (fault.status, fault.body)
+    assert response.headers["Content-Type"].startswith("text/html")
+    (entry,) = emulator.world.journal
+    assert (list(emulator.world.tasks), entry.status) == ([entry.taskID], fault.status)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_http_error_that_names_the_job(client, emulator, status):
+    """As JSON; over HTTP the fault is the same."""
+    body = '{"task_id": "{task_id}", "msg": "busy"}'
+    fault = {"fault": "accept_then_http_error", "status": status, "retry_after_s": 1, "body": body}
+    client.control("POST", "faults", json={"call": "submit", **fault}).raise_for_status()
+    response = client.post()
+    assert (response.status_code, response.headers["Retry-After"]) == (status, "1")
+    assert [response.json()["task_id"]] == list(emulator.world.tasks)
+
+
+def test_an_answer_about_another_job(client, emulator):
+    """All of it is the other's: as from a cache that mixes them up."""
+    task_id = client.submit()
+    emulator.world.faults.add("status", AnotherJob("20230423_11_23_05_10001"))
+    answer = client.status(task_id)
+    assert answer["result_code"] == 100
+    assert answer["result_url"] == f"{emulator.url}/example/20230423_11_23_05_10001.mp4"
+    assert "taskID:20230423_11_23_05_10001 " in answer["msg"]
+    assert task_id not in str(answer)
+
+
+def test_success_without_an_address(client, emulator):
+    """Whatever the job's state."""
+    task_id = client.submit()
+    for duration_s in (0, 60):
+        emulator.world.duration_s = duration_s
+        emulator.world.faults.add("status", NoAddress())
+        assert client.status(task_id) == {"result_code": 100, "msg": f"taskID:{task_id} has been completed"}
+
+
+def test_white_space_around_what_is_answered(client, emulator):
+    """On both calls, and around the code as well, which is a text then."""
+    for call in ("submit", "status"):
+        emulator.world.faults.add(call, Padded("\t \n"))
+    submitted = client.post().json()
+    task_id = submitted["task_id"].strip()
+    answer = client.status(task_id)
+    assert submitted["task_id"] == f"\t \n{task_id}\t \n"
+    assert submitted["result_code"] == answer["result_code"] == "\t \n100\t \n"
+    assert answer["result_url"] == f"\t \n{emulator.url}/example/{task_id}.mp4\t \n"
+    assert list(emulator.world.tasks) == [task_id]
+
+
+KEY = "k<&>\"'+/ é字😀"
+
+
+@pytest.mark.parametrize(
+    "escaped",
+    [
+        KEY,
+        "k\\u003c\\u0026\\u003e\"'+/ é字😀",  # Go, Rails
+        "k\\u003C\\u0026\\u003E\\u0022\\u0027\\u002B/ \\u00E9\\u5B57\\uD83D\\uDE00",  # .NET
+        "k<&>\"'+\\/ \\u00e9\\u5b57\\ud83d\\ude00",  # PHP
+        "k&lt;&amp;&gt;&quot;&#x27;+/ é字😀",
+        "k&#60;&#38;&#62;&#34;&#39;&#43;&#47;&#32;&#233;&#23383;&#128512;",
+        "k&#x3c;&#x26;&#x3e;&#x22;&#x27;&#x2b;&#x2f;&#x20;&#xe9;&#x5b57;&#x1f600;",
+        "k%3C%26%3E%22%27%2B%2F%20%C3%A9%E5%AD%97%F0%9F%98%80",
+        "k%3c%26%3e%22%27%2b%2f%20%c3%a9%e5%ad%97%f0%9f%98%80",
+        "k%3C%26%3E%22%27%2B%2F+%C3%A9%E5%AD%97%F0%9F%98%80",
+        "k<&>\"'+/ Ã©å\xad\x97ð\x9f\x98\x80",
+    ],
+)
+def test_the_key_in_a_message(escaped):
+    """In each of the escapes, in the answers to both calls; the submit makes no job."""
+    with Emulator(key=KEY) as emulator:
+        client = Client(emulator)
+        emulator.world.faults.add("submit", KeyInMessage())
+        submitted = client.post().json()
+        assert (submitted["result_code"], emulator.world.tasks) == (201, {})
+        emulator.world.faults.add("status", KeyInMessage())
+        answer = client.status(client.submit())
+        assert answer["result_code"] == 104
+        for msg in (submitted["msg"], answer["msg"]):
+            assert f" {escaped}," in f"{msg},".replace(" has no credit", ",")
+
+
+@pytest.mark.parametrize("call", ["submit", "status", "result"])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_a_gzip_bomb(client, emulator, call, layers):
+    """Small on the wire, though nobody asked for gzip; large when it is unpacked."""
+    task_id = client.submit()
+    emulator.world.faults.add(call, GzipBomb(mebibytes=8, layers=layers))
+    method, path = {
+        "submit": ("POST", "/phototalking"),
+        "status": ("GET", "/phototalking"),
+        "result": ("GET", f"/example/{task_id}.mp4"),
+    }[call]
+    connection = HTTPConnection("127.0.0.1", emulator.port, timeout=10)
+    connection.request(method, path, headers={"Accept-Encoding": "identity"})
+    response = connection.getresponse()
+    data = response.read()
+    connection.close()
+    assert response.headers["Content-Encoding"] == ", ".join(["gzip"] * layers)
+    assert len(data) < 10_000
+    for _ in range(layers):
+        data = gzip.decompress(data)
+    assert data == bytes(8 << 20)
+
+
+@pytest.mark.parametrize(("status", "count"), [(102, 1), (103, 1), (103, 20)])
+def test_interim_responses(client, emulator, status, count):
+    """They come before the answer, which is the normal one."""
+    task_id = client.submit()
+    emulator.world.faults.add("status", InterimResponse(status, count=count))
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=10) as raw:
+        request = (
+            f"GET /phototalking?taskID={task_id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        raw.sendall(request.encode())
+        *interim, head, body = raw.makefile("rb").read().split(b"\r\n\r\n")
+    assert [part.split()[1] for part in interim] == [b"%d" % status] * count
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert json.loads(body)["result_code"] == 100
+
+
 def test_a_truncated_video(client, emulator):
     """Promises all of it and ends early; the rest can be had."""
     task_id = client.submit()
@@ -198,6 +337,11 @@ def test_a_fault_that_cannot_happen_to_a_call_is_an_error(emulator, call, fault)
         lambda: Body(object()),
         lambda: ResultCode("1" * 1_001),
         lambda: Slow(10**400),
+        lambda: InterimResponse(101),
+        lambda: InterimResponse(200),
+        lambda: GzipBomb(layers=5),
+        lambda: GzipBomb(mebibytes=5000),
+        lambda: Padded(1),
         lambda: Slow(float("nan")),
     ],
 )

@@ -8,13 +8,14 @@ import re
 import resource
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import requests
 
 from airflow_provider_twinsync.emulator import AcceptThenHang, Emulator, FailJob, Hang
-from airflow_provider_twinsync.emulator.ledger import MAX_LINES
+from airflow_provider_twinsync.emulator.ledger import MIN_BYTES
 from airflow_provider_twinsync.emulator.world import MAX_TASKS, World
 
 from .conftest import EXAMPLE, MODULE, Client, run, running
@@ -221,7 +222,7 @@ def test_a_file_of_someone_else_is_not_cut_off(path):
 def test_two_emulators_do_not_share_a_file(path):
     """The second is refused, also after the first wrote the file anew, and neither loses a job by it."""
     with emulator(path) as (first, client):
-        for jobs in (1, MAX_LINES):
+        for jobs in (1, MIN_BYTES // 100):
             for _ in range(jobs):
                 submit_in_process(first.world)
             with (
@@ -255,30 +256,80 @@ def test_the_command_says_what_is_wrong_with_the_file(tmp_path, name, message):
     assert str(tmp_path / name) in done.stderr
 
 
-def test_the_file_is_bounded_as_the_world_is(path):
-    """It is written anew when most of it no longer matters; the latest jobs are those that are known."""
+def test_the_file_is_written_again_when_most_of_it_no_longer_matters(path):
+    """It stays small though much happens, and nothing is left beside it."""
     with emulator(path) as (first, _):
-        path.chmod(0o600)
-        ids = [submit_in_process(first.world) for _ in range(MAX_LINES + MAX_TASKS)]
-        for _ in range(MAX_LINES):
+        ids = [submit_in_process(first.world) for _ in range(10)]
+        for _ in range(100_000):
             first.world.advance(1)
-        assert path.read_bytes().count(b"\n") <= MAX_LINES
+        assert path.stat().st_size < MIN_BYTES + 10_000
     with emulator(path) as (again, _):
-        assert list(again.world.tasks) == ids[-MAX_TASKS:]
-        assert again.world.offset_s == MAX_LINES
+        assert list(again.world.tasks) == ids
+        assert again.world.offset_s == 100_000
         assert number(submit_in_process(again.world)) == number(ids[-1]) + 1
-    assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_a_link_to_the_file_stays_one(path, tmp_path):
-    """Its file is written anew, not the link."""
-    link = tmp_path / "link"
-    link.symlink_to(path)
-    with emulator(link) as (_, client):
+def test_100000_jobs_are_known_and_take_little_memory(path):
+    """Of ordinary length, by a process that starts with them; the next one displaces the first."""
+    text = "A text of one hundred words or so. " * 16
+    jobs = (
+        json.dumps({"job": {**JOB, "text": text, "id": f"20230423_11_23_05_{100_000 + number}"}}).encode()
+        for number in range(MAX_TASKS)
+    )
+    path.write_bytes(b'{"reset": 10000}\n' + b"".join(job + b"\n" for job in jobs))
+    with process(path, "--waiting", "0", "--duration", "0") as (emulator, client):
+        first, last = "20230423_11_23_05_100000", "20230423_11_23_05_199999"
+        assert [client.status(task_id)["result_code"] for task_id in (first, last)] == [100, 100]
+        new = client.submit()
+        assert number(new) == 200_000
+        codes = [client.status(task_id)["result_code"] for task_id in (first, last, new)]
+        assert codes == [200, 100, 100]
+        peak_kb = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{emulator.pid}/status").read_text())
+    assert int(peak_kb[1]) < 400_000
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o666, 0o600])
+def test_the_file_is_readable_by_its_owner_only(path, mode):
+    """From its first byte on, whatever the umask, and also if it was there and others could read it."""
+    umask = os.umask(0)
+    try:
+        with emulator(path) as (_, client):
+            assert path.stat().st_mode & 0o777 == 0o600
+            client.submit()
+        path.chmod(mode)
+        with emulator(path):
+            assert path.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(umask)
+
+
+@pytest.mark.parametrize("target", ["mine", "none"])
+def test_a_symbolic_link_in_place_of_the_file_is_refused(path, tmp_path, target):
+    """In a folder that others can write to it may lead anywhere; what it leads to is not touched."""
+    (tmp_path / "mine").write_bytes(b"")
+    path.symlink_to(tmp_path / target)
+    with pytest.raises(ValueError, match=f"state file {re.escape(str(path))}: it is a symbolic link"):
+        Emulator(state=path).__enter__()
+    assert path.is_symlink()
+    assert {file.name for file in tmp_path.iterdir()} == {"mine", path.name}
+    assert (tmp_path / "mine").read_bytes() == b""
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_a_link_in_place_of_the_next_file_is_not_followed(path, tmp_path, symbolic):
+    """The file is written beside itself and renamed: what waits there under that name is not written to."""
+    victim, beside = tmp_path / "victim", tmp_path / f"{path.name}.new"
+    victim.write_text("my only copy")
+    if symbolic:
+        beside.symlink_to(victim)
+    else:
+        beside.hardlink_to(victim)
+    with emulator(path) as (_, client):
         task_id = client.submit()
-    assert link.is_symlink()
+    assert victim.read_text() == "my only copy"
     assert task_id in path.read_text()
+    assert not path.is_symlink()
 
 
 def test_a_job_that_cannot_be_kept_is_not_accepted(path):
@@ -348,18 +399,17 @@ def test_a_photo_that_is_gone_is_the_placeholder(path, png):
 
 
 def test_a_job_that_failed_for_its_photo_stays_failed(path, png):
-    """Also if the photo is there by now, and whether it was to be fetched or uploaded."""
+    """Also if the photo is there by now."""
     found = threading.Event()
     with photo_host(lambda handler: respond(handler, png, 200 if found.is_set() else 404)) as url:
-        with emulator(path) as (first, client):
+        with emulator(path) as (_, client):
             fetched = client.submit(image_url=url)
             settle(client, fetched)
-            uploaded = client.submit(image_url=f"{first.url}/_emulator/photos/none.jpg")
-            before = [client.status(fetched), client.status(uploaded)]
+            before = client.status(fetched)
         found.set()
         with emulator(path) as (_, client):
-            assert [client.status(fetched), client.status(uploaded)] == before
-            assert {answer["result_code"] for answer in before} == {104}
+            assert client.status(fetched) == before
+            assert before["result_code"] == 104
             assert client.video(fetched).status_code == 404
 
 
