@@ -164,9 +164,7 @@ def test_a_photo_on_the_internet_is_not_judged(caplog):
         answers = [client.post(image_url=f"http://photos.example/{name}.jpg").json() for name in "ab"]
         for answer in answers:
             assert answer["result_code"] == 100
-            assert answer["msg"].startswith(
-                "SUCCESS! The video is currently in the queue waiting to be processed."
-            )
+            assert answer["msg"].startswith("SUCCESS! ")
             assert "--photos any" in answer["msg"]
             assert client.status(answer["task_id"])["result_code"] == 100
             assert emulator.world.tasks[answer["task_id"]].photo is None
