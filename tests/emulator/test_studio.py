@@ -10,7 +10,7 @@ import requests
 
 from .conftest import Client
 
-LONG = "word " * 150
+LONG = "word " * 60
 
 
 def test_a_short_video_does_not_wait_behind_a_long_one(client, emulator):
