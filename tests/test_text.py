@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_twinsync.arguments import checked_text
+from airflow_provider_twinsync.emulator.words import limited_words
 from airflow_provider_twinsync.text import count_words, is_silent, word_count
 
 TESTS = Path(__file__).parent
@@ -132,6 +133,12 @@ def test_a_text_of_punctuation_is_silent(text: str) -> None:
 def test_a_text_of_symbols_is_not_silent(text: str) -> None:
     """A voice may speak them; an emoji may be younger than this Python."""
     assert not is_silent(text)
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, _, text in CASES])
+def test_the_emulator_counts_alike(kind: str, text: str) -> None:
+    """It has a rule of its own, and refuses nothing that the checks let through."""
+    assert limited_words(text) == word_count(text).certain, kind
 
 
 def test_the_table_in_the_docs_is_true() -> None:

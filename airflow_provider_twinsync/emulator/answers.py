@@ -20,7 +20,7 @@ from airflow_provider_twinsync.emulator.faults import (
     Padded,
     ResultCode,
 )
-from airflow_provider_twinsync.emulator.words import words
+from airflow_provider_twinsync.emulator.words import limited_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,7 +150,7 @@ def _problem(
         )
     if (wrong := photo_problem(image_url)) is not None:
         return 202, wrong
-    if (count := len(words(form["text"]))) > world.word_limit:
+    if (count := limited_words(form["text"])) > world.word_limit:
         return 200, f"text has {count} words, more than {world.word_limit}"
     return None, ""
 

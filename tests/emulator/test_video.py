@@ -16,7 +16,7 @@ from airflow_provider_twinsync.emulator import speech
 from airflow_provider_twinsync.emulator.caption import lay_out
 from airflow_provider_twinsync.emulator.fonts import font, showable
 from airflow_provider_twinsync.emulator.video import HEIGHT, WIDTH, RenderingStopped, render
-from airflow_provider_twinsync.emulator.words import words
+from airflow_provider_twinsync.emulator.words import limited_words, words
 
 
 def rendered(text="短文", pronouncer="zh-CN-XiaohanNeural", photo=None):
@@ -149,14 +149,25 @@ def test_a_rendering_can_be_given_up():
         ("2024年", 2),
         ("こんにちは", 5),
         ("ラーメン", 4),
-        ("안녕하세요", 5),
+        ("안녕하세요 여러분", 2),
+        ("한국어,영어", 2),
+        ("one/two—three --four", 4),
+        ("1,299.99 seven,eight", 3),
+        ("ሰላም፡ለዓለም", 2),
+        ("ne\u0301e", 1),
+        ("one\u200btwo", 2),
         ("𠀀𠀁", 2),
         ("สวัสดี", 4),  # six code points, two of which are marks on a letter
     ],
 )
 def test_what_a_word_is(text, count):
-    """A letter of an unspaced script, or a run between spaces; punctuation is none."""
+    """A letter of an unspaced script, or a run of letters and digits; punctuation is none."""
     assert len(words(text)) == count
+
+
+def test_the_limit_does_not_count_a_guess():
+    """Where a word of Thai ends takes a dictionary."""
+    assert limited_words("สวัสดี hello 你好") == 3
 
 
 @given(st.text(max_size=80))
