@@ -183,6 +183,17 @@ def begin_try(ti: Any) -> None:
             XCom.delete(key=key, **place_of(ti))
 
 
+def has_link(ti: Any) -> bool:
+    """Return whether this wait, or an earlier try, stored a link, and so has read the connection; blocks.
+
+    :param ti: the task instance, as a trigger knows it.
+    :raises Exception: Airflow could not answer: its database may be down.
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    return XCom.get_one(key=LINK_KEY, **place_of(ti)) is not None
+
+
 def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
     """Store what a worker stores when the task succeeds; blocks.
 

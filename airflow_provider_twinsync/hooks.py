@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cache, partial
 from importlib import import_module
@@ -14,12 +13,12 @@ from urllib.parse import urlsplit
 
 import airflow_provider_twinsync.requirements  # noqa: F401
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, AirflowTaskTimeout, BaseHook
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
-from airflow_provider_twinsync.arguments import one_line, warnings_of
-from airflow_provider_twinsync.connection import Settings, parse_connection
+from airflow_provider_twinsync.arguments import warnings_of
 from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
+from airflow_provider_twinsync.lookup import aread_settings, read_settings
 from airflow_provider_twinsync.peers import photo_warning
 from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
 from airflow_provider_twinsync.protocol import (
@@ -39,10 +38,10 @@ from airflow_provider_twinsync.protocol import (
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
-    from airflow.providers.common.compat.sdk import Connection, ObjectStoragePath
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+    from airflow_provider_twinsync.connection import Settings
     from airflow_provider_twinsync.download import Download
     from airflow_provider_twinsync.pool import Pool
 
@@ -128,19 +127,13 @@ class TwinSyncHook(BaseHook):
         :raises UnavailableError: Airflow did not find it, or could not look it up.
         """
         if self._settings is None:
-            with _look_up(self.twinsync_conn_id):
-                connection = self.get_connection(self.twinsync_conn_id)
-            self._settings = _read(connection, self.twinsync_conn_id)
+            self._settings = read_settings(self.twinsync_conn_id)
         return self._settings
 
     async def asettings(self) -> Settings:
         """Read the connection, once, without blocking the event loop; as :meth:`settings`."""
         if self._settings is None:
-            from airflow.providers.common.compat.connection import get_async_connection
-
-            with _look_up(self.twinsync_conn_id):
-                connection = await get_async_connection(self.twinsync_conn_id)
-            self._settings = _read(connection, self.twinsync_conn_id)
+            self._settings = await aread_settings(self.twinsync_conn_id)
         return self._settings
 
     def test_connection(self) -> tuple[bool, str]:
@@ -178,6 +171,7 @@ class TwinSyncHook(BaseHook):
         :raises RejectedError: the service refused the job.
         :raises UnavailableError: the service accepted nothing, even after some tries.
         :raises UncertainSubmitError: a job may exist.
+        :raises KeyboardInterrupt: Ctrl-C; if a job may exist, it has the message of the error above.
         """
         from airflow_provider_twinsync.senders import send
 
@@ -213,8 +207,14 @@ class TwinSyncHook(BaseHook):
                         raise _given_up(error, attempts) from None
                     self.log.warning("%s It is sent again in %.0f s.", error, delay_s)
                     time.sleep(delay_s)
-        except (TwinSyncError, KeyboardInterrupt):
+        except TwinSyncError:
             raise
+        except KeyboardInterrupt:
+            if sent_at is None:
+                raise
+            # Still a KeyboardInterrupt, which ends a program; its message is the traceback's last line.
+            problem = "Ctrl-C came before the answer was read"
+            raise KeyboardInterrupt(str(uncertain(request, sent_at, problem))) from None
         except BaseException as error:  # an alarm or a signal may end it at any line, and memory may run out
             is_alarm = isinstance(error, AirflowTaskTimeout)
             if sent_at is not None:
@@ -395,39 +395,3 @@ def _given_up(error: UnavailableError, attempts: int) -> UnavailableError:
 
 def _times(attempts: int) -> str:
     return "once" if attempts == 1 else f"{attempts} times"
-
-
-@contextmanager
-def _look_up(conn_id: str) -> Iterator[None]:
-    """Let nothing of Airflow, or of the secrets backend that it asks, come out of a look-up.
-
-    :raises UnavailableError: it is not found, or could not be looked up.
-    """
-    try:
-        yield
-    except AirflowNotFoundException:
-        raise UnavailableError(
-            f"There is no usable connection {conn_id!r}. If you did define it, look further up in this log "
-            "for what Airflow could not read: in a URI, the characters # / : @ of a key must be "
-            "percent-encoded; in JSON they need not. Or its database was away, and a retry finds it. Else "
-            "make one in the web UI (Admin, Connections; type TwinSync), or with: airflow connections add "
-            f"{conn_id} --conn-type twinsync --conn-password <access key>"
-        ) from None
-    except Exception as error:
-        # A ValueError may quote what could not be read, and that may be the key.
-        words = "" if isinstance(error, ValueError) else one_line(str(error))
-        said = f"{type(error).__name__}: {words}" if words else type(error).__name__
-        raise UnavailableError(
-            f"Airflow could not look up the connection {conn_id!r} ({said}). Nothing was sent."
-        ) from None
-
-
-def _read(connection: Connection, conn_id: str) -> Settings:
-    return parse_connection(
-        conn_id,
-        host=connection.host,
-        port=connection.port,
-        schema=connection.schema,
-        password=connection.password,
-        extra=connection.extra,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,17 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_provider_twinsync.arguments import checked_task_id
 from airflow_provider_twinsync.events import make_event
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
-from airflow_provider_twinsync.from_trigger import begin_try, end_try, set_link, why_worker_ends
+from airflow_provider_twinsync.from_trigger import begin_try, end_try, has_link, set_link, why_worker_ends
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
+from airflow_provider_twinsync.lookup import NoConnectionError
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S, DEFAULT_TOLERANCE_S, PollPolicy
 from airflow_provider_twinsync.polling import Again, End, EndReason, Wait, goes_on
 from airflow_provider_twinsync.protocol import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from airflow_provider_twinsync.connection import Settings
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +162,8 @@ class TwinSyncTrigger(BaseTrigger):
             end = await self._wait(hook)
         except UsageError as error:
             end = End(EndReason.UNUSABLE, self.twinsync_task_id, str(error))
+        except NoConnectionError as error:  # a retry may find it
+            end = End(EndReason.STATUS_LOST, self.twinsync_task_id, str(error))
         if end.result_url and await self._end_here(end.result_url):
             yield TaskSuccessEvent()
         else:
@@ -168,12 +173,44 @@ class TwinSyncTrigger(BaseTrigger):
         """Do what a worker does before a wait.
 
         :raises UsageError: the id or the connection is wrong.
+        :raises NoConnectionError: there is no such connection.
         """
-        await self._store(begin_try)
+        try:
+            settings = await self._settings(hook)
+        finally:
+            await self._store(begin_try)
         self.twinsync_task_id = checked_task_id(self.twinsync_task_id)
-        with suppress(UnavailableError):  # the wait bears with it, and says so
-            url = (await hook.asettings()).status_url(self.twinsync_task_id)
-            await self._store(set_link, url)
+        if settings:
+            await self._store(set_link, settings.status_url(self.twinsync_task_id))
+
+    async def _settings(self, hook: TwinSyncHook) -> Settings | None:
+        """Read the connection; None where it may be there, and the wait goes on looking for it.
+
+        :raises UsageError: the connection is wrong.
+        :raises NoConnectionError: there is none, and nobody has ever read it for this task.
+        """
+        for is_second in (False, True):
+            try:
+                return await hook.asettings()
+            except NoConnectionError:
+                # Airflow 3 answers so while its database is down, too. It is up if an XCom can be read; then
+                # the connection is looked up once more, as the database may have come back in between.
+                if is_second:
+                    raise
+                if not await self._is_first_to_read():
+                    return None
+            except UnavailableError:
+                return None
+        return None
+
+    async def _is_first_to_read(self) -> bool:
+        """Return whether Airflow's database answers, and says that nobody has read the connection before."""
+        if self.task_instance is None:
+            return False
+        try:
+            return not await asyncio.to_thread(has_link, self.task_instance)
+        except Exception:
+            return False
 
     async def _store(self, change: Callable[..., None], *arguments: str) -> None:
         """Change the XComs of this task; no link is worth a wait, so trouble with them is only told."""

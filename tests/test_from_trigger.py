@@ -461,17 +461,32 @@ class Supervisor:
 
     pulse: Pulse | None = None  # it answers when this has had its turns
     fails_on: str = ""
+    xcoms: dict[str, Any] = field(default_factory=dict)
+    connections: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # one for each look-up; then there is none
     told: list[tuple[str, str, Any, int]] = field(default_factory=list)
 
     def send(self, message: Any) -> Any:
-        from airflow.sdk.execution_time.comms import XComResult
+        from airflow.sdk.exceptions import ErrorType
+        from airflow.sdk.execution_time.comms import ConnectionResult, ErrorResponse, XComResult
 
         assert self.pulse is None or self.pulse.goes_on()
+        if type(message).__name__ == "GetConnection":
+            found = self.connections.pop(0) if self.connections else {}
+            return ConnectionResult(**found) if found else ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND)
+        if type(message).__name__ == "MaskSecret":
+            return None
         if message.key == self.fails_on:
             raise RuntimeError("the database is away")
         kind = type(message).__name__
         self.told.append((kind, message.key, getattr(message, "value", None), message.map_index))
-        return XComResult(key=message.key, value=None) if kind == "GetXCom" else None
+        if kind == "GetXCom":
+            return XComResult(key=message.key, value=self.xcoms.get(message.key))
+        return None
+
+    async def asend(self, message: Any) -> Any:
+        return await asyncio.to_thread(self.send, message)
 
 
 @pytest.fixture
@@ -561,6 +576,37 @@ def test_a_slow_supervisor_does_not_block_the_loop(emulator, job, supervisor):
     supervisor.pulse = Pulse()
     supervisor.pulse.beside(events_of(of_task(started(job, end_from_trigger=True))))
     assert len(supervisor.told) == 5
+
+
+@since_3_3
+def test_a_connection_that_nobody_ever_read_ends_a_wait_at_once(job, supervisor):
+    """Airflow's database answers, twice, that there is none: a retry of the task may find it."""
+    trigger = of_task(started(job, twinsync_conn_id="no_such", poke_interval_s=60.0))
+    event = event_at_once(trigger)
+    assert event["reason"] == "status_lost"
+    assert event["message"].startswith("There is no usable connection 'no_such'.")
+
+
+@since_3_3
+@pytest.mark.parametrize("why", ["an earlier triggerer or try read it", "the database is down"])
+def test_a_connection_that_may_be_there_is_looked_up_again(job, supervisor, why):
+    """Airflow answers that there is none while its database is down, too."""
+    if why == "the database is down":
+        supervisor.fails_on = "twinsync_link"
+    else:
+        supervisor.xcoms["twinsync_link"] = "http://127.0.0.1/phototalking?taskID=1"
+    assert (
+        last_event(of_task(started(job, twinsync_conn_id="no_such", timeout_s=0.3))) == "TriggerEvent timeout"
+    )
+
+
+@since_3_3
+def test_a_database_that_comes_back_between_two_questions_ends_no_wait(emulator, job, supervisor):
+    emulator.world.advance(7200)
+    address = {"host": emulator.host, "port": emulator.port, "schema": "http", "login": None}
+    there = {"conn_id": "late", "conn_type": "twinsync", "password": emulator.key, "extra": None, **address}
+    supervisor.connections = [{}, there]
+    assert last_event(of_task(started(job, twinsync_conn_id="late"))) == "TriggerEvent succeeded"
 
 
 def test_only_a_video_ends_a_task_in_the_triggerer(emulator, job):

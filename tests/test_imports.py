@@ -114,7 +114,7 @@ LAYERS: tuple[set[str], ...] = (
     {"connection", "events", "peers", "versions", "sockets", "fragment"},
     {"senders", "destination"},
     {"download", "pool"},
-    {"receipt"},
+    {"receipt", "lookup"},
     {"hooks"},
     {"links", "templates"},
     {"from_trigger"},

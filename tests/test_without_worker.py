@@ -52,6 +52,7 @@ class Seen:
     pid: int | None
     hostname: str
     next_method: str | None  # a worker that ends a task clears it
+    seconds: float  # of the last try
     xcoms: dict[str, str]  # as they are stored
     log: str
 
@@ -101,7 +102,7 @@ def look(airflow: AirflowWorld, run_id: str) -> dict[str, Seen]:
         for task in airflow.api.task_states(DAG_ID, run_id):
             place = (task.task_id, task.map_index)
             of_task = "where task_id = ? and map_index = ?"
-            columns = "state, try_number, pid, hostname, next_method"
+            columns = "state, try_number, pid, hostname, next_method, coalesce(duration, 0)"
             [row] = database.execute(f"select {columns} from task_instance {of_task}", place)
             xcoms = dict(database.execute(f"select key, value from xcom {of_task}", place).fetchall())
             log = airflow.api.logs(DAG_ID, run_id, task) if row[1] else ""
@@ -277,6 +278,15 @@ def test_what_has_no_video_ends_on_a_worker_as_ever(
     assert "return_value" not in seen.xcoms
     # A wait that has begun has its link, if there is a job.
     assert ("twinsync_link" in seen.xcoms) is (name != "missing")
+
+
+def test_a_connection_that_does_not_exist_ends_a_wait_at_once_and_may_be_retried(result: Result) -> None:
+    """Not after the tolerance of an outage: no worker has read it, and Airflow's database answers."""
+    seen = result["no_connection"]
+    assert (seen.state, seen.tries) == ("failed", 2)
+    assert "There is no usable connection 'no_such'" in seen.log
+    assert "twinsync_link" not in seen.xcoms
+    assert seen.seconds < 60
 
 
 NEED_WORKER = {

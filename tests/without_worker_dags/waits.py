@@ -77,6 +77,14 @@ with DAG("waits", schedule=None, params={"conn": "twinsync_default"}, default_ar
             **BOTH,
         ),
         TwinSyncSensor(task_id="failed", twinsync_task_id=jobs["failed"], retries=1, **BOTH),
+        TwinSyncSensor(
+            task_id="no_connection",
+            twinsync_task_id=jobs["plain"],
+            twinsync_conn_id="no_such",
+            retries=1,
+            retry_delay=timedelta(seconds=0),
+            **BOTH,
+        ),
         TwinSyncSensor(task_id="missing", twinsync_task_id=jobs["missing"], retries=1, **BOTH),
         TwinSyncSensor(
             task_id="timed_out",
