@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 import airflow_provider_twinsync.requirements  # noqa: F401
@@ -135,7 +135,7 @@ class TwinSyncSubmitOperator(BaseOperator):
         self.exponential_backoff = exponential_backoff
         self.max_wait = None if max_wait is None else timedelta(seconds=_seconds("max_wait", max_wait))
         self._job: str | None = None
-        self._is_submitting = False
+        self._submitting = ""  # what a submit is of and since when, while one may be with the service
         self._is_remembered = False
 
     def execute(self, context: Context) -> str:
@@ -225,7 +225,8 @@ class TwinSyncSubmitOperator(BaseOperator):
 
     def _submit(self, hook: TwinSyncHook, memory: Memory) -> str:
         memory.mark()
-        self._is_submitting = True
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
         try:
             return hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
         except UncertainSubmitError as error:
@@ -236,11 +237,20 @@ class TwinSyncSubmitOperator(BaseOperator):
                 ) from None
             memory.tell()
             raise
+        except KeyboardInterrupt as error:
+            if not error.args:  # it came before anything was sent
+                memory.forget()
+                raise
+            memory.tell()
+            # Airflow takes Ctrl-C in a task for a failure that retries may follow (2.11.2, 3.3.2).
+            if self.retries and self.on_uncertain_submit == "fail":
+                raise AirflowFailException(str(error)) from None
+            raise
         except Exception:  # whatever else comes out of it, nothing was taken
             memory.forget()
             raise
         finally:
-            self._is_submitting = False
+            self._submitting = ""
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Take up the task again when the trigger has fired; called by :meth:`resume_execution`."""
@@ -269,24 +279,28 @@ class TwinSyncSubmitOperator(BaseOperator):
             yield
         except JobFailedError as error:
             raise AirflowException(f"{error} A retry of this task submits it anew.") from None
-        except (Exception, AirflowTaskTimeout):
+        except (Exception, AirflowTaskTimeout, KeyboardInterrupt):
             try:
                 with airflow_errors(advice=self._advice):
                     raise
             except (AirflowFailException, AirflowSensorTimeout):
                 raise
-            except (Exception, AirflowTaskTimeout) as error:
-                if self._is_remembered:
+            except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
+                is_ctrl_c = isinstance(error, KeyboardInterrupt)
+                if self._is_remembered or (is_ctrl_c and not self.retries):
                     raise
-                named = not self._job or self._job in str(error)
+                said = "Ctrl-C came before the task was done" if is_ctrl_c else str(error)
+                named = not self._job or self._job in said
                 which = "" if named else f" (TwinSync job {self._job}, which is paid for)"
-                raise AirflowFailException(f"{error}{which}") from error
+                raise AirflowFailException(f"{said}{which}") from error
 
     def on_kill(self) -> None:
         """Tell a person who stops the task what becomes of the job."""
-        if self._is_submitting:
+        if self._submitting:
             self.log.warning(
-                "Stopped in the midst of a submit: a job may exist. Look at your account before a rerun."
+                "Stopped during a submit: a job may exist, and be paid for, of %s. Check your account before "
+                "a rerun.",
+                self._submitting,
             )
         elif self._job:
             self.log.warning("%s %s", goes_on(self._job), self._advice)

@@ -184,7 +184,7 @@ def test_an_alarm_after_the_id_is_known_does_not_pay_again(emulator, monkeypatch
         assert job in str(run.error)
 
 
-def test_stopping_it_in_the_midst_of_a_submit_says_what_that_means(emulator, capsys):
+def test_stopping_it_during_a_submit_says_what_that_means(emulator, capsys):
     """A job may exist, and nobody has its id."""
 
     class TerminatedError(BaseException):
@@ -206,7 +206,9 @@ def test_stopping_it_in_the_midst_of_a_submit_says_what_that_means(emulator, cap
     # Without a memory a retry would pay again.
     assert run.ended == "AirflowFailException"
     assert "is unknown: TerminatedError came before the answer was read" in str(run.error)
-    assert "in the midst of a submit: a job may exist" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Stopped during a submit: a job may exist, and be paid for, of the text '你好" in printed
+    assert re.search(r", submitted at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\. Check your account", printed)
 
 
 def test_what_ends_a_submit_before_a_byte_is_sent_is_no_false_alarm(emulator, monkeypatch):
