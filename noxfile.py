@@ -37,7 +37,9 @@ def build(session: nox.Session) -> None:
     """Build the wheel, and put beside it all that the tests read but the package."""
     shutil.rmtree(BUILT, ignore_errors=True)
     session.run("uv", "build", "--quiet", "--out-dir", str(BUILT), external=True)
-    not_tests = shutil.ignore_patterns(PACKAGE, "[.]*", "__pycache__", "demo-output", "dist", "build")
+    not_tests = shutil.ignore_patterns(
+        PACKAGE, "[.]*", "__pycache__", "_build", "demo-output", "dist", "build"
+    )
     shutil.copytree(CHECKOUT, BUILT / "tests", ignore=not_tests)
 
 
@@ -50,7 +52,9 @@ def cell(session: nox.Session) -> None:
     shutil.copytree(BUILT / "tests", folder)
     [wheel] = BUILT.glob("*.whl")
     [pins] = CHECKOUT.glob(f"constraints/*{release}.txt")
-    session.install("--quiet", "--constraint", str(pins), f"{wheel}[emulator]", "--group", "test")
+    session.install(
+        "--compile-bytecode", "--quiet", "--constraint", str(pins), f"{wheel}[emulator]", "--group", "test"
+    )
     session.run("uv", "pip", "check", "--quiet", silent=True)
     session.chdir(folder)
     session.run("python", "-c", WHERE, silent=True)

@@ -13,6 +13,7 @@ import base64
 import fcntl
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -236,12 +237,24 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses now."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Return ports of loopback that nobody uses now.
+
+    They are below 32768, where Linux takes the ports from that it picks itself: what else runs on the machine
+    does not get one of them while Airflow starts.
+    """
+    sockets: list[socket.socket] = []
     try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
+        for port in random.SystemRandom().sample(range(20_000, 32_768), 1_000):
+            s = socket.socket()
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                s.close()
+                continue
+            sockets.append(s)
+            if len(sockets) == count:
+                return [s.getsockname()[1] for s in sockets]
+        raise AirflowWorldError(f"No {count} free ports from 20000 to 32767 on 127.0.0.1")
     finally:
         for s in sockets:
             s.close()

@@ -105,6 +105,18 @@ def pytest_unconfigure() -> None:
     _HOME.cleanup()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together where several processes run them, as `make test` does.
+
+    Whole Airflows run one after the other, in one of the processes, and begin first, as they take longest.
+    """
+    if config.pluginmanager.hasplugin("xdist"):  # not in `make matrix`, which runs two cells at a time
+        for item in items:
+            whole = item.get_closest_marker("whole_airflow")
+            item.add_marker(pytest.mark.xdist_group("whole_airflow" if whole else item.path.name))
+        items.sort(key=lambda item: item.get_closest_marker("whole_airflow") is None)
+
+
 @pytest.fixture(scope="session")
 def migrated() -> None:
     """Make the tables of the tests' Airflow, for tests that need a database."""
