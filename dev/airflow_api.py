@@ -96,6 +96,11 @@ class AirflowApi:
         options = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
         self._call("POST", self._address("dags", dag_id, "clearTaskInstances"), json=options)
 
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Choose an option for a task that waits for a person."""
+        path = self._address("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "-1", "hitlDetails")
+        self._call("PATCH", path, json={"chosen_options": [option]})
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Where a run is: queued, running, success or failed."""
         return str(self._call("GET", self._address("dags", dag_id, "dagRuns", run_id))["state"])

@@ -7,7 +7,9 @@ fetched on its own: one that fails holds up no other, and can be cleared alone.
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG, Param, task, task_group
+from typing import Any
+
+from airflow.sdk import DAG, Param, task, task_group  # Airflow 2: airflow.providers.common.compat.sdk
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
@@ -19,20 +21,26 @@ with DAG(
     tags=["twinsync", "example"],
     doc_md=__doc__,
     params={
-        "texts": Param(["早上好。", "Good afternoon.", "Guten Abend."], type="array"),
+        "texts": Param(
+            {"morning": "早上好。", "afternoon": "Good afternoon.", "evening": "Guten Abend."},
+            type="object",
+            description="The name of each video, and its text",
+        ),
         "folder": Param("/tmp/twinsync", type="string"),  # noqa: S108  # an example's
     },
 ) as dag:
-
-    @task
-    def texts(params: dict[str, list[str]]) -> list[str]:
-        """Give the texts of this run."""
-        return params["texts"]
-
     # [START howto_twinsync_mapped]
+    @task
+    def rows(params: dict[str, Any], run_id: str) -> list[dict[str, str]]:
+        """Return the text and the file of each video."""
+        return [
+            {"text": text, "destination": f"{params['folder']}/{run_id}-{name}.mp4"}
+            for name, text in params["texts"].items()
+        ]
+
     @task_group
-    def video(text: str) -> None:
-        """Make the video of one text."""
+    def video(text: str, destination: str) -> None:
+        """Make the video of one row."""
         submit = TwinSyncSubmitOperator(
             task_id="submit",
             text=text,
@@ -45,10 +53,10 @@ with DAG(
             task_id="fetch",
             result_url=wait.output,
             twinsync_task_id=submit.output,
-            destination="{{ params.folder }}/{{ run_id }}-{{ ti.map_index }}.mp4",
+            destination=destination,
             retries=3,
         )
 
     # A group and not three mapped tasks: those would each wait for all of the one before, and need all of it.
-    video.expand(text=texts())
+    video.expand_kwargs(rows())
     # [END howto_twinsync_mapped]

@@ -7,7 +7,7 @@ the address of the video as its XCom `result_url`. A job that fails is submitted
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG, Param
+from airflow.sdk import DAG, Param  # Airflow 2: airflow.providers.common.compat.sdk
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 

@@ -7,7 +7,7 @@ fetches by the hook.
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param, task  # Airflow 2: airflow.providers.common.compat.sdk
 
 from airflow_provider_twinsync.exceptions import RejectedError, airflow_errors
 from airflow_provider_twinsync.hooks import TwinSyncHook

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, Asset, Param, task
+from airflow.sdk import DAG, Asset, Param, task  # Airflow 2: airflow.providers.common.compat.sdk
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
@@ -58,7 +58,8 @@ with DAG(
     def publish(**context: Any) -> list[dict[str, Any]]:
         """Give the videos that this run is about: more than one, if several came before it began."""
         # The second name is that of Airflow 2.
-        events = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
+        old = context.get("triggering_dataset_events")  # noqa: AIR301
+        events = context.get("triggering_asset_events") or old or {}
         return [event.extra for of_one_asset in events.values() for event in of_one_asset]
 
     publish()

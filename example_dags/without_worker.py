@@ -7,7 +7,7 @@ takes Airflow 3.3; on an earlier one a worker begins and ends each wait, and its
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param, task  # Airflow 2: airflow.providers.common.compat.sdk
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor

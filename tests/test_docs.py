@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import EXAMPLES
 
 from airflow_provider_twinsync import exceptions
 from airflow_provider_twinsync.connection import _EXTRAS
@@ -131,6 +132,6 @@ def test_the_tests_for_dags_pass(migrated):
     """As they are shown: with the plugin, and an Airflow of their own."""
     folder = DOCS / "howto" / "testing"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, folder]
-    environment = os.environ | {"PYTHONPATH": str(CHECKOUT / "example_dags")}
+    environment = os.environ | {"PYTHONPATH": str(EXAMPLES)}
     ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
     assert re.search(r"(?m)^4 passed", ran.stdout), ran.stdout

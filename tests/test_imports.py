@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import AIRFLOW_VERSION, CHECKOUT, DEPRECATIONS
+from conftest import AIRFLOW_VERSION, DEPRECATIONS, EXAMPLES
 
 import airflow_provider_twinsync
 
@@ -91,7 +91,7 @@ else:
 
 
 @pytest.mark.parametrize(
-    "example", [None, *sorted((CHECKOUT / "example_dags").glob("*.py"))], ids=lambda path: path and path.name
+    "example", [None, *sorted(EXAMPLES.glob("*.py"))], ids=lambda path: path and path.name
 )
 def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> None:
     """Every module and every example DAG; below Airflow 3.3 what is ours alone, as Airflow has its own."""

@@ -1,6 +1,7 @@
 """Waits without a worker, on a real Airflow: one run of one DAG, and what became of each of its sensors.
 
-At its end the same Airflow runs an example: a video whose asset starts another DAG.
+At its end the same Airflow runs two examples: a video whose asset starts another DAG, and one that a person
+approves.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DAGS = Path(__file__).with_name("without_worker_dags")
-EXAMPLE = Path(__file__).parents[1] / "example_dags" / "publish_when_ready.py"
+EXAMPLES = Path(__file__).parents[1] / "example_dags"
 DAG_ID = "waits"
 KEY = "without-worker-7c10"
 TIME_LIMIT_S = 300.0
@@ -72,6 +73,8 @@ class Result:
     published: list[dict[str, Any]]
     fetched: dict[str, Any]
     published_job: str
+    answered: dict[str, dict[str, str | None]]  # the states of the tasks, by the answer
+    approved: str
 
     def __getitem__(self, name: str) -> Seen:
         return self.tasks[name]
@@ -110,12 +113,40 @@ def look(airflow: AirflowWorld, run_id: str) -> dict[str, Seen]:
     return seen
 
 
+def ask_a_person(airflow: AirflowWorld, folder: Path) -> dict[str, str]:
+    """Run the example of an approval once for each answer; returns the runs by their answers."""
+    dag_id = "twinsync_approve"
+    airflow.wait_for_dag(dag_id)
+    airflow.api.unpause(dag_id)
+    runs = {
+        answer: airflow.api.trigger(dag_id, {"destination": str(folder / f"{answer}.mp4")})
+        for answer in ("Approve", "Reject")
+    }
+    for answer, run_id in runs.items():
+
+        def state(task_id: str, run_id: str = run_id) -> str | None:
+            tasks = airflow.api.task_states(dag_id, run_id)
+            return next(task.state for task in tasks if task.task_id == task_id)
+
+        wait_until(airflow, lambda: state("approve") == "awaiting_input", "nobody is asked")
+        assert state("publish") is None
+        airflow.api.answer(dag_id, run_id, "approve", answer)
+    for run_id in runs.values():
+        wait_until(
+            airflow,
+            lambda run_id=run_id: airflow.api.run_state(dag_id, run_id) in ("success", "failed"),
+            "a run that was answered does not end",
+        )
+    return runs
+
+
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """Run all of it once: jobs finish when every wait for them has begun; then one task is cleared."""
     folder = tmp_path_factory.mktemp("without-worker")
     home, dags = folder / "airflow", shutil.copytree(DAGS, folder / "dags")
-    shutil.copy(EXAMPLE, dags)
+    for example in ("publish_when_ready.py", "approve.py"):
+        shutil.copy(EXAMPLES / example, dags)
     with (
         Emulator(key=KEY) as quick,
         Emulator(key=KEY) as slow,
@@ -180,6 +211,13 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
         wait_until(airflow, lambda: bool(publishing()), "the video starts no other DAG")
         published = airflow.api.xcom("twinsync_publish_video", publishing()[0], "publish")
         fetched = airflow.api.xcom("twinsync_make_video", made, "fetch")
+        published_job = list(quick.world.tasks)[-1]
+        runs = ask_a_person(airflow, folder)
+        answered = {
+            answer: {task.task_id: task.state for task in airflow.api.task_states("twinsync_approve", of_it)}
+            for answer, of_it in runs.items()
+        }
+        approved = airflow.api.xcom("twinsync_approve", runs["Approve"], "publish")
     return Result(
         tasks,
         history,
@@ -191,7 +229,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
         cleared,
         published,
         fetched,
-        list(quick.world.tasks)[-1],
+        published_job,
+        answered,
+        approved,
     )
 
 
@@ -328,3 +368,14 @@ def test_a_video_starts_the_dag_that_waits_for_it_and_says_which_it_is(result: R
     assert re.fullmatch("[0-9a-f]{32}", fingerprint)
     assert event == {**result.fetched, "twinsync_task_id": result.published_job}
     assert Path(event["path"]).stat().st_size == event["bytes"]
+
+
+def test_a_person_approves_a_video_or_rejects_it(result: Result) -> None:
+    """The example: the task after the approval has the video, or is skipped."""
+    fetched = dict.fromkeys(["submit", "wait", "fetch", "approve"], "success")
+    assert result.answered == {
+        "Approve": {**fetched, "publish": "success"},
+        "Reject": {**fetched, "publish": "skipped"},
+    }
+    assert Path(result.approved).name == "Approve.mp4"
+    assert Path(result.approved).stat().st_size
