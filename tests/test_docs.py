@@ -25,6 +25,9 @@ DOCS = CHECKOUT / "docs"
 PACKAGE = Path(exceptions.__file__).parent
 
 
+PAGES = [CHECKOUT / "README.md", *DOCS.glob("*.md"), *DOCS.glob("howto/*.md")]
+
+
 def page(name: str) -> str:
     return (DOCS / f"{name}.md").read_text(encoding="utf-8")
 
@@ -135,3 +138,35 @@ def test_the_tests_for_dags_pass(migrated):
     environment = os.environ | {"PYTHONPATH": str(EXAMPLES)}
     ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
     assert re.search(r"(?m)^4 passed", ran.stdout), ran.stdout
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("howto/*.md")), ids=lambda path: path.stem)
+def test_every_how_to_is_found(path):
+    """From the first page of the site, its menu, and the README."""
+    assert f"](howto/{path.name})" in page("index")
+    assert f"\nhowto/{path.stem}\n" in page("index")
+    assert f"](docs/howto/{path.name})" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_no_page_installs_from_the_index_before_there_is_a_release(path):
+    """A page that names the package to pip says that it is not published, and what to install instead."""
+    text = path.read_text(encoding="utf-8")
+    if re.search(r"pip install '?airflow-provider-twinsync", text):
+        assert "is not published yet" in text
+        assert "checkout" in text
+    assert not re.search(r"(?m)^\$ pip install '?airflow-provider-twinsync", text)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_dag_that_is_shown_has_the_imports_of_both_airflows(path):
+    """Those of Airflow 3, with those of Airflow 2 beside."""
+    shown = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.S)
+    lines = [line for code in shown for line in code.splitlines() if re.match(r"from airflow[. ]", line)]
+    assert [line for line in lines if not re.match(r"from airflow\.sdk import .*  # Airflow 2: ", line)] == []
+
+
+@pytest.mark.parametrize("name", ["photos", "approve", "many_videos"])
+def test_a_warning_about_money_is_the_first_thing_on_its_page(name):
+    """In bold, under the heading."""
+    assert re.match(r"# .*\n\n\*\*", page(f"howto/{name}"))

@@ -26,9 +26,9 @@ NEEDS = {"approve": (3, 1)}
 FETCHED = ("video.fetch", "success")
 
 
-def module(name: str):
+def module(name: str, folder: Path = EXAMPLES):
     """Import an example as Airflow does: from its file."""
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -143,6 +143,40 @@ def test_one_text_of_many_that_fails_holds_up_no_other(emulator, tmp_path):
     fetched = [ti.map_index for ti in run.get_task_instances() if (ti.task_id, ti.state) == FETCHED]
     names = {f"{run.run_id}-{list(texts)[index]}.mp4" for index in fetched}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+FLAT = """
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
+from airflow_provider_twinsync.sensors import TwinSyncSensor
+
+with DAG("flat", schedule=None) as dag:
+    submit = TwinSyncSubmitOperator.partial(
+        task_id="submit", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural"
+    ).expand(text=["word " * 151, "Two.", "Three."])
+    TwinSyncSensor.partial(task_id="wait", trigger_rule="all_done", timeout=60).expand(
+        twinsync_task_id=submit.output
+    )
+"""
+
+
+def test_rows_that_are_mapped_one_task_at_a_time_move_after_a_failure(emulator, monkeypatch, tmp_path):
+    """Which the page about many videos warns of: the first wait has the job of the second row."""
+    (tmp_path / "flat.py").write_text(FLAT)
+    bundle = {
+        "name": "flat",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(tmp_path)},
+    }
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+    run = module("flat", tmp_path).dag.test()
+    waits = {ti.map_index: ti.state for ti in run.get_task_instances() if ti.task_id == "wait"}
+    assert waits == {0: "success", 1: "success"}
+    texts = {f"{emulator.url}/example/{job.id}.mp4": job.text for job in emulator.world.tasks.values()}
+    found = [texts[address] for address in xcoms(run, "wait")]
+    assert sorted(found) == ["Three.", "Two."]
+    assert found == [emulator.world.tasks[job].text for job in xcoms(run, "submit")]
 
 
 def test_the_photo_from_a_bucket_is_signed_for_the_service(emulator, tmp_path, monkeypatch, moto_port):  # noqa: F811
