@@ -169,6 +169,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
         before, cpu_before_s, began = await self.control.ask("stats"), cpu_s(), time.monotonic()
         asks = self.arguments.contender != "sleep"
         waited_before_s = self.heart.waits.read_s()
+        full_before, survivors_before = self.heart.full_collections, self.heart.survivors
         await asyncio.sleep(self.arguments.window_s)
         # Who cannot keep up asks in bursts: over too short a window its CPU time a poll would be chance.
         while asks and time.monotonic() - began < self.arguments.window_s + LIMIT_S:
@@ -180,6 +181,8 @@ class Client(TriggerRunner):  # type: ignore[misc]
         stalls, after = self.heart.read("steady"), await self.control.ask("stats")
         self.found |= stalls | {
             "core_waited_s": waited_s,
+            "full_collections": self.heart.full_collections - full_before,
+            "survivors": self.heart.survivors - survivors_before,
             "window_s": window_s,
             "cpu_s": used_s,
             "polls": after["polls"] - before["polls"],

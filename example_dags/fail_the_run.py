@@ -52,7 +52,7 @@ with DAG(
     @task(trigger_rule="all_done")
     def summary(ti: Any) -> str:
         """Run after all rows, also if some failed; return the paths of the videos that there are."""
-        fetched = ti.xcom_pull(task_ids=["video.fetch"])  # in a list, as without it one value alone comes bare
+        fetched = ti.xcom_pull(task_ids=["video.fetch"])  # in a list: the result is one, too
         return ", ".join(video["path"] for video in fetched if video)
 
     @task(trigger_rule="one_failed", retries=0)

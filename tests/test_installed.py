@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -30,6 +31,27 @@ def test_a_command_in_the_checkout() -> None:
     loaded = [line for line in done.stderr.splitlines() if "airflow_provider_twinsync/__init__.py" in line]
     assert loaded
     assert all(TESTED in line for line in loaded)
+
+
+@pytest.mark.skipif(not os.environ.get("TWINSYNC_TEST_INSTALLED"), reason="another environment than make's")
+def test_what_is_installed_is_compiled() -> None:
+    """Without bytecode every process would compile Airflow, where PYTHONDONTWRITEBYTECODE is set."""
+    for package in (airflow_provider_twinsync, importlib.import_module("airflow.sdk")):
+        modules = list(Path(package.__file__ or "").parent.rglob("*.py"))
+        missing = [path for path in modules if not Path(importlib.util.cache_from_source(str(path))).exists()]
+        assert modules
+        assert missing == []
+
+
+@pytest.mark.whole_airflow
+def test_the_benchmarks_bring_nothing_into_the_environment_of_the_tests() -> None:
+    """The providers that they compare with import OpenLineage, which a test rules out."""
+    command = ["make", "--dry-run", "--always-make", "bench"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    installs = [line for line in done.stdout.replace("\\\n", " ").splitlines() if "--group bench" in line]
+    assert installs
+    assert [line for line in installs if "--python .venv-bench/bin/python" not in line] == []
 
 
 @pytest.mark.whole_airflow

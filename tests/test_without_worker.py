@@ -217,7 +217,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
             answer: {task.task_id: task.state for task in airflow.api.task_states("twinsync_approve", of_it)}
             for answer, of_it in runs.items()
         }
-        approved = airflow.api.xcom("twinsync_approve", runs["Approve"], "publish")
+        approved = ""
+        if answered["Approve"]["publish"] == "success":
+            approved = airflow.api.xcom("twinsync_approve", runs["Approve"], "publish")
     return Result(
         tasks,
         history,
