@@ -43,8 +43,8 @@ LEGEND = (
     "CPU time; full GCs are its collections of all objects, and 'objects a poll' what each poll leaves "
     "behind for them. kB is what a trigger holds beyond one that only sleeps. File descriptors are the "
     "most at any time, beyond those before the start. 'event' is the 99th percentile of the time from the "
-    "service's answer to the trigger's event. 'core waited for' is the share of the time in which the client wanted "
-    "its core and others had it: polls that were not made are their doing too if it is not small."
+    "service's answer to the trigger's event. 'core waited for' is the share of the time in which the client "
+    "wanted its core and others had it: polls that were not made are their doing too if it is not small."
 )
 
 
