@@ -301,9 +301,10 @@ def shown_address(value: Any) -> str:
 
 def shown_text(value: Any) -> str:
     """Show an argument to a person: on one line, shortened, and with its type if it is no text."""
-    shown = repr(value)
     if isinstance(value, str):
-        return shown if len(shown) <= 80 else shown[:80] + "…"
+        shown = repr(value[:81])  # a text may be a megabyte
+        return shown if len(shown) <= 80 else f"{shown[:80]}…{shown[0]}"
+    shown = repr(value)
     return f"{one_line(shown, 80)} ({type(value).__name__})"
 
 
@@ -316,3 +317,9 @@ def one_line(text: str, limit: int = 300) -> str:
             character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
         )
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def sentence(text: str) -> str:
+    """Return a text that another sentence may follow: ``sentence("HTTP 500")`` is ``HTTP 500.``."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?", "。", "…")) else f"{text}."

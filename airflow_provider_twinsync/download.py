@@ -23,7 +23,7 @@ from airflow_provider_twinsync.exceptions import (
     StatusError,
 )
 from airflow_provider_twinsync.fragment import writing
-from airflow_provider_twinsync.mp4 import HEAD_BYTES, ends_with_a_box, is_mp4
+from airflow_provider_twinsync.mp4 import HEAD_BYTES, duration_s, ends_with_a_box, is_mp4
 from airflow_provider_twinsync.peers import is_admitted, kind_of, literal_address
 from airflow_provider_twinsync.protocol import TaskState
 from airflow_provider_twinsync.senders import (
@@ -60,14 +60,16 @@ _GONE = "There is no video to be had of this job: another one takes another subm
 class Download(TypedDict):
     """What was fetched.
 
-    ``path`` is where it lies, ``bytes`` its size, ``sha256`` its checksum in hexadecimal digits, and
-    ``content_type`` what the server called it.
+    ``path`` is where it lies, ``bytes`` its size, ``sha256`` its checksum in hexadecimal digits,
+    ``content_type`` what the server called it, and ``duration_s`` how long it plays, in seconds, or None where
+    the file does not say.
     """
 
     path: str
     bytes: int
     sha256: str
     content_type: str
+    duration_s: float | None
 
 
 def fetch(
@@ -103,6 +105,7 @@ def fetch(
                 bytes=fragment.received,
                 sha256=fragment.sha256.hexdigest(),
                 content_type=fragment.content_type,
+                duration_s=duration_s(fragment.file, fragment.received),
             )
     except (DownloadInterruptedError, DownloadRefusedError) as error:
         job = f"TwinSync job {twinsync_task_id}"

@@ -88,6 +88,7 @@ class UncertainSubmitError(TwinSyncError):
     def __init__(self, what: str, advice: str = "") -> None:
         super().__init__(f"{what} {advice}" if advice else what)
         self.what = what
+        self.advice = advice
 
 
 class StatusError(_LaterError):

@@ -12,9 +12,10 @@ from airflow import __version__
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_twinsync.connection import DEFAULT_REQUEST_TIMEOUT_S
+from airflow_provider_twinsync.durations import checked_seconds
 from airflow_provider_twinsync.events import BACKSTOP_S
 from airflow_provider_twinsync.exceptions import UsageError
-from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink, place_of, set_shown_link
+from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink, is_shown, place_of, set_shown_link
 from airflow_provider_twinsync.templates import NeedsWorkerError, as_template, check_template
 
 if TYPE_CHECKING:
@@ -125,8 +126,11 @@ def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
     """Give the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
 
     :param wait: the other arguments of :func:`start_args`, which are the sensor's.
-    :raises UsageError: the triggerer cannot render an id.
+    :raises UsageError: the triggerer cannot render an id, or a time is negative or not finite.
     """
+    for name in ("timeout", "execution_timeout", "poke_interval", "max_wait"):
+        if wait[name] is not None:
+            checked_seconds(name, wait[name])
     arguments = {**wait, "start_from_trigger": True}
     if not _HAS_IT or _why_not_picked_up():  # Airflow 2.11 would start it with the template as the id
         return arguments
@@ -210,8 +214,9 @@ def set_link(ti: Any, url: str) -> None:
     """Store where the link of a task leads, also where a worker does when it leaves a task; blocks."""
     from airflow.providers.common.compat.sdk import XCom
 
-    XCom.set(key=LINK_KEY, value=url, **place_of(ti))
-    set_shown_link(ti, url)
+    if is_shown(url):
+        XCom.set(key=LINK_KEY, value=url, **place_of(ti))
+        set_shown_link(ti, url)
 
 
 def _seconds(duration: timedelta | float) -> float:

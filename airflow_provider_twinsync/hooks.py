@@ -323,7 +323,7 @@ class TwinSyncHook(BaseHook):
         :param keep_part: after an interruption, leave what has arrived for a call with the same destination
             and job (or address, if no job is given), beside a local destination or in the temporary folder;
             else nothing is left.
-        :return: where it lies, its size in bytes, its SHA-256 and its content type.
+        :return: where it lies, its size in bytes, its SHA-256, its content type, and how long it plays, in seconds.
         :raises UsageError: an argument or the connection is wrong, or the destination cannot be written.
         :raises DownloadRefusedError: the address is not allowed, leads into an inner network where the
             service is not, or gives something that is not wanted.

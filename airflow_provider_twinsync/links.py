@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import airflow_provider_twinsync.requirements  # noqa: F401
 
@@ -20,20 +20,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINK_KEY = "twinsync_link"
+#: Longer than any address that a browser takes; a signed one has 2,000 characters.
+_MAX_CHARACTERS = 8000
 
 
-def push_link(context: Context, url: str) -> None:
-    """Set where the link leads: to the job's status first, and then to the video."""
-    push_xcom(context, LINK_KEY, url)
-    # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed had none.
-    if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
-        with _or_told(key, url):
-            from airflow.sdk.bases.xcom import BaseXCom
-
-            if XCom is BaseXCom:  # the same, and the unit test of a DAG needs no supervisor
-                context["ti"].xcom_push(key=key, value=url)
-            else:
-                set_shown_link(context["ti"], url)
+def is_shown(url: Any) -> TypeGuard[str]:
+    """Return whether a link may lead there: a browser runs a ``javascript:`` address."""
+    return is_http_url(url) and len(url) <= _MAX_CHARACTERS
 
 
 def push_xcom(context: Context, key: str, value: Any) -> None:
@@ -42,11 +35,50 @@ def push_xcom(context: Context, key: str, value: Any) -> None:
         context["ti"].xcom_push(key=key, value=value)
 
 
+def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str, url: str) -> None:
+    """Let the link of the submit that made a job lead to its video too; never fails.
+
+    Airflow has no call for what the web server shows of another task but to set its XCom. Only a submit
+    upstream is found, with this task's map index, or without one.
+
+    :param context: of the task that has seen the video.
+    :param task: that task.
+    """
+    if not is_shown(url):
+        return
+    ti = context["ti"]
+    try:
+        for submit in task.get_flat_relatives(upstream=True):
+            if not getattr(getattr(submit, "operator_class", submit), "makes_jobs", False):
+                continue
+            index = ti.map_index if _is_mapped(submit) else -1
+            if _is_mapped(submit) and not _is_mapped(task, ti):
+                continue
+            found = ti.xcom_pull(task_ids=submit.task_id, map_indexes=index)
+            if found == twinsync_task_id:
+                place = {**place_of(ti), "task_id": submit.task_id, "map_index": index}
+                if hasattr(TwinSyncVideoLink(), "xcom_key"):
+                    _set_shown(url, place)
+                else:  # Airflow 2 asks `get_link`
+                    XCom.set(key=LINK_KEY, value=url, **place)
+    except Exception as error:  # a later Airflow may not let a task do this
+        log.debug("The link of the submit task could not be set: %s", error)
+
+
+def _is_mapped(task: Any, ti: Any = None) -> bool:
+    group = task.get_closest_mapped_task_group()
+    return bool(task.is_mapped or group is not None or getattr(ti, "map_index", -1) not in (-1, None))
+
+
 def set_shown_link(ti: Any, url: str) -> None:
     """Store the link where Airflow 3's web server looks: in the database, whatever the backend of XComs."""
+    _set_shown(url, place_of(ti))
+
+
+def _set_shown(url: str, place: dict[str, Any]) -> None:
     from airflow.sdk.bases.xcom import BaseXCom
 
-    BaseXCom.set(key=TwinSyncVideoLink().xcom_key, value=url, **place_of(ti))
+    BaseXCom.set(key=TwinSyncVideoLink().xcom_key, value=url, **place)
 
 
 def place_of(ti: Any) -> dict[str, Any]:
@@ -70,9 +102,36 @@ class TwinSyncVideoLink(BaseOperatorLink):
     name = "TwinSync video"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey, **kwargs: Any) -> str:
-        """Give the address, or an empty text where there is none: a page is not broken by a missing link."""
+        """Return the address, or an empty text where there is none: a page is not broken by a missing link."""
+        # Airflow 3 asks in the worker, at the end of each try, and logs an error for an XCom that is not there.
+        if not getattr(operator, "is_linked", True):
+            return ""
         try:
             url = XCom.get_value(ti_key=ti_key, key=LINK_KEY)
         except Exception:  # whatever is wrong, the page must show
             return ""
-        return url if isinstance(url, str) else ""
+        return url if is_shown(url) else ""
+
+
+class Linked:
+    """A task with the link; for the bases of an operator."""
+
+    operator_extra_links = (TwinSyncVideoLink(),)
+    #: Whether the task has set where its link leads, in this try.
+    is_linked = False
+
+    def push_link(self, context: Context, url: str) -> None:
+        """Set where the link leads: to the job's status first, and then to the video."""
+        if not is_shown(url):
+            return
+        self.is_linked = True
+        push_xcom(context, LINK_KEY, url)
+        # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed had none.
+        if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
+            with _or_told(key, url):
+                from airflow.sdk.bases.xcom import BaseXCom
+
+                if XCom is BaseXCom:  # the same, and the unit test of a DAG needs no supervisor
+                    context["ti"].xcom_push(key=key, value=url)
+                else:
+                    set_shown_link(context["ti"], url)

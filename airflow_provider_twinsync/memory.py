@@ -1,19 +1,77 @@
-"""What a submit task remembers across its tries, so that a retry or a clear does not pay again.
+"""The submit record: what a submit task remembers across its tries, so that a retry does not pay again.
 
-Airflow 3.3 and later give a task a store that outlives its tries (``context["task_state_store"]``). A mark
-goes into it before the POST, and the job's id right after: a mark without an id is a try that was ended in
-between, or could not know how its submit ended.
+Airflow 3.3 and later give a task a store that outlives its tries (``context["task_state_store"]``). A record
+goes into it before the POST (the intent), and the job's id right after: an intent without an id is a try that
+ended in between, or could not know how its submit ended.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from airflow_provider_twinsync.arguments import checked_task_id, one_line
+from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 
 log = logging.getLogger(__name__)
 
 STORE_KEY = "twinsync_submit"
+#: How a person deletes the record, in the words of Airflow 3.3.2; its command line has no way.
+HOW_TO_DELETE = (
+    f"delete the entry {STORE_KEY} of this task instance's state store: in the web UI on its tab "
+    "'Task State Store', or with Airflow's REST API, "
+    f"DELETE .../taskInstances/{{task_id}}/state-store/{STORE_KEY}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A submit record as it was found, of which everything may be damaged.
+
+    :param is_there: whether there is one at all.
+    :param is_damaged: it can not be read, so it may stand for a job.
+    :param twinsync_task_id: the job, if its id is known.
+    :param inputs: the fingerprint of what was submitted.
+    :param shown: the same for a person.
+    :param marked_at: when the submit began, as an ISO 8601 text.
+    :param told_at_max_tries: the ``max_tries`` of the try that told a person of an uncertain submit.
+    :param made_no_job: the submit is over, and nothing was accepted.
+    """
+
+    is_there: bool = False
+    is_damaged: bool = False
+    twinsync_task_id: str | None = None
+    inputs: str | None = None
+    shown: str = "inputs that are not known any more"
+    marked_at: str = "a time that is not known any more"
+    told_at_max_tries: int | None = None
+    made_no_job: bool = False
+
+    @classmethod
+    def read(cls, found: Any) -> Record:
+        """Read what the store has; ``Record.read(None)`` is that of a task that never submitted."""
+        if found is None:
+            return cls()
+        if not isinstance(found, dict):
+            return cls(is_there=True, is_damaged=True)
+        job, inputs, told = found.get("twinsync_task_id"), found.get("inputs"), found.get("told_at_max_tries")
+        made_no_job = found.get("made_no_job", False)
+        known = _job(job)
+        texts = {name: one_line(found[name]) for name in ("shown", "marked_at") if _is_text(found.get(name))}
+        return cls(
+            is_there=True,
+            is_damaged=not _is_text(inputs)
+            or (job is not None and known is None)
+            or not isinstance(made_no_job, bool),
+            twinsync_task_id=known,
+            inputs=inputs if _is_text(inputs) else None,
+            # A bool is an int to Python, and no count.
+            told_at_max_tries=told if type(told) is int else None,
+            made_no_job=made_no_job is True and job is None,
+            **texts,
+        )
 
 
 class Memory:
@@ -24,6 +82,7 @@ class Memory:
     :param shown: the same for a person.
     :param max_tries: Airflow's count of the tries that this task may have: a retry leaves it as it is, and a
         clear raises it. So a task that a person has cleared is told from one that Airflow runs again.
+    :raises UnavailableError: the store cannot be read: that is not the same as a store without a record.
     """
 
     def __init__(self, store: Any, inputs: str, shown: str, max_tries: int) -> None:
@@ -31,40 +90,41 @@ class Memory:
         self._inputs = inputs
         self._shown = shown
         self._max_tries = max_tries
-        found = store.get(STORE_KEY) if store is not None else None
-        self._found: dict[str, Any] | None = found if isinstance(found, dict) or found is None else {}
+        self._found = self._read()
+        self.record = Record.read(self._found)
         self._entry = self._found
+
+    def _read(self) -> Any:
+        if self._store is None:
+            return None
+        try:
+            return self._store.get(STORE_KEY)
+        except Exception as error:  # of Airflow, or of any backend of the store
+            raise UnavailableError(
+                "Airflow's task state store could not be read, and a record of an earlier submit may be in it "
+                f"({type(error).__name__}: {one_line(str(error))}). Nothing was sent. If every try ends so, {HOW_TO_DELETE}."
+            ) from None
 
     @property
     def twinsync_task_id(self) -> str | None:
-        """The job that an earlier try made, if it is known."""
-        return job_of(self._found)
+        """The job that an earlier try made, if that is certain."""
+        return None if self.record.is_damaged else self.record.twinsync_task_id
 
     @property
     def is_of_these_inputs(self) -> bool:
         """Whether the earlier try submitted what this one would."""
-        return self._found is not None and self._found.get("inputs") == self._inputs
+        return self.record.inputs == self._inputs
 
     @property
     def is_unresolved(self) -> bool:
         """Whether an earlier try submitted, did not learn the end, and no person has decided since.
 
-        An entry that cannot be read is taken for such a one: it may stand for a job.
+        A damaged record is taken for such a one: it may stand for a job.
         """
-        if self._found is None or self.twinsync_task_id:
+        record = self.record
+        if not record.is_there or record.made_no_job or self.twinsync_task_id:
             return False
-        told = self._found.get("told_at_max_tries")
-        return not (isinstance(told, int) and told < self._max_tries)
-
-    @property
-    def unresolved_since(self) -> str:
-        """When that try began to submit, as an ISO 8601 text."""
-        return str((self._found or {}).get("marked_at") or "a time that is not known any more")
-
-    @property
-    def unresolved_job(self) -> str:
-        """What that try submitted, for a person: this try's inputs may be others."""
-        return str((self._found or {}).get("shown") or "inputs that are not known any more")
+        return record.told_at_max_tries is None or record.told_at_max_tries >= self._max_tries
 
     def mark(self) -> None:
         """Note that a submit begins. A store that fails here fails the task, before anything is paid."""
@@ -94,33 +154,46 @@ class Memory:
     def tell(self) -> None:
         """Note that a person is told of an uncertain submit: who then clears the task wants it sent.
 
-        The mark stays until then. Were it removed here, a worker that dies before Airflow knows that the task
-        has failed would be followed by a retry that pays again.
+        The intent stays until then. Were it removed here, a worker that dies before Airflow knows that the
+        task has failed would be followed by a retry that pays again. What is damaged is not kept: it may be
+        as large as nothing that can be stored.
         """
         if self._store is not None:
-            self._entry = {**(self._entry or {}), "told_at_max_tries": self._max_tries}
-            self._try_to("It could not be noted that this was told: it is told once more after a clear")
+            kept = {} if self.record.is_damaged and self._entry is self._found else self._entry or {}
+            self._entry = {**kept, "told_at_max_tries": self._max_tries}
+            self._try_to(
+                "It could not be noted that this was told: it is told once more after a clear. If that goes on, "
+                + HOW_TO_DELETE
+            )
 
     def forget(self) -> None:
         """Note that this try's submit is over and made no job: what was known before counts again."""
         if self._store is not None:
-            self._entry = self._found if self.twinsync_task_id else None
+            ended = {"inputs": self._inputs, "twinsync_task_id": None, "made_no_job": True}
+            self._entry = self._found if self.twinsync_task_id else ended
             self._try_to("It could not be noted that no job was made: the next try calls this one uncertain")
 
     def _try_to(self, otherwise: str) -> bool:
         """Store the entry as it is now; where that fails, what the task knows is worth more."""
         try:
-            if self._entry is None:
-                self._store.delete(STORE_KEY)
-            else:
-                self._store.set(STORE_KEY, self._entry)
+            self._store.set(STORE_KEY, self._entry)
         except Exception as error:
-            log.warning("%s (%s).", otherwise, error)
+            log.warning("%s (%s).", otherwise, one_line(str(error)))
             return False
         return True
 
 
 def job_of(entry: Any) -> str | None:
-    """Give the job that an entry of the store names, if it does."""
-    job = entry.get("twinsync_task_id") if isinstance(entry, dict) else None
-    return job if isinstance(job, str) and job else None
+    """Return the job that an entry of the store names, if it does."""
+    return _job(entry.get("twinsync_task_id")) if isinstance(entry, dict) else None
+
+
+def _job(value: Any) -> str | None:
+    try:
+        return checked_task_id(value)
+    except UsageError:
+        return None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)

@@ -18,18 +18,21 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_twinsync.arguments import check_constants, checked_task_id, is_http_url
+from airflow_provider_twinsync.arguments import check_constants, checked_task_id, is_http_url, sentence
+from airflow_provider_twinsync.durations import checked_seconds
 from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
     StatusError,
     UncertainSubmitError,
+    UsageError,
     airflow_errors,
 )
+from airflow_provider_twinsync.fields import TextFields
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.lineage import openlineage, pull_inputs, push_inputs, tell_assets
-from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
-from airflow_provider_twinsync.memory import STORE_KEY, Memory, job_of
+from airflow_provider_twinsync.links import Linked, push_xcom
+from airflow_provider_twinsync.memory import HOW_TO_DELETE, STORE_KEY, Memory, job_of
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.polling import Again, End, goes_on, shown_duration
 from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job, unresolved
@@ -45,23 +48,36 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync.download import Download
     from airflow_provider_twinsync.lineage import Inputs
+    from airflow_provider_twinsync.memory import Record
 
 _NEXT = "a TwinSyncSensor can wait for its video"
-_ADVICE = "Clear this task to wait for it again: it is remembered, and not paid for again."
+_ADVICE = (
+    "A retry of this task waits for the same job and pays nothing. Without a retry left, wait for this id with a "
+    "TwinSyncSensor."
+)
 _ADVICE_WITHOUT_MEMORY = (
     "Another try of this task would submit and pay again: wait for this id with a TwinSyncSensor instead."
 )
+#: The arguments that mean something only with wait_for_completion, and their defaults.
+_OF_A_WAIT = {
+    "deferrable": True,
+    "poke_interval": DEFAULT_POKE_INTERVAL_S,
+    "timeout": None,
+    "exponential_backoff": False,
+    "max_wait": None,
+}
 
 
-class TwinSyncSubmitOperator(BaseOperator):
+class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
     """Submit a text, a photo and a voice; the XCom ``return_value`` is the TwinSync task id (``str``).
 
     A submit costs money, so it is sent again only where nothing can have been accepted. If it is sent and no
     usable answer comes, a job may exist: the task then fails, skips its retries and says what to look for.
 
-    On Airflow 3.3 and later the task remembers its job across tries, clears included (as long as Airflow
-    keeps its task state): while the inputs, as rendered, are the same and the job has not failed, a rerun
-    takes it over and pays nothing. Below 3.3 every try submits.
+    On Airflow 3.3 and later the task remembers its job across tries, as long as Airflow keeps its task state:
+    while the inputs, as rendered, are the same and the job has not failed, a retry takes it over and pays
+    nothing. So does a clear on Airflow 3.3; a later Airflow may discard the state then, and the task submits.
+    Below 3.3 every try submits.
 
     With ``wait_for_completion`` the task also waits, and pushes the address of the video as the XCom
     ``result_url``; a job that failed is then submitted anew by a retry of the task. Where nothing is
@@ -71,7 +87,9 @@ class TwinSyncSubmitOperator(BaseOperator):
     ``{"twinsync_task_id", "fingerprint", "photo"}``.
 
     :param text: what the person in the photo says; at most 150 words, each Chinese or Japanese
-        character counting as one (templated).
+        character counting as one (templated). A text that ends in ``.txt`` is the name of a file, which is
+        looked for where Airflow looks for templates: in the folder of the DAG file, and in the DAG's
+        ``template_searchpath``.
     :param image_url: the http(s) address of the photo, which the service must be able to open (templated).
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural`` (templated).
     :param twinsync_conn_id: the connection (templated).
@@ -85,12 +103,18 @@ class TwinSyncSubmitOperator(BaseOperator):
         days: give one that fits.
     :param exponential_backoff: let the time between two looks double.
     :param max_wait: the most time between two looks, in seconds or as a ``timedelta``.
-    :raises ValueError: ``on_uncertain_submit`` is another word, a time is negative, or a text, photo or voice
-        that is no template can never be right. A template is checked when the task runs.
+    :raises ValueError: ``on_uncertain_submit`` is another word, a time is negative or not finite, an argument
+        of a wait is given and ``wait_for_completion`` is not, a task is given where its output should be, or a
+        text, photo or voice that is no template can never be right. A template is checked when the task runs.
     """
 
     template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")
-    operator_extra_links = (TwinSyncVideoLink(),)
+    template_ext: Sequence[str] = (".txt",)
+    # Airflow 2 shows it as text, and Airflow 3 by what it looks like.
+    template_fields_renderers = {"text": "doc"}  # noqa: RUF012  # as BaseOperator has it
+    file_field = "text"
+    #: What a download and a sensor know a submit by.
+    makes_jobs = True
     ui_color = "#c9e4ca"
 
     def __init__(
@@ -111,6 +135,8 @@ class TwinSyncSubmitOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if self.execution_timeout is not None:
+            checked_seconds("execution_timeout", self.execution_timeout)
         if on_uncertain_submit not in ("fail", "retry"):
             raise ValueError(
                 f"on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
@@ -128,12 +154,31 @@ class TwinSyncSubmitOperator(BaseOperator):
         self.deferrable = deferrable
         self.durable = durable
         self.on_uncertain_submit = on_uncertain_submit
-        self.poke_interval = _seconds("poke_interval", poke_interval)
-        self.timeout = _seconds(
+        self.poke_interval = checked_seconds("poke_interval", poke_interval)
+        self.timeout = checked_seconds(
             "timeout", conf.getfloat("sensors", "default_timeout") if timeout is None else timeout
         )
         self.exponential_backoff = exponential_backoff
-        self.max_wait = None if max_wait is None else timedelta(seconds=_seconds("max_wait", max_wait))
+        self.max_wait = None if max_wait is None else timedelta(seconds=checked_seconds("max_wait", max_wait))
+        self.check_given()
+        if not wait_for_completion:
+            given = {
+                "deferrable": deferrable,
+                "poke_interval": poke_interval,
+                "timeout": timeout,
+                "exponential_backoff": exponential_backoff,
+                "max_wait": max_wait,
+            }
+            # Airflow hands over what it took from default_args, which are of all tasks of a DAG, in the same way,
+            # and beside it what the default_args are.
+            usual = {**_OF_A_WAIT, **(kwargs.get("default_args") or {})}
+            if useless := [
+                name for name, value in given.items() if value not in (_OF_A_WAIT[name], usual[name])
+            ]:
+                raise UsageError(
+                    f"{', '.join(useless)} without wait_for_completion=True: this task does not wait. Give it to "
+                    "the TwinSyncSensor that does, or add wait_for_completion=True."
+                )
         self._job: str | None = None
         self._submitting = ""  # what a submit is of and since when, while one may be with the service
         self._is_remembered = False
@@ -141,6 +186,8 @@ class TwinSyncSubmitOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Submit, or take over what an earlier try submitted; then wait, if that is asked for."""
         began = time.monotonic()
+        with airflow_errors():
+            self.check_rendered()
         hook = TwinSyncHook(self.twinsync_conn_id)
         store = self._store(context)
         if self.wait_for_completion and store is None and self.retries:
@@ -154,6 +201,18 @@ class TwinSyncSubmitOperator(BaseOperator):
             )
             tries = getattr(context["ti"], "max_tries", 0)
             memory = Memory(store, inputs, shown_job(self.text, self.image_url), tries)
+            if (
+                store is not None
+                and not memory.record.is_there
+                and getattr(context["ti"], "try_number", 1) > 1
+            ):
+                self.log.warning(
+                    "This is try %s of this task, and Airflow has no record of a submit by an earlier one, so this "
+                    "try submits. If the log of an earlier try names a TwinSync job, that was paid for: wait for "
+                    "its id with a TwinSyncSensor. Airflow may discard a task's state after a clear, and after "
+                    "[state_store] default_retention_days.",
+                    context["ti"].try_number,
+                )
             taken_over = self._take_over(hook, memory)
             self._job = twinsync_task_id = taken_over or self._submit(hook, memory)
         with self._paid_for():
@@ -165,7 +224,7 @@ class TwinSyncSubmitOperator(BaseOperator):
                     "this task waits for its video" if self.wait_for_completion else _NEXT,
                 )
             self._is_remembered = bool(taken_over) or memory.remember(twinsync_task_id)
-            push_link(context, hook.settings().status_url(twinsync_task_id))
+            self.push_link(context, hook.settings().status_url(twinsync_task_id))
             push_inputs(context, twinsync_task_id, fingerprint=inputs, image_url=self.image_url)
             if not self.wait_for_completion:
                 return twinsync_task_id
@@ -185,11 +244,7 @@ class TwinSyncSubmitOperator(BaseOperator):
     def _take_over(self, hook: TwinSyncHook, memory: Memory) -> str | None:
         """Give the job that an earlier try of this task submitted, if it still serves."""
         if memory.is_unresolved:
-            error = unresolved(
-                f"An earlier try of this task began to submit at {memory.unresolved_since}, and whether "
-                "TwinSync made a job of it is unknown.",
-                memory.unresolved_job,
-            )
+            error = _unresolved(memory.record)
             if self.on_uncertain_submit == "retry":
                 self.log.warning("%s It is submitted again, as on_uncertain_submit says.", error.what)
                 return None
@@ -215,9 +270,9 @@ class TwinSyncSubmitOperator(BaseOperator):
         # The first line of a task that somebody has cleared, to see it run again.
         self.log.info(
             "TwinSync job %s, submitted by an earlier try of this task, is taken over and not paid again. To "
-            "force a new job, set durable=False, or delete the entry %s of this task's state store.",
+            "force a new job, set durable=False, or %s.",
             twinsync_task_id,
-            STORE_KEY,
+            HOW_TO_DELETE,
         )
         if trouble:
             self.log.warning("%s", trouble)
@@ -258,10 +313,11 @@ class TwinSyncSubmitOperator(BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Take up the task again, whatever ended the deferral."""
-        store = self._store(context)
-        self._job = job_of(store.get(STORE_KEY)) if store is not None else None
-        self._is_remembered = self._job is not None
+        self.is_linked = True  # before it was deferred
         with self._paid_for():
+            store = self._store(context)
+            self._job = job_of(store.get(STORE_KEY)) if store is not None else None
+            self._is_remembered = self._job is not None
             check_triggerer(next_method, next_kwargs)
             return super().resume_execution(next_method, next_kwargs, context)
 
@@ -269,7 +325,7 @@ class TwinSyncSubmitOperator(BaseOperator):
         self._job = end.twinsync_task_id
         result_url = end.result()
         context["ti"].xcom_push(key="result_url", value=result_url)
-        push_link(context, result_url)
+        self.push_link(context, result_url)
         return end.twinsync_task_id
 
     @contextmanager
@@ -278,7 +334,7 @@ class TwinSyncSubmitOperator(BaseOperator):
         try:
             yield
         except JobFailedError as error:
-            raise AirflowException(f"{error} A retry of this task submits it anew.") from None
+            raise AirflowException(f"{sentence(str(error))} A retry of this task submits it anew.") from None
         except (Exception, AirflowTaskTimeout, KeyboardInterrupt):
             try:
                 with airflow_errors(advice=self._advice):
@@ -318,8 +374,28 @@ class TwinSyncSubmitOperator(BaseOperator):
         return _ADVICE if self._is_remembered else _ADVICE_WITHOUT_MEMORY
 
 
-class TwinSyncDownloadOperator(BaseOperator):
-    """Fetch a video; the XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type"}``.
+def _unresolved(record: Record) -> UncertainSubmitError:
+    """Build the error about a submit of an earlier try, of which nobody knows whether it made a job."""
+    if not record.is_damaged:
+        return unresolved(
+            f"An earlier try of this task began to submit at {record.marked_at}, and whether TwinSync made a job "
+            "of it is unknown.",
+            record.shown,
+        )
+    named = f" It names TwinSync job {record.twinsync_task_id}." if record.twinsync_task_id else ""
+    error = unresolved(
+        f"The record of an earlier submit of this task, begun at {record.marked_at}, is damaged, and whether "
+        f"TwinSync made a job of it is unknown.{named}",
+        record.shown,
+    )
+    return UncertainSubmitError(error.what, f"{error.advice} If that does not help, {HOW_TO_DELETE}.")
+
+
+class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
+    """Fetch a video; the XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type", "duration_s"}``.
+
+    ``duration_s`` is how long the video plays, in seconds, or None where its file does not say. The path is
+    the XCom ``path`` too: ``fetch.output["path"]`` is the argument for the next task.
 
     The file appears at the destination when it is whole, or not at all; one that was there before is replaced
     then. This holds for local paths, and for stores that commit an upload at its end, as S3, Google Cloud
@@ -348,7 +424,6 @@ class TwinSyncDownloadOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("result_url", "destination", "twinsync_task_id", "twinsync_conn_id")
-    operator_extra_links = (TwinSyncVideoLink(),)
     ui_color = "#f5e3c4"
 
     def __init__(
@@ -367,6 +442,7 @@ class TwinSyncDownloadOperator(BaseOperator):
         self.twinsync_task_id: Any = twinsync_task_id
         self.overwrite = overwrite
         self.twinsync_conn_id = twinsync_conn_id
+        self.check_given()
         self._is_fetching = False
         self._job: str | None = None
         self._inputs: Inputs | None = None
@@ -375,8 +451,16 @@ class TwinSyncDownloadOperator(BaseOperator):
     def execute(self, context: Context) -> Download:
         """Fetch the video, unless the one that an earlier run fetched is there."""
         if is_http_url(self.result_url):  # before the fetch, so that one that fails has a link too
-            push_link(context, self.result_url)
+            self.push_link(context, self.result_url)
         with airflow_errors():
+            self.check_rendered()
+            if self.result_url is None:
+                raise UsageError(
+                    "result_url is None: the task that it comes from returned nothing. Was that skipped "
+                    "(soft_fail), or has it do_xcom_push=False? After a wait that may be skipped, leave this "
+                    "task's trigger_rule at 'all_success': then it is skipped as well. After a submit with "
+                    "wait_for_completion=True, the address is submit.output['result_url']."
+                )
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
             self._job = twinsync_task_id
             receipt = Receipt(
@@ -414,12 +498,13 @@ class TwinSyncDownloadOperator(BaseOperator):
         made_of = self._inputs["fingerprint"] if self._inputs else None
         job = {"twinsync_task_id": twinsync_task_id, "fingerprint": made_of}
         tell_assets(context, self.outlets, {**fetched, **job})
+        push_xcom(context, "path", fetched["path"])
         return fetched
 
     def _submits(self) -> Iterator[str]:
         """Give the ids of the submit tasks that are upstream, mapped ones too."""
         for task in self.get_flat_relatives(upstream=True):
-            if issubclass(getattr(task, "operator_class", type(task)), TwinSyncSubmitOperator):
+            if getattr(getattr(task, "operator_class", task), "makes_jobs", False):
                 yield task.task_id
 
     def on_kill(self) -> None:
@@ -445,10 +530,3 @@ class TwinSyncDownloadOperator(BaseOperator):
         """
         ti = context.get("ti")
         return bool(self.retries) and getattr(ti, "try_number", 1) <= getattr(ti, "max_tries", 0)
-
-
-def _seconds(argument: str, value: timedelta | float) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
-        raise ValueError(f"{argument} is {value!r}: it should be seconds, or a timedelta, and not negative.")
-    return float(seconds)

@@ -8,8 +8,10 @@ import airflow_provider_twinsync.requirements  # noqa: F401
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_twinsync.durations import checked_seconds
 from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import airflow_errors
+from airflow_provider_twinsync.fields import TextFields
 from airflow_provider_twinsync.from_trigger import (
     partial_args,
     start_args_of,
@@ -17,7 +19,7 @@ from airflow_provider_twinsync.from_trigger import (
     why_worker_ends,
 )
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
-from airflow_provider_twinsync.links import TwinSyncVideoLink, push_link
+from airflow_provider_twinsync.links import Linked, push_submit_link
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.polling import Again, End, EndReason, goes_on
 from airflow_provider_twinsync.templates import NeedsWorkerError
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
     from airflow.triggers.base import StartTriggerArgs
 
-_ADVICE = "Clear this task to wait for it again: that costs nothing."
+_ADVICE = (
+    "Another run of this task, or of any TwinSyncSensor with this id, waits for it again and costs nothing."
+)
 
 
-class TwinSyncSensor(BaseSensorOperator):
+class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
     """Wait until the video of a job is there; the XCom ``return_value`` is its address (``str``).
 
     The time between two looks is 5 % of the time waited so far, at least ``poke_interval`` and at most
@@ -64,10 +68,10 @@ class TwinSyncSensor(BaseSensorOperator):
         callback, outlets or a ``post_execute``; the task's log says why. Airflow's listeners, such as
         OpenLineage, see no end in the triggerer.
     :param start_trigger_args: only for :meth:`in_triggerer`.
+    :raises ValueError: a time is negative or not finite, or a task is given where its output should be.
     """
 
     template_fields: Sequence[str] = ("twinsync_task_id", "twinsync_conn_id")
-    operator_extra_links = (TwinSyncVideoLink(),)
     ui_color = "#d7ecf7"
 
     def __init__(
@@ -83,11 +87,20 @@ class TwinSyncSensor(BaseSensorOperator):
         start_trigger_args: StartTriggerArgs | None = None,
         **kwargs: Any,
     ) -> None:
+        # Before BaseSensorOperator, whose words for a NaN are Python's. Airflow hands each default argument to
+        # the class that has it: that of `timeout` is not this one.
+        timeout = kwargs.get("timeout", (kwargs.get("default_args") or {}).get("timeout"))
+        for name, value in {"poke_interval": poke_interval, "max_wait": max_wait, "timeout": timeout}.items():
+            if value is not None:
+                checked_seconds(name, value)
         super().__init__(poke_interval=poke_interval, max_wait=max_wait, **kwargs)
+        if self.execution_timeout is not None:
+            checked_seconds("execution_timeout", self.execution_timeout)
         self.twinsync_task_id = twinsync_task_id
         self.twinsync_conn_id = twinsync_conn_id
         self.deferrable = deferrable
         self.end_from_trigger = end_from_trigger
+        self.check_given()
         self._watch: Watch | None = None
         self._is_start_given = start_trigger_args is not None
         self._why_worker_starts = ""
@@ -141,7 +154,7 @@ class TwinSyncSensor(BaseSensorOperator):
         :param do_xcom_push: whether the task has an XCom ``return_value`` then.
         :return: ``start_from_trigger``, ``start_trigger_args`` and the arguments above; below Airflow 3.3,
             where a worker begins the wait, without ``start_trigger_args``.
-        :raises UsageError: the template needs a worker.
+        :raises UsageError: the template needs a worker, or a time is negative or not finite.
         """
         return partial_args(
             twinsync_task_id,
@@ -161,8 +174,9 @@ class TwinSyncSensor(BaseSensorOperator):
         why_not_ended = self._why_not_ended(context)
         self._warn(self._why_not_started(context), why_not_ended)
         with self._errors():
+            self.check_rendered()
             watch = self._watch = self._start()
-            push_link(context, watch.status_url)
+            self.push_link(context, watch.status_url)
             if self.deferrable:
                 step = watch.look()
                 if isinstance(step, Again):
@@ -173,8 +187,7 @@ class TwinSyncSensor(BaseSensorOperator):
             else:
                 # Not BaseSensorOperator's loop, which gives up without a last look, and names no job.
                 result_url = watch.until_the_end().result()
-        push_link(context, result_url)
-        return result_url
+        return self._found(context, watch.twinsync_task_id, result_url)
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Take up the task again when the trigger has fired."""
@@ -187,11 +200,16 @@ class TwinSyncSensor(BaseSensorOperator):
                 # The sentence that BaseSensorOperator skips with names neither the job nor the reason.
                 self.log.warning("%s", end.message)
             result_url = end.result()
-        push_link(context, result_url)
+        return self._found(context, end.twinsync_task_id, result_url)
+
+    def _found(self, context: Context, twinsync_task_id: str, result_url: str) -> str:
+        self.push_link(context, result_url)
+        push_submit_link(context, self, twinsync_task_id, result_url)
         return result_url
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Take up the task again, or say that Airflow's own deadline for a deferral has passed."""
+        self.is_linked = True  # before it was deferred
         with self._errors():
             check_triggerer(next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)

@@ -43,7 +43,18 @@ def bare() -> set[str]:
 
 @pytest.mark.parametrize(
     "room",
-    ["exceptions", "text", "arguments", "protocol", "policy", "polling", "connection", "peers", "versions"],
+    [
+        "exceptions",
+        "text",
+        "arguments",
+        "durations",
+        "protocol",
+        "policy",
+        "polling",
+        "connection",
+        "peers",
+        "versions",
+    ],
 )
 def test_the_rooms_that_decide_load_nothing_but_the_standard_library(room: str, bare: set[str]) -> None:
     """They are pure: no Airflow, no HTTP, so that they can be tested and read alone."""
@@ -107,7 +118,7 @@ def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> No
 #: What each room may import of the others. A new room has to be put somewhere.
 LAYERS: tuple[set[str], ...] = (
     {"", "exceptions", "requirements", "text"},
-    {"arguments", "mp4"},
+    {"arguments", "durations", "mp4"},
     {"protocol"},
     {"policy"},
     {"polling"},
@@ -116,7 +127,7 @@ LAYERS: tuple[set[str], ...] = (
     {"download", "pool"},
     {"receipt", "lookup"},
     {"hooks"},
-    {"links", "templates"},
+    {"fields", "links", "templates"},
     {"from_trigger"},
     {"triggers"},
     {"watch", "memory", "lineage"},

@@ -21,7 +21,6 @@ from drive import Store, activate, attach, run_task
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_twinsync.lineage import openlineage
-from airflow_provider_twinsync.links import push_link
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.protocol import fingerprint
 
@@ -33,7 +32,7 @@ SINCE_3 = pytest.mark.skipif(IS_AIRFLOW_2, reason="the web server of Airflow 2 a
 VIDEO = Asset("video")
 SIGNATURE = "5ec4e7"
 SIGNED = f"{PHOTO}?X-Amz-Signature={SIGNATURE}"
-VIDEO_KEYS = {"path", "bytes", "sha256", "content_type", "twinsync_task_id", "fingerprint"}
+VIDEO_KEYS = {"path", "bytes", "sha256", "content_type", "duration_s", "twinsync_task_id", "fingerprint"}
 
 
 def rows(query: str) -> list[tuple]:
@@ -388,7 +387,7 @@ def test_a_link_that_cannot_be_stored_is_told_without_its_signature(caplog):
         def xcom_push(self, key: str, value: object) -> None:
             raise OSError("the database is away")
 
-    push_link({"ti": Broken()}, SIGNED)
+    submit().push_link({"ti": Broken()}, SIGNED)
     assert f"The XCom twinsync_link could not be stored ({PHOTO}): the database is away" in caplog.text
     assert SIGNATURE not in caplog.text
 
