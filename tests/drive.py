@@ -61,6 +61,7 @@ class Run:
     trigger: TwinSyncTrigger | None = None
     event: dict[str, Any] | None = None
     max_tries: int = 0
+    try_number: int = 1
 
     def xcom_push(self, key: str, value: Any) -> None:
         if key.startswith("_link_"):  # on Airflow 3, beside the link's own
@@ -75,14 +76,20 @@ class Run:
 
 
 def run_task(
-    operator: Any, *, store: Store | None = None, clears: int = 0, context: dict[str, Any] | None = None
+    operator: Any,
+    *,
+    store: Store | None = None,
+    clears: int = 0,
+    try_number: int = 1,
+    context: dict[str, Any] | None = None,
 ) -> Run:
     """Make one try of the task.
 
     :param clears: how often the task was cleared so far: each raises what Airflow calls its max_tries.
+    :param try_number: which try it is, as Airflow counts them.
     :param context: what else the task finds in its context.
     """
-    run = Run(max_tries=clears)
+    run = Run(max_tries=clears, try_number=try_number)
     context = {**(context or {}), "ti": run}
     if store is not None:
         context["task_state_store"] = store
