@@ -61,8 +61,8 @@ class Download(TypedDict):
     """What was fetched.
 
     ``path`` is where it lies, ``bytes`` its size, ``sha256`` its checksum in hexadecimal digits,
-    ``content_type`` what the server called it, and ``duration_s`` how long it plays, in seconds, or None where
-    the file does not say.
+    ``content_type`` what the server called it, and ``duration_s`` how long it plays, in seconds, or None
+    where the file does not say.
     """
 
     path: str

@@ -24,7 +24,8 @@ def checked_seconds(argument: str, value: Any) -> float:
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     if not is_number or not 0 <= seconds <= _MAX_S:  # a NaN is in no range
         raise UsageError(
-            f"{argument} is {_shown(value)}: it should be a number of seconds, or a timedelta, from 0 to 100 years."
+            f"{argument} is {_shown(value)}: it should be a number of seconds, or a timedelta, from 0 to "
+            "100 years."
         )
     return float(seconds)
 

@@ -86,7 +86,7 @@ class UncertainSubmitError(TwinSyncError):
     """
 
     def __init__(self, what: str, advice: str = "") -> None:
-        super().__init__(f"{what} {advice}" if advice else what)
+        super().__init__(_joined(what, advice))
         self.what = what
         self.advice = advice
 
@@ -167,4 +167,11 @@ def airflow_errors(*, skip: bool = False, advice: str = "") -> Iterator[None]:
             kind = AirflowException
         else:
             kind = AirflowFailException
-        raise kind(f"{error} {advice}" if advice and error.job_goes_on else str(error)) from None
+        raise kind(_joined(str(error), advice if error.job_goes_on else "")) from None
+
+
+def _joined(message: str, advice: str) -> str:
+    """Return two sentences as two: a message may end with what the other side said."""
+    if not advice:
+        return message
+    return f"{message} {advice}" if message.endswith((".", "!", "?")) else f"{message}. {advice}"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+
+import airflow_provider_twinsync.requirements  # noqa: F401
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_twinsync.arguments import shown_text
 from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
+from airflow_provider_twinsync.links import is_mapped
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -74,15 +79,16 @@ class TextFields:
                 )
             if callable(value) and hasattr(value, "operator_class"):
                 raise UsageError(f"{name} is the function of a task: call it, and give what that returns.")
-            # Only the output of one task, as it is, has an operator; what .map() or .zip() made of it has not.
+            # The output of one task has an operator; what .map() or .zip() made of it has not.
             task = getattr(value, "operator", None)
             if task is None or not hasattr(task, "get_closest_mapped_task_group"):
                 continue
             group = task.get_closest_mapped_task_group()
             own_group = self.get_closest_mapped_task_group()  # type: ignore[attr-defined]
-            if task.is_mapped or (group is not None and group is not own_group):
+            if is_mapped(task) or (group is not None and group is not own_group):
                 raise UsageError(
-                    f"{name} is all that the mapped task {task.task_id!r} returns, a list. {self._how_to_map(name)}"
+                    f"{name} is all that the mapped task {task.task_id!r} returns, a list. "
+                    f"{self._how_to_map(name)}"
                 )
 
     def check_rendered(self) -> None:
@@ -98,7 +104,7 @@ class TextFields:
     def _how_to_map(self, name: str) -> str:
         return (
             f"Map this task over it, {type(self).__name__}.partial(...).expand({name}=...), or give one "
-            f"element of it."
+            "element of it."
         )
 
 
@@ -116,20 +122,20 @@ def _read(name: str, file: str, env: Environment) -> Template:
     folders = ", ".join(str(folder) for folder in getattr(env.loader, "searchpath", ())) or "no folder"
     with airflow_errors():
         raise UsageError(
-            f"{name} is {shown_text(file)}, the name of a file, as it ends in .txt, and {problem} in {folders}. "
-            "Put it into the folder of the DAG file, or its folder into the DAG's template_searchpath. To have "
-            "these words spoken, put a full stop behind them."
+            f"{name} is {shown_text(file)}, the name of a file, as it ends in .txt, and {problem} in "
+            f"{folders}. Put it into the folder of the DAG file, or its folder into the DAG's "
+            "template_searchpath. To have these words spoken, put a full stop behind them."
         )
     raise AssertionError("airflow_errors() always raises here")
 
 
 def _render(template: Template, context: Any) -> str:
-    # jinja2's own Template.render() looks up everything in Airflow's context, the deprecated too.
-    try:
-        from airflow.sdk.definitions.context import render_template_to_string
-    except ImportError:
-        try:
-            from airflow.utils.helpers import render_template_to_string  # Airflow 2
-        except ImportError:  # neither is public: without them it is only slower
-            return template.render(context)
-    return render_template_to_string(template, context)
+    # jinja2's own Template.render() looks up everything in Airflow's context, the deprecated too. Neither
+    # module is public: without them it is that which renders.
+    for module in ("airflow.sdk.definitions.context", "airflow.utils.helpers"):  # Airflow 3; Airflow 2
+        with suppress(ImportError):
+            if render := getattr(import_module(module), "render_template_to_string", None):
+                break
+    else:
+        return template.render(context)
+    return str(render(template, context))

@@ -16,7 +16,7 @@ import airflow_provider_twinsync.requirements  # noqa: F401
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
-from airflow_provider_twinsync.arguments import warnings_of
+from airflow_provider_twinsync.arguments import sentence, warnings_of
 from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
 from airflow_provider_twinsync.lookup import aread_settings, read_settings
 from airflow_provider_twinsync.peers import photo_warning
@@ -205,7 +205,7 @@ class TwinSyncHook(BaseHook):
                     delay_s = submit_delay_s(attempts, error.retry_after_s)
                     if delay_s is None:
                         raise _given_up(error, attempts) from None
-                    self.log.warning("%s It is sent again in %.0f s.", error, delay_s)
+                    self.log.warning("%s It is sent again in %.0f s.", sentence(str(error)), delay_s)
                     time.sleep(delay_s)
         except TwinSyncError:
             raise
@@ -323,7 +323,8 @@ class TwinSyncHook(BaseHook):
         :param keep_part: after an interruption, leave what has arrived for a call with the same destination
             and job (or address, if no job is given), beside a local destination or in the temporary folder;
             else nothing is left.
-        :return: where it lies, its size in bytes, its SHA-256, its content type, and how long it plays, in seconds.
+        :return: where it lies, its size in bytes, its SHA-256, its content type, and how long it plays, in
+            seconds.
         :raises UsageError: an argument or the connection is wrong, or the destination cannot be written.
         :raises DownloadRefusedError: the address is not allowed, leads into an inner network where the
             service is not, or gives something that is not wanted.
@@ -390,7 +391,9 @@ def _given_up(error: UnavailableError, attempts: int) -> UnavailableError:
         if asked_s
         else ""
     )
-    return UnavailableError(f"{error} It was sent {_times(attempts)}{said}.", retry_after_s=asked_s)
+    return UnavailableError(
+        f"{sentence(str(error))} It was sent {_times(attempts)}{said}.", retry_after_s=asked_s
+    )
 
 
 def _times(attempts: int) -> str:

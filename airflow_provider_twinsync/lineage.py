@@ -46,25 +46,31 @@ def push_inputs(context: Context, twinsync_task_id: str, *, fingerprint: str, im
     push_xcom(context, INPUTS_KEY, inputs)
 
 
-def pull_inputs(context: Context, submits: Iterable[str], twinsync_task_id: str | None) -> Inputs | None:
-    """Give what a job was made of, or None where no submit upstream knows it.
+def pull_inputs(
+    context: Context, submits: Iterable[tuple[str, bool]], twinsync_task_id: str | None
+) -> Inputs | None:
+    """Return what a job was made of, or None where no submit upstream knows it.
 
-    :param submits: the ids of the submit tasks upstream.
+    :param submits: the ids of the submit tasks upstream, each with whether there are many instances of it.
     """
     if not twinsync_task_id:
         return None
     try:
-        found = (one for submit in submits for one in _pull(context, submit))
+        found = (one for submit in submits for one in _pull(context, *submit))
         return next((one for one in found if one["twinsync_task_id"] == twinsync_task_id), None)
     except Exception as error:  # whatever it is, the video is worth more
         log.warning("What TwinSync job %s was made of could not be read: %s", twinsync_task_id, error)
         return None
 
 
-def _pull(context: Context, submit: str) -> Iterator[Inputs]:
-    """Give what a submit task left: first that with this task's map index, as it mostly is, and then all."""
+def _pull(context: Context, submit: str, is_many: bool) -> Iterator[Inputs]:
+    """Return what a submit task left: first that with this task's map index, as it mostly is, and then all.
+
+    Airflow logs an error for an index that is not there.
+    """
     ti: Any = context["ti"]
-    for indexes in ({"map_indexes": ti.map_index}, {}):
+    own = [{"map_indexes": ti.map_index}] if is_many == (ti.map_index not in (None, -1)) else []
+    for indexes in (*own, {}):
         found: Any = ti.xcom_pull(task_ids=submit, key=INPUTS_KEY, **indexes)
         if isinstance(found, dict):
             found = [found]

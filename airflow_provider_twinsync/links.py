@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 from airflow_provider_twinsync.arguments import is_http_url, shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
 
@@ -48,15 +48,13 @@ def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str
         return
     ti = context["ti"]
     try:
-        for submit in task.get_flat_relatives(upstream=True):
-            if not getattr(getattr(submit, "operator_class", submit), "makes_jobs", False):
-                continue
-            index = ti.map_index if _is_mapped(submit) else -1
-            if _is_mapped(submit) and not _is_mapped(task, ti):
-                continue
-            found = ti.xcom_pull(task_ids=submit.task_id, map_indexes=index)
-            if found == twinsync_task_id:
-                place = {**place_of(ti), "task_id": submit.task_id, "map_index": index}
+        own_index = -1 if ti.map_index is None else ti.map_index
+        for submit, is_many in submits_before(task):
+            if is_many and own_index < 0:
+                continue  # nothing tells which of them it is
+            index = own_index if is_many else -1
+            if ti.xcom_pull(task_ids=submit, map_indexes=index) == twinsync_task_id:
+                place = {**place_of(ti), "task_id": submit, "map_index": index}
                 if hasattr(TwinSyncVideoLink(), "xcom_key"):
                     _set_shown(url, place)
                 else:  # Airflow 2 asks `get_link`
@@ -65,9 +63,16 @@ def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str
         log.debug("The link of the submit task could not be set: %s", error)
 
 
-def _is_mapped(task: Any, ti: Any = None) -> bool:
-    group = task.get_closest_mapped_task_group()
-    return bool(task.is_mapped or group is not None or getattr(ti, "map_index", -1) not in (-1, None))
+def submits_before(task: Any) -> Iterator[tuple[str, bool]]:
+    """Return the ids of the submit tasks upstream of a task, each with whether it has many instances."""
+    for submit in task.get_flat_relatives(upstream=True):
+        if getattr(getattr(submit, "operator_class", submit), "makes_jobs", False):
+            yield submit.task_id, is_mapped(submit) or submit.get_closest_mapped_task_group() is not None
+
+
+def is_mapped(task: Any) -> bool:
+    """Return whether a task of a DAG becomes as many as what it is mapped over has elements."""
+    return getattr(task, "is_mapped", hasattr(task, "expand_input"))  # the latter on Airflow 2
 
 
 def set_shown_link(ti: Any, url: str) -> None:
@@ -102,8 +107,8 @@ class TwinSyncVideoLink(BaseOperatorLink):
     name = "TwinSync video"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey, **kwargs: Any) -> str:
-        """Return the address, or an empty text where there is none: a page is not broken by a missing link."""
-        # Airflow 3 asks in the worker, at the end of each try, and logs an error for an XCom that is not there.
+        """Return the address, or an empty text where there is none: no page breaks for a missing link."""
+        # Airflow 3 asks in the worker, after each try, and logs an error for an XCom that is not there.
         if not getattr(operator, "is_linked", True):
             return ""
         try:
@@ -116,7 +121,7 @@ class TwinSyncVideoLink(BaseOperatorLink):
 class Linked:
     """A task with the link; for the bases of an operator."""
 
-    operator_extra_links = (TwinSyncVideoLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (TwinSyncVideoLink(),)
     #: Whether the task has set where its link leads, in this try.
     is_linked = False
 
@@ -126,7 +131,8 @@ class Linked:
             return
         self.is_linked = True
         push_xcom(context, LINK_KEY, url)
-        # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed had none.
+        # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed
+        # had none.
         if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
             with _or_told(key, url):
                 from airflow.sdk.bases.xcom import BaseXCom

@@ -101,8 +101,9 @@ class Memory:
             return self._store.get(STORE_KEY)
         except Exception as error:  # of Airflow, or of any backend of the store
             raise UnavailableError(
-                "Airflow's task state store could not be read, and a record of an earlier submit may be in it "
-                f"({type(error).__name__}: {one_line(str(error))}). Nothing was sent. If every try ends so, {HOW_TO_DELETE}."
+                "Airflow's task state store could not be read, and a record of an earlier submit may be in "
+                f"it ({type(error).__name__}: {one_line(str(error))}). Nothing was sent. If every try ends "
+                f"so, {HOW_TO_DELETE}."
             ) from None
 
     @property
@@ -162,8 +163,8 @@ class Memory:
             kept = {} if self.record.is_damaged and self._entry is self._found else self._entry or {}
             self._entry = {**kept, "told_at_max_tries": self._max_tries}
             self._try_to(
-                "It could not be noted that this was told: it is told once more after a clear. If that goes on, "
-                + HOW_TO_DELETE
+                "It could not be noted that this was told: it is told once more after a clear. If that "
+                "goes on, " + HOW_TO_DELETE
             )
 
     def forget(self) -> None:

@@ -61,7 +61,7 @@ def duration_s(file: IO[bytes], size: int) -> float | None:
 def _look_for_times(
     file: IO[bytes], at: int, end: int, found: dict[bytes, tuple[int, int]], left: list[int], *, depth: int
 ) -> None:
-    """Note the timescale and the duration of each kind of header in a part of a file, the longest of a kind."""
+    """Note the timescale and the duration of each kind of header in a part of a file; the longest counts."""
     while at + 8 <= end and left[0]:
         left[0] -= 1
         file.seek(at)
@@ -78,12 +78,12 @@ def _look_for_times(
         elif name in (b"mvhd", b"mdhd", b"mehd"):
             file.seek(at + start)
             times = _read_times(name, file.read(min(length - start, 32)))
-            found[name] = max(found.get(name, (0, 0)), times, key=lambda one: one[1] / (one[0] or 1))
+            found[name] = max(times, found.get(name, times), key=lambda one: one[1] / (one[0] or 1))
         at += length
 
 
 def _read_times(name: bytes, body: bytes) -> tuple[int, int]:
-    """Read the timescale and the duration of a header box (sections 8.2.2, 8.4.2 and 8.8.2), 0 for unknown."""
+    """Read the timescale and the duration of a header box (sections 8.2.2, 8.4.2, 8.8.2); 0 is unknown."""
     is_long = body[:1] == b"\1"
     width = 8 if is_long else 4
     at = 4 if name == b"mehd" else 4 + 2 * width  # behind the version and, elsewhere, two dates

@@ -31,7 +31,7 @@ from airflow_provider_twinsync.exceptions import (
 from airflow_provider_twinsync.fields import TextFields
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.lineage import openlineage, pull_inputs, push_inputs, tell_assets
-from airflow_provider_twinsync.links import Linked, push_xcom
+from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
 from airflow_provider_twinsync.memory import HOW_TO_DELETE, STORE_KEY, Memory, job_of
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.polling import Again, End, goes_on, shown_duration
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
 _NEXT = "a TwinSyncSensor can wait for its video"
 _ADVICE = (
-    "A retry of this task waits for the same job and pays nothing. Without a retry left, wait for this id with a "
-    "TwinSyncSensor."
+    "A retry of this task waits for the same job and pays nothing. Without a retry left, wait for this id "
+    "with a TwinSyncSensor."
 )
 _ADVICE_WITHOUT_MEMORY = (
     "Another try of this task would submit and pay again: wait for this id with a TwinSyncSensor instead."
@@ -169,15 +169,15 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 "exponential_backoff": exponential_backoff,
                 "max_wait": max_wait,
             }
-            # Airflow hands over what it took from default_args, which are of all tasks of a DAG, in the same way,
-            # and beside it what the default_args are.
+            # Airflow hands over what it took from default_args, which are of all tasks of a DAG, in the
+            # same way, and beside it what the default_args are.
             usual = {**_OF_A_WAIT, **(kwargs.get("default_args") or {})}
             if useless := [
                 name for name, value in given.items() if value not in (_OF_A_WAIT[name], usual[name])
             ]:
                 raise UsageError(
-                    f"{', '.join(useless)} without wait_for_completion=True: this task does not wait. Give it to "
-                    "the TwinSyncSensor that does, or add wait_for_completion=True."
+                    f"{', '.join(useless)} without wait_for_completion=True: this task does not wait. Give "
+                    "it to the TwinSyncSensor that does, or add wait_for_completion=True."
                 )
         self._job: str | None = None
         self._submitting = ""  # what a submit is of and since when, while one may be with the service
@@ -207,10 +207,10 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 and getattr(context["ti"], "try_number", 1) > 1
             ):
                 self.log.warning(
-                    "This is try %s of this task, and Airflow has no record of a submit by an earlier one, so this "
-                    "try submits. If the log of an earlier try names a TwinSync job, that was paid for: wait for "
-                    "its id with a TwinSyncSensor. Airflow may discard a task's state after a clear, and after "
-                    "[state_store] default_retention_days.",
+                    "This is try %s of this task, and Airflow has no record of a submit by an earlier one, "
+                    "so this try submits. If the log of an earlier try names a TwinSync job, that was paid "
+                    "for: wait for its id with a TwinSyncSensor. Airflow may discard a task's state after a "
+                    "clear, and after [state_store] default_retention_days.",
                     context["ti"].try_number,
                 )
             taken_over = self._take_over(hook, memory)
@@ -246,7 +246,9 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         if memory.is_unresolved:
             error = _unresolved(memory.record)
             if self.on_uncertain_submit == "retry":
-                self.log.warning("%s It is submitted again, as on_uncertain_submit says.", error.what)
+                self.log.warning(
+                    "%s It is submitted again, as on_uncertain_submit says.", sentence(error.what)
+                )
                 return None
             memory.tell()
             raise error
@@ -288,7 +290,8 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             if self.on_uncertain_submit == "retry":
                 memory.forget()
                 raise AirflowException(
-                    f"{error.what} A retry of this task sends it again, as on_uncertain_submit says."
+                    f"{sentence(error.what)} A retry of this task sends it again, as on_uncertain_submit "
+                    "says."
                 ) from None
             memory.tell()
             raise
@@ -378,8 +381,8 @@ def _unresolved(record: Record) -> UncertainSubmitError:
     """Build the error about a submit of an earlier try, of which nobody knows whether it made a job."""
     if not record.is_damaged:
         return unresolved(
-            f"An earlier try of this task began to submit at {record.marked_at}, and whether TwinSync made a job "
-            "of it is unknown.",
+            f"An earlier try of this task began to submit at {record.marked_at}, and whether TwinSync made "
+            "a job of it is unknown.",
             record.shown,
         )
     named = f" It names TwinSync job {record.twinsync_task_id}." if record.twinsync_task_id else ""
@@ -392,9 +395,10 @@ def _unresolved(record: Record) -> UncertainSubmitError:
 
 
 class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
-    """Fetch a video; the XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type", "duration_s"}``.
+    """Fetch a video; the XCom ``return_value`` says where it lies, and what it is.
 
-    ``duration_s`` is how long the video plays, in seconds, or None where its file does not say. The path is
+    It is ``{"path", "bytes", "sha256", "content_type", "duration_s"}``; ``duration_s`` is how long the video
+    plays, in seconds, or None where its file does not say. The path is
     the XCom ``path`` too: ``fetch.output["path"]`` is the argument for the next task.
 
     The file appears at the destination when it is whole, or not at all; one that was there before is replaced
@@ -494,18 +498,12 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
                     fetched["path"],
                 )
         self._fetched = fetched
-        self._inputs = pull_inputs(context, self._submits(), twinsync_task_id)
+        self._inputs = pull_inputs(context, submits_before(self), twinsync_task_id)
         made_of = self._inputs["fingerprint"] if self._inputs else None
         job = {"twinsync_task_id": twinsync_task_id, "fingerprint": made_of}
         tell_assets(context, self.outlets, {**fetched, **job})
         push_xcom(context, "path", fetched["path"])
         return fetched
-
-    def _submits(self) -> Iterator[str]:
-        """Give the ids of the submit tasks that are upstream, mapped ones too."""
-        for task in self.get_flat_relatives(upstream=True):
-            if getattr(getattr(task, "operator_class", task), "makes_jobs", False):
-                yield task.task_id
 
     def on_kill(self) -> None:
         """End the fetch, so that what has arrived is removed.

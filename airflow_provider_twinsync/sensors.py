@@ -87,8 +87,8 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         start_trigger_args: StartTriggerArgs | None = None,
         **kwargs: Any,
     ) -> None:
-        # Before BaseSensorOperator, whose words for a NaN are Python's. Airflow hands each default argument to
-        # the class that has it: that of `timeout` is not this one.
+        # Before BaseSensorOperator, whose words for a NaN are Python's. Airflow hands each default
+        # argument to the class that has it: that of `timeout` is not this one.
         timeout = kwargs.get("timeout", (kwargs.get("default_args") or {}).get("timeout"))
         for name, value in {"poke_interval": poke_interval, "max_wait": max_wait, "timeout": timeout}.items():
             if value is not None:

@@ -45,7 +45,9 @@ def test_a_time_is_read_as_seconds(value):
     assert checked_seconds("timeout", value) == wanted
 
 
-@pytest.mark.parametrize("value", NO_TIMES, ids=lambda value: repr(value)[:20] if value != 10**5000 else "huge")
+@pytest.mark.parametrize(
+    "value", NO_TIMES, ids=lambda value: repr(value)[:20] if value != 10**5000 else "huge"
+)
 @pytest.mark.parametrize("argument", ["timeout", "poke_interval", "max_wait"])
 def test_what_is_no_time_is_refused_while_the_dag_is_parsed(argument, value):
     """By the submit that waits, by the sensor, and by what a mapped sensor gets."""
@@ -74,14 +76,17 @@ def test_an_execution_timeout_that_cannot_be_meant(value):
 
 def test_the_largest_times_that_are_taken_can_be_waited_for(emulator, connection):
     """Nothing fails for a time after the job is paid for: the deadlines have dates."""
-    from drive import Run, Store
     from airflow.providers.common.compat.sdk import TaskDeferred
+    from drive import Run, Store
 
     emulator.world.waiting_s = 3600.0
     longest = timedelta(days=36_500)
     for kind, arguments in (
         (TwinSyncSubmitOperator, SUBMIT),
-        (TwinSyncSensor, {"twinsync_task_id": emulator.world.accept(text="a", image_url="b", pronouncer="c").id}),
+        (
+            TwinSyncSensor,
+            {"twinsync_task_id": emulator.world.accept(text="a", image_url="b", pronouncer="c").id},
+        ),
     ):
         operator = kind(
             task_id="a",

@@ -162,7 +162,7 @@ def test_all_that_a_mapped_task_gives_is_named():
             return TwinSyncSensor(task_id="wait", twinsync_task_id=submit.output).output
 
         found = one.expand(text=["Hello."])
-        with pytest.raises(ValueError, match="result_url is all that the mapped task 'one.wait' returns"):
+        with pytest.raises(ValueError, match=r"result_url is all that the mapped task 'one\.wait' returns"):
             TwinSyncDownloadOperator(task_id="fetch", result_url=found, destination="v.mp4")
 
 
@@ -204,9 +204,7 @@ def test_an_argument_of_a_wait_without_one_is_an_error(arguments):
     with pytest.raises(ValueError, match="without wait_for_completion=True") as caught:
         TwinSyncSubmitOperator(task_id="submit", text="Hello.", **SUBMIT, **arguments)
     assert all(name in str(caught.value) for name in arguments)
-    TwinSyncSubmitOperator(
-        task_id="submit", text="Hello.", wait_for_completion=True, **SUBMIT, **arguments
-    )
+    TwinSyncSubmitOperator(task_id="submit", text="Hello.", wait_for_completion=True, **SUBMIT, **arguments)
 
 
 @pytest.mark.parametrize("where", ["DAG", "group", "task"])
@@ -256,7 +254,17 @@ def test_the_link_of_a_submit_leads_to_its_video(emulator, dags):
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "data:text/html,x", "", "http://", "http://a b/", f"http://a/{'x' * 9000}", None, 5]
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "",
+        "http://",
+        "http://a b/",
+        f"http://a/{'x' * 9000}",
+        None,
+        5,
+    ],
 )
 def test_a_link_is_an_address_of_http_and_not_too_long(url):
     """A browser would run another one; none is stored, and none is shown."""
@@ -269,5 +277,3 @@ def test_a_link_is_an_address_of_http_and_not_too_long(url):
     sensor.push_link({"ti": Instance()}, url)
     assert sensor.is_linked is False
     assert sensor.operator_extra_links[0].get_link(sensor, ti_key=None) == ""
-
-

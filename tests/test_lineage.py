@@ -113,6 +113,7 @@ def test_the_event_says_which_video_it_is(emulator, connection, outlet_events, t
         "bytes": len(video),
         "sha256": hashlib.sha256(video).hexdigest(),
         "content_type": "video/mp4",
+        "duration_s": 1.0,
         "twinsync_task_id": job,
         "fingerprint": None,  # no submit of this run made the job
     }

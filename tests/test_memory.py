@@ -95,7 +95,9 @@ def test_a_huge_record_is_neither_shown_nor_stored_again(emulator):
     assert run_task(submit(), store=store, clears=1).ended == "success"
 
 
-@pytest.mark.parametrize("error", [ValueError("Expecting value: line 1"), RuntimeError("away\nnow")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ValueError("Expecting value: line 1"), RuntimeError("away\nnow")], ids=repr
+)
 def test_a_store_that_cannot_be_read_is_not_one_without_a_record(emulator, error):
     """Nothing is paid, Airflow may retry, and the message says what to delete if that goes on."""
 

@@ -40,12 +40,15 @@ with DAG(
 
     submit = TwinSyncSubmitOperator(task_id="submit", text="{{ dag_run.conf['text'] }}", **SUBMIT)
     wait = TwinSyncSensor(task_id="wait", twinsync_task_id="{{ ti.xcom_pull(task_ids='submit') }}")
-    TwinSyncDownloadOperator(
-        task_id="fetch",
-        result_url="{{ ti.xcom_pull(task_ids='wait') }}",
-        twinsync_task_id="{{ ti.xcom_pull(task_ids='submit') }}",
-        destination="{{ dag_run.conf['folder'] }}/2024",
-    ) << wait
+    (
+        TwinSyncDownloadOperator(
+            task_id="fetch",
+            result_url="{{ ti.xcom_pull(task_ids='wait') }}",
+            twinsync_task_id="{{ ti.xcom_pull(task_ids='submit') }}",
+            destination="{{ dag_run.conf['folder'] }}/2024",
+        )
+        << wait
+    )
     submit >> wait
     # These apply to every operator, whether it waits or not.
     with TaskGroup("group", default_args={"deferrable": False, "timeout": 60, "poke_interval": 1}):
