@@ -31,7 +31,7 @@ def as_template(name: str, value: Any, sensor: Any) -> str:
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
     if isinstance(value, PlainXComArg):
-        return _pull(name, value, sensor)
+        return _pull(value)
     if not isinstance(value, str):
         raise NeedsWorkerError(f"{name} is neither a text nor the output of a task ({type(value).__name__})")
     if any(mark in value for mark in ("{{", "{%", "{#")):
@@ -51,11 +51,9 @@ def check_template(name: str, template: str) -> None:
         raise NeedsWorkerError(f"the template of {name} has {unknown}, which needs a worker")
 
 
-def _pull(name: str, arg: Any, sensor: Any) -> str:
-    task, group = arg.operator, arg.operator.get_closest_mapped_task_group()
-    if task.is_mapped or (group is not None and group is not sensor.get_closest_mapped_task_group()):
-        raise NeedsWorkerError(f"{name} is all that the mapped task {task.task_id!r} gives")
-    index = "-1" if group is None else "ti.map_index"
+def _pull(arg: Any) -> str:
+    task = arg.operator  # not a mapped one, nor of another mapped group: TextFields.check_given
+    index = "-1" if task.get_closest_mapped_task_group() is None else "ti.map_index"
     pull = f"ti.xcom_pull(task_ids={task.task_id!r}, key={arg.key!r}, map_indexes={index})"
     # A list would become a text that looks like an id.
     return f"{{% set value = {pull} %}}{{{{ value if value is string else none }}}}"

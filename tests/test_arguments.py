@@ -16,7 +16,9 @@ from airflow_provider_twinsync.arguments import (
     checked_task_id,
     checked_text,
     checked_url,
+    sentence,
     shown_address,
+    shown_text,
     shown_url,
     warnings_of,
 )
@@ -593,3 +595,21 @@ def test_an_error_of_usage_is_a_value_error_of_this_package() -> None:
 def test_an_error_about_an_argument_does_not_show_the_key(argument: str) -> None:
     """The key stands beside the arguments, and not in their errors."""
     assert "secret-key" not in submit_error(**{argument: None})
+
+
+@pytest.mark.parametrize("text", ["x" * 500, "it's " * 100, '"' * 500, "\\" * 500], ids=lambda text: text[:3])
+def test_a_shortened_text_keeps_its_closing_quote(text):
+    """What is shown of it ends where a reader sees it end; a megabyte is not walked through."""
+    shown = shown_text(text)
+    assert shown[0] in "'\""
+    assert shown[-2:] == f"…{shown[0]}"
+    assert len(shown) <= 82
+    assert shown_text("short") == "'short'"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("HTTP 500", "HTTP 500."), ("No.", "No."), ("Why? ", "Why?"), ("{}", "{}.")]
+)
+def test_another_sentence_can_follow(text, wanted):
+    """They do not run together in a log."""
+    assert sentence(text) == wanted

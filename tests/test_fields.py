@@ -277,3 +277,12 @@ def test_a_link_is_an_address_of_http_and_not_too_long(url):
     sensor.push_link({"ti": Instance()}, url)
     assert sensor.is_linked is False
     assert sensor.operator_extra_links[0].get_link(sensor, ti_key=None) == ""
+
+
+def test_advice_is_a_sentence_of_its_own():
+    """Also behind words that end without a full stop, as the service's do."""
+    from airflow_provider_twinsync.exceptions import StatusError, UncertainSubmitError, airflow_errors
+
+    with pytest.raises(Exception, match=r"HTTP 500 \{\}\. Ask again\.$"), airflow_errors(advice="Ask again."):
+        raise StatusError("HTTP 500 {}")
+    assert str(UncertainSubmitError("Unknown: no", "Look.")) == "Unknown: no. Look."

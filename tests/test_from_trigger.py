@@ -232,28 +232,22 @@ def test_a_dag_that_adds_to_templates_needs_a_worker_for_them(adds):
 
 def outputs() -> dict[str, Any]:
     """Outputs of tasks that only a worker can resolve."""
-    from airflow.sdk import task, task_group
+    from airflow.sdk import task
 
     @task
     def submit(number: int = 0) -> str:
         return str(number)
 
-    @task_group
-    def group(number: int) -> Any:
-        return submit(number)
-
     return {
         "map": submit().map(str),
         "zip": submit().zip(submit()),
-        "mapped": submit.expand(number=[1, 2]),
-        "another mapped group": group.expand(number=[1, 2]),
         "a number": 7,
         "nothing": None,
     }
 
 
 @since_3_3
-@pytest.mark.parametrize("name", ["map", "zip", "mapped", "another mapped group", "a number", "nothing"])
+@pytest.mark.parametrize("name", ["map", "zip", "a number", "nothing"])
 def test_any_other_value_needs_a_worker(name):
     """Some of them are a mistake, which the worker calls by its name."""
     from airflow.sdk import DAG

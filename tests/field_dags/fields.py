@@ -65,4 +65,6 @@ with DAG("fields_links", schedule=None) as links:
     several = TwinSyncSubmitOperator.partial(task_id="submits", **SUBMIT).expand(text=["Two.", "Three."])
     TwinSyncSensor.partial(task_id="waits").expand(twinsync_task_id=several.output)
     # A task without a job has no link, and asks for none.
-    TwinSyncSubmitOperator(task_id="refused", text="No.", image_url="ftp://example.com/a", pronouncer="x")
+    TwinSyncSubmitOperator(
+        task_id="refused", text="No.", image_url="{{ 'ftp://example.com/a' }}", pronouncer="en-US-JennyNeural"
+    )
