@@ -104,8 +104,9 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
     :param exponential_backoff: let the time between two looks double.
     :param max_wait: the most time between two looks, in seconds or as a ``timedelta``.
     :raises ValueError: ``on_uncertain_submit`` is another word, a time is negative or not finite, an argument
-        of a wait is given and ``wait_for_completion`` is not, a task is given where its output should be, or a
-        text, photo or voice that is no template can never be right. A template is checked when the task runs.
+        of a wait is given and ``wait_for_completion`` is not, a task is given where its output should be, or
+        a text, photo or voice that is no template can never be right. A template is checked when the task
+        runs.
     """
 
     template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")
