@@ -52,7 +52,7 @@ def test_a_dag_that_renders_natively_sends_texts(emulator, dags, tmp_path):
     assert dags("native", text="'2024'", folder=str(tmp_path)) == "success"
     forms = [entry.form for entry in emulator.world.journal if entry.call == "submit"]
     assert {form["image_url"] for form in forms} == {"https://example.com/portrait.txt"}
-    wanted = ["'2024'", *load().TEXTS.values(), "News of twenty and four.", "{{ 1 + 1 }}", "2025"]
+    wanted = ["'2024'", *load().TEXTS.values(), "News of twenty and four.", "[3, 4]", "2025"]
     assert sorted(form["text"] for form in forms) == sorted(wanted)
     fetched = xcoms("fields_native")["fetch", "path", -1]
     assert fetched == str(tmp_path / "2024")

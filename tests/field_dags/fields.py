@@ -34,9 +34,9 @@ with DAG(
 
     @task
     def give(number: Any) -> Any:
-        """See that this DAG does render natively, and give texts that no template may touch."""
+        """See that this DAG does render natively, and give texts that look like other values."""
         assert number == 2024
-        return ["{{ 1 + 1 }}", "2025"]
+        return ["[3, 4]", "2025"]
 
     submit = TwinSyncSubmitOperator(task_id="submit", text="{{ dag_run.conf['text'] }}", **SUBMIT)
     wait = TwinSyncSensor(task_id="wait", twinsync_task_id="{{ ti.xcom_pull(task_ids='submit') }}")
