@@ -21,13 +21,14 @@ from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
     DownloadRefusedError,
     StatusError,
+    TwinSyncError,
 )
 from airflow_provider_twinsync.fragment import writing
 from airflow_provider_twinsync.mp4 import HEAD_BYTES, duration_s, ends_with_a_box, is_mp4
 from airflow_provider_twinsync.peers import is_admitted, kind_of, literal_address
 from airflow_provider_twinsync.protocol import TaskState
 from airflow_provider_twinsync.senders import (
-    REQUESTS_ERRORS,
+    NOT_ASKED,
     open_session,
     problem_of,
     request_options,
@@ -164,9 +165,9 @@ class _Transfer:
 
     def _try(self, url: str) -> None:
         """Ask for what is missing, following redirects to allowed hosts only."""
-        headers = {"Accept-Encoding": "identity"}
+        headers = {}
         if self.fragment.resumes_at and self.fragment.validator:
-            headers |= {"Range": f"bytes={self.fragment.resumes_at}-", "If-Range": self.fragment.validator}
+            headers = {"Range": f"bytes={self.fragment.resumes_at}-", "If-Range": self.fragment.validator}
         for _ in range(_MAX_REDIRECTS + 1):
             self._check_host(url)
             target = self._ask(url, headers)
@@ -179,22 +180,27 @@ class _Transfer:
 
     def _ask(self, url: str, headers: dict[str, str]) -> str | None:
         """Send one request and take the video in, or give the address that the answer redirects to."""
-        options = request_options(self.settings, url)
-        proxies = options["proxies"]
-        if proxies and (literal := literal_address(urlsplit(url).hostname or "")):
-            self._check_address(url, literal)
-        admit = None if proxies else partial(self._check_address, url)
+        limit_s = self.settings.request_timeout_s
         limit: Connections | None = None
         try:
-            with (
-                open_session() as session,
-                Connections(self.settings.request_timeout_s, session, url, proxies, admit) as limit,
-                session.get(url, headers=headers, **options) as response,
-            ):
-                if response.status_code in (301, 302, 303, 307, 308):
-                    return _redirected(url, response.headers.get("Location", ""))
-                self._receive(url, response, limit)
-        except REQUESTS_ERRORS as error:
+            options = request_options(self.settings, url)
+            proxies = options["proxies"]
+            if proxies and (literal := literal_address(urlsplit(url).hostname or "")):
+                self._check_address(url, limit_s, literal)
+            with open_session() as session, Connections(limit_s, session, url, proxies) as limit:
+                if not proxies:
+                    limit.admit = lambda address: self._check_address(url, limit.left_s, address)
+                with session.get(url, headers=headers, **options) as response:
+                    if response.status_code in (301, 302, 303, 307, 308):
+                        return _redirected(url, response.headers.get("Location", ""))
+                    self._receive(url, response, limit)
+        except (TwinSyncError, _ExpiredError):
+            raise
+        except NOT_ASKED as error:
+            raise DownloadRefusedError(
+                f"The video's address cannot be asked for: {shown_url(url)} ({problem_of(error)})."
+            ) from error
+        except Exception as error:  # the boundary: whatever a library raises is an interruption
             raise self._interrupted(url, limit, error) from error
         return None
 
@@ -209,14 +215,14 @@ class _Transfer:
                 f"in the extra of the connection {self.settings.conn_id!r}."
             )
 
-    def _check_address(self, url: str, address: str) -> None:
+    def _check_address(self, url: str, limit_s: float, address: str) -> None:
         """Refuse an address inside our own network, unless the service is there.
 
         Checked is what is connected to, and not what the name says in some other look-up. Behind a proxy that
         is the proxy, which looks the name up itself: there only an address in digits can be judged.
         """
         api_host = urlsplit(self.settings.url).hostname or ""
-        if not is_admitted(address, api_host, addresses_of):
+        if not is_admitted(address, api_host, partial(addresses_of, limit_s=limit_s)):
             raise DownloadRefusedError(
                 f"The video's host {urlsplit(url).hostname!r} is {address}, {kind_of(address).value}, and "
                 f"the service at {api_host!r} is not in such a place: nothing was asked there, for "

@@ -17,8 +17,8 @@ from yarl import URL
 
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.policy import Outage
-from airflow_provider_twinsync.protocol import MAX_ANSWER_BYTES, Answer, NoAnswer, Request, Response
-from airflow_provider_twinsync.senders import problem_of, proxy_of, retry_after_s, tls_of
+from airflow_provider_twinsync.protocol import MAX_ANSWER_BYTES, Answer, NoAnswer, Request
+from airflow_provider_twinsync.senders import answer_of, problem_of, proxy_of, tls_of
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout_at
@@ -61,6 +61,8 @@ async def join(settings: Settings) -> Pool:
         tls = await asyncio.to_thread(tls_of, settings) if settings.url.startswith("https:") else True
         try:
             pools.setdefault(settings, Pool(settings, tls))
+        except UsageError:
+            raise
         except ValueError:  # there are host names that only the library refuses
             raise UsageError(f"Connection {settings.conn_id!r}: the host is not usable.") from None
     pool = pools[settings]
@@ -177,8 +179,8 @@ class Pool:
                 content, body = response.content, b""
                 while len(body) < MAX_ANSWER_BYTES and not content.at_eof():
                     body += await content.read(_CHUNK_BYTES)
-                return Response(response.status, body, retry_after_s(response.headers))
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+                return answer_of(response.status, body, response.headers)
+        except Exception as error:  # the boundary: whatever a library raises is no answer
             if line is self._line:
                 # All its connections may lead where the service was before; new ones look its name up.
                 self._line = self._open()
@@ -195,6 +197,8 @@ class Pool:
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=self.settings.request_timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("Accept-Encoding",),  # an answer is too short to be packed
+                # An answer that unpacks to gigabytes fits into some kilobytes.
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
             )
         )

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_twinsync.requirements import unmet
 
@@ -27,6 +28,7 @@ import urllib3.exceptions
 from airflow.providers.common.compat.sdk import Connection
 from airflow.providers.http.hooks.http import HttpHook
 
+from airflow_provider_twinsync.arguments import is_http_url
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.protocol import (
     MAX_ANSWER_BYTES,
@@ -44,9 +46,17 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync.connection import Settings
 
 _CHUNK_BYTES = 65_536
+_MAX_PROBLEM_CHARACTERS = 2_000
 
-#: What reading a body can raise: `requests` wraps some of what lies below it, and not all.
-REQUESTS_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+#: Raised before anything is asked: what is to be asked, or the way there, is nothing that can be asked.
+NOT_ASKED = (
+    UnicodeError,
+    urllib3.exceptions.LocationValueError,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
 
 
 class _SessionHook(HttpHook):
@@ -64,6 +74,8 @@ def open_session() -> requests.Session:
     session = _SessionHook().get_conn()
     # What the environment says is read below, once for both senders.
     session.trust_env = False
+    # An answer that unpacks to gigabytes fits into some kilobytes: no packing is asked for, and none undone.
+    session.headers["Accept-Encoding"] = "identity"
     # `requests` reads where a redirect leads to even if it is not to follow, and trips over some addresses.
     session.get_redirect_target = lambda _: None  # type: ignore[method-assign,assignment]
     return session
@@ -87,33 +99,76 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
     :param handing_over: is called when the first byte is about to be handed to the system: before that,
         nothing was sent, whatever ends it.
     """
-    options = request_options(settings, settings.url)
     limit_s = settings.request_timeout_s
-    with (
-        open_session() as session,
-        Connections(limit_s, session, settings.url, options["proxies"], handing_over=handing_over) as limit,
-    ):
-        try:
-            with session.request(
+    options = request_options(settings, settings.url)
+    limit: Connections | None = None
+    try:
+        with (
+            open_session() as session,
+            Connections(limit_s, session, settings.url, options["proxies"], None, handing_over) as limit,
+            session.request(
                 request.method, settings.url, params=request.params, data=request.form, **options
-            ) as response:
-                body = bytearray()
-                while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, True)):
-                    body += chunk
-            if not limit.is_over:
-                return Response(response.status_code, bytes(body), retry_after_s(response.headers))
-        except (*REQUESTS_ERRORS, ValueError) as error:
-            if not limit.is_over:
-                return NoAnswer(sent=limit.was_sent, problem=problem_of(error))
-        return NoAnswer(sent=limit.was_sent, problem=f"Timeout: no whole answer within {limit_s:g} s")
+            ) as response,
+        ):
+            body = bytearray()
+            while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, False)):
+                body += chunk
+        if not limit.is_over:
+            return answer_of(response.status_code, bytes(body), response.headers)
+    except Exception as error:  # the boundary: whatever a library raises is no answer
+        if limit is None:
+            return NoAnswer(False, problem_of(error))
+        if not limit.is_over:
+            return NoAnswer(limit.was_sent and not isinstance(error, NOT_ASKED), problem_of(error))
+    except BaseException:  # an alarm or a signal: who called has to know whether anything was sent
+        if limit is not None and limit.was_sent and handing_over is not None:
+            handing_over()
+        raise
+    return NoAnswer(limit.was_sent, f"Timeout: no whole answer within {limit_s:g} s")
+
+
+def answer_of(status: int, body: bytes, headers: Mapping[str, str]) -> Answer:
+    """Build the answer from what came; a packed one is none, as packing was not asked for.
+
+    A body that begins as a JSON object is not packed, whatever its header says: ``Content-Encoding: utf-8``
+    is a common mistake.
+    """
+    packing = {one.strip().lower() for one in headers.get("Content-Encoding", "").split(",")}
+    if packing - {"", "identity"} and not body.lstrip().startswith(b"{"):
+        return NoAnswer(True, f"Packed: HTTP {status} with Content-Encoding, which was not asked for")
+    return Response(status, body, retry_after_s(headers))
 
 
 def proxy_of(settings: Settings, url: str) -> str | None:
-    """Give the proxy to ask: the connection's, or the environment's, by the rule of ``requests``."""
-    if settings.proxy:
-        return settings.proxy
-    proxy: str | None = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    """Return the proxy to ask: the connection's, or the environment's, by the rule of ``requests``.
+
+    :raises UsageError: it is none that both senders can ask.
+    """
+    proxy: str | None = settings.proxy
+    if proxy is None:
+        proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+        if not proxy:
+            return None
+        proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_proxy(proxy):
+        # It may hold a password, so it is not repeated.
+        named = "the extra" if settings.proxy else "the environment (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY)"
+        raise UsageError(
+            f"Connection {settings.conn_id!r}: the proxy in {named} is not usable: it should be the http:// "
+            "address of a proxy, with a login in Latin-1 if any. SOCKS is not supported."
+        )
+    return proxy
+
+
+def _is_proxy(proxy: str) -> bool:
+    if not is_http_url(proxy):
+        return False
+    parts = urlsplit(proxy)
+    try:  # RFC 7617 leaves the characters of a login open; both libraries send Latin-1
+        unquote(f"{parts.username or ''}{parts.password or ''}").encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _certificates(settings: Settings, url: str) -> str | bool:
@@ -129,7 +184,7 @@ def _certificates(settings: Settings, url: str) -> str | bool:
         path = settings.verify
     try:
         _tls_context(path)
-    except OSError as error:  # and so is an ssl.SSLError
+    except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError; a null character, a ValueError
         raise UsageError(
             f"Connection {settings.conn_id!r}: there are no certificates to be read at {path!r} on this "
             f"machine ({problem_of(error)}). The path is that of verify in the extra, or REQUESTS_CA_BUNDLE."
@@ -158,7 +213,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def problem_of(error: BaseException) -> str:
-    """Say in one line what went wrong, without the object addresses in the libraries' messages."""
+    """Return in one line what went wrong, without object addresses, logins and queries of the libraries."""
     inner = error
     while causes := [
         one for one in (getattr(inner, "reason", None), *inner.args) if isinstance(one, Exception)
@@ -168,5 +223,7 @@ def problem_of(error: BaseException) -> str:
         inner = causes[0]
     words = [one for one in inner.args if isinstance(one, str)]
     text = " ".join((words[-1] if words else str(inner)).split())
-    text = re.sub(r"<\S{1,200} object at 0x[0-9a-f]+>:? ?", "", text)
+    text = re.sub(r"<\S{1,200} object at 0x[0-9a-f]+>:? ?", "", text[:_MAX_PROBLEM_CHARACTERS])
+    text = re.sub(r"//[^\s/?#]*@", "//", text)
+    text = re.sub(r"\?[^\s'\"]+", "?...", text)
     return f"{type(inner).__name__}: {text}" if text else type(inner).__name__

@@ -5,13 +5,16 @@ Imported where a request is made and nowhere else, as the senders are.
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 import time
 from contextlib import suppress
+from http.client import HTTPException, HTTPResponse, parse_headers
 from typing import TYPE_CHECKING, Any
 
 from requests.utils import select_proxy
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +22,45 @@ if TYPE_CHECKING:
     import requests
     from urllib3.connectionpool import HTTPConnectionPool
 
+#: The most 1xx answers before the real one; a real server sends one or two.
+_MAX_INTERIM_ANSWERS = 100
 
-def addresses_of(host: str) -> set[str]:
-    """Give the addresses of a name, or none if it has none now."""
+
+def resolve(name: str, port: int | None, limit_s: float) -> list[str]:
+    """Return the addresses of a name, in the order in which to try them.
+
+    Nothing can interrupt the system's resolver, which may take half a minute (resolv.conf(5)): so a thread
+    asks it. If the answer comes too late, the thread ends by itself, and nobody reads the answer.
+
+    :param limit_s: seconds to wait for the answer.
+    :raises OSError: the name has no address, or the answer did not come in time (a ``TimeoutError``).
+    """
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+            # In digits, with the network card of a link-local one, which `found` has as a number apart.
+            numeric = [socket.getnameinfo(one[4], socket.NI_NUMERICHOST)[0] for one in found]
+            answers.put(list(dict.fromkeys(numeric)))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, name="twinsync-resolver", daemon=True).start()
     try:
-        return {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        answer = answers.get(timeout=max(0.0, limit_s))
+    except queue.Empty:
+        raise TimeoutError("the name server did not answer in time") from None
+    if isinstance(answer, Exception):
+        raise answer
+    found: list[str] = answer
+    return found
+
+
+def addresses_of(host: str, limit_s: float) -> set[str]:
+    """Return the addresses of a name, or none if it has none now, or if they do not come in time."""
+    try:
+        return set(resolve(host, None, limit_s))
     except (OSError, UnicodeError):
         return set()
 
@@ -31,8 +68,9 @@ def addresses_of(host: str) -> set[str]:
 class Connections:
     """Look after the connections of a session: limit their time, say who they lead to, and what was sent.
 
-    The timeout of ``requests`` begins anew with every byte: an answer that drips would never end. Here the
-    connections are cut when the time is up.
+    The timeout of ``requests`` begins again with every byte and with every address of a name: an answer that
+    drips would never end. Here one limit is for all of it: the look-up of the name, the connection, TLS, and
+    the answer. When the time is up the connections are cut.
 
     :param limit_s: seconds, from the start of the block or from the last :meth:`renew`.
     :param session: the session, for requests to one address.
@@ -52,19 +90,21 @@ class Connections:
         handing_over: Callable[[], None] | None = None,
     ) -> None:
         self._limit_s = limit_s
+        self.admit = admit
+        self._handing_over = handing_over
+        # Second handles of the sockets: TLS takes the first ones away, and has them for itself.
         self._opened: list[socket.socket] = []
-        self._whole = threading.Event()
+        # No handle is closed while it is used: its number may be that of another file then.
+        self._lock = threading.Lock()
         self._cut = threading.Event()
         self._left = threading.Event()
+        self._steps: set[str] = set()
         self._thread = threading.Thread(target=self._watch, name="twinsync-time-limit", daemon=True)
         adapter: Any = session.get_adapter(url)
         proxy = select_proxy(url, proxies)
         manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
         pools = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {
-            scheme: _reporting(pool, self._opened.append, handing_over, self._whole.set, admit)
-            for scheme, pool in pools.items()
-        }
+        manager.pool_classes_by_scheme = {scheme: _reporting(pool, self) for scheme, pool in pools.items()}
 
     def __enter__(self) -> Connections:
         self.renew()
@@ -73,6 +113,9 @@ class Connections:
 
     def __exit__(self, *_: object) -> None:
         self._left.set()
+        with self._lock:
+            for one in self._opened:
+                one.close()
 
     @property
     def is_over(self) -> bool:
@@ -80,65 +123,132 @@ class Connections:
         return self._cut.is_set()
 
     @property
+    def left_s(self) -> float:
+        """Seconds until the connections are cut."""
+        return max(0.0, self._ends_at - time.monotonic())
+
+    @property
     def was_sent(self) -> bool:
-        """Whether the system took every byte of a request.
+        """Whether the system took every byte of a request, or may have.
 
         If it did not, the other side cannot have the whole of it, and of a form the last field, the key, is
-        missing or cut.
+        missing or cut. A library that no longer calls what reports here leaves that open: then it may have.
         """
-        return self._whole.is_set()
+        if self._steps & {"connecting", "handing over"}:
+            return "whole" in self._steps or self._steps == {"connecting", "connected"}
+        return True
 
     def renew(self) -> None:
-        """Give the whole time again, from now."""
+        """Start the limit again, from now."""
         self._ends_at = time.monotonic() + self._limit_s
 
+    def note(self, step: str) -> None:
+        """Take note of how far a request is."""
+        if step == "handing over" and self._handing_over is not None:
+            self._handing_over()
+        self._steps.add(step)
+
+    def opened(self, made: socket.socket) -> None:
+        """Take a connection into the limit."""
+        with self._lock:
+            self._opened.append(made.dup())
+            if self.is_over:
+                self._cut_all()
+
+    def give_up(self) -> None:
+        """Take note that the time is up before there is a connection."""
+        self._cut.set()
+
     def _watch(self) -> None:
-        while not self._left.wait(max(0.0, self._ends_at - time.monotonic())):
-            if time.monotonic() < self._ends_at:
+        while not self._left.wait(self.left_s):
+            if self.left_s:
                 continue
-            if not self._opened:  # it is the connecting that takes so long, which `requests` ends itself
-                self.renew()
-                continue
-            self._cut.set()
-            for one in self._opened:
-                with suppress(OSError):
-                    # Not that of an SSLSocket, which lets go of TLS first: what is sent then goes in clear.
-                    socket.socket.shutdown(one, socket.SHUT_RDWR)
+            with self._lock:
+                self._cut.set()
+                self._cut_all()
             return
 
+    def _cut_all(self) -> None:
+        for one in self._opened:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
-def _reporting(
-    pool: type[HTTPConnectionPool],
-    opened: Callable[[socket.socket], None],
-    handing_over: Callable[[], None] | None,
-    whole: Callable[[], None],
-    admit: Callable[[str], None] | None,
-) -> type[HTTPConnectionPool]:
-    """Give a kind of pool whose connections tell of themselves."""
+
+class _FinalResponse(HTTPResponse):
+    """An answer without the interim ones before it, which say that it is to come (RFC 9110, 15.2).
+
+    ``http.client`` skips 100 alone; 101 is final. If ``_read_status`` is gone after an upgrade of Python, an
+    interim answer is taken for the answer again: a submit is uncertain then.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MAX_INTERIM_ANSWERS):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 100 <= line[1] < 200 or line[1] == 101:
+                return line
+            parse_headers(self.fp)
+        raise HTTPException(f"more than {_MAX_INTERIM_ANSWERS} interim answers (1xx)")
+
+
+def _reporting(pool: type[HTTPConnectionPool], limit: Connections) -> type[HTTPConnectionPool]:
+    """Build a kind of pool whose connections report to the limit."""
 
     class Connection(pool.ConnectionCls):  # type: ignore[name-defined,misc]  # one class for each scheme
+        response_class = _FinalResponse
+
         def _new_conn(self) -> socket.socket:
-            made: socket.socket = super()._new_conn()
+            limit.note("connecting")
+            made = self._connected()
             try:
-                if admit is not None:
-                    admit(made.getpeername()[0])
+                if limit.admit is not None:
+                    limit.admit(made.getpeername()[0])
+                limit.opened(made)  # what a proxy says to a CONNECT comes before the connection is made
             except BaseException:  # whatever it is, nothing else would close it
                 made.close()
                 raise
-            opened(made)  # what a proxy says to a CONNECT comes before the connection is made
             return made
+
+        def _connected(self) -> socket.socket:
+            """Connect to the first address that answers; each has its share of the time that is left.
+
+            urllib3 gives each address the whole time, and a silent one would leave nothing to the next.
+            """
+            # urllib3's `host` is without the last dot of a name, which keeps it from being completed.
+            this: Any = self
+            name, timeout = getattr(this, "_dns_host", this.host), this.timeout
+            try:
+                addresses = resolve(name.strip("[]"), this.port, limit.left_s)
+                for number, address in enumerate(addresses):
+                    if not (left_s := limit.left_s):
+                        break
+                    this.host, this.timeout = address, left_s / (len(addresses) - number)
+                    try:
+                        made: socket.socket = super()._new_conn()
+                    except (NewConnectionError, ConnectTimeoutError) as error:  # refused; silent
+                        if number == len(addresses) - 1 and isinstance(error, NewConnectionError):
+                            raise
+                    else:
+                        made.settimeout(timeout)
+                        return made
+            except socket.gaierror as error:
+                raise NameResolutionError(name, self, error) from error
+            except TimeoutError:  # of the look-up
+                pass
+            finally:
+                this.host, this.timeout = name, timeout
+            limit.give_up()
+            raise ConnectTimeoutError(self, "no address answered in time")
 
         def connect(self) -> None:
             super().connect()
-            opened(self.sock)  # TLS has put another one in its place
+            limit.note("connected")
 
         def request(self, *args: Any, **kwargs: Any) -> None:
             # urllib3 makes the connection here, if it was not made before.
             if self.sock is None:
                 self.connect()
-            if handing_over is not None:
-                handing_over()
+            limit.note("handing over")
             super().request(*args, **kwargs)
-            whole()
+            limit.note("whole")
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})

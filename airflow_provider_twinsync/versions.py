@@ -26,7 +26,7 @@ def validator_of(headers: Mapping[str, str]) -> str | None:
     modified = headers.get("Last-Modified", "")
     try:
         age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(modified)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # no date; with and without a zone; an absurd year
         return None
     # A file may change twice in one second (8.8.2.2).
     return modified if age >= timedelta(seconds=1) else None
