@@ -24,7 +24,7 @@ from airflow_provider_twinsync.exceptions import (
     TwinSyncError,
 )
 from airflow_provider_twinsync.fragment import writing
-from airflow_provider_twinsync.mp4 import HEAD_BYTES, duration_s, ends_with_a_box, is_mp4
+from airflow_provider_twinsync.mp4 import HEAD_BYTES, duration_s, is_complete, is_mp4
 from airflow_provider_twinsync.peers import is_admitted, kind_of, literal_address
 from airflow_provider_twinsync.protocol import TaskState
 from airflow_provider_twinsync.senders import (
@@ -248,7 +248,7 @@ class _Transfer:
             if fragment.received > max_bytes:
                 raise too_large
             if len(fragment.head) == HEAD_BYTES:
-                _check_signature(url, fragment.head)
+                _check_signature(url, fragment, response)
             arrived += len(chunk)
             if arrived >= due:
                 limit.renew()
@@ -256,10 +256,10 @@ class _Transfer:
         # A connection that was cut looks like the end of an answer that did not say how long it is.
         if fragment.expected is None and not limit.is_over:
             with writing():
-                is_whole = ends_with_a_box(fragment.file, fragment.received)
+                is_whole = is_complete(fragment.file, fragment.received)
             fragment.expected = fragment.received if is_whole else None
         if fragment.is_whole:
-            _check_signature(url, fragment.head)
+            _check_signature(url, fragment, response)
         elif fragment.received == part_end:
             raise _PartError(f"The server at {shown_url(url)} gives the video in small parts.")
         else:
@@ -268,7 +268,7 @@ class _Transfer:
     def _interrupted(
         self, url: str, limit: Connections | None, error: Exception | None = None
     ) -> DownloadInterruptedError:
-        if limit is not None and limit.is_over:
+        if limit is not None and limit.is_over and limit.was_sent:
             seconds = self.settings.request_timeout_s
             kilobytes = _MIN_BYTES_A_SECOND * seconds / 1000
             problem = f"it comes too slowly, with less than {kilobytes:g} kB in {seconds:g} s"
@@ -356,8 +356,9 @@ def _redirected(url: str, location: str) -> str:
         ) from None
 
 
-def _check_signature(url: str, head: bytes) -> None:
-    if not is_mp4(head):
-        raise DownloadRefusedError(
-            f"What the server gives is not an MP4 video (it begins {head!r}): {shown_url(url)}."
-        )
+def _check_signature(url: str, fragment: Fragment, response: requests.Response) -> None:
+    if not is_mp4(fragment.head):
+        # What is packed is not unpacked: that was not asked for.
+        packing = response.headers.get("Content-Encoding")
+        begins = f"it begins {fragment.head!r}{f', packed as {shown_text(packing)}' if packing else ''}"
+        raise DownloadRefusedError(f"What the server gives is not an MP4 video ({begins}): {shown_url(url)}.")

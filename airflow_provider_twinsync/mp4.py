@@ -1,41 +1,147 @@
-"""What an MP4 file looks like, as far as it tells a whole video from something else. Pure."""
+"""What an MP4 file looks like, as far as it tells a complete video from something else. Pure.
+
+By ISO/IEC 14496-12: a file is made of boxes, each of which begins with its length and its name (4.2).
+``moov`` says where in the file the samples of each track are, in chunks (8.7). A fragmented file has more
+samples in ``moof`` boxes behind it (8.8), and may end with ``mfra``, which says how long it is itself.
+"""
 
 from __future__ import annotations
 
-from typing import IO
+import io
+import struct
+from itertools import islice
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HEAD_BYTES = 8
+#: The most boxes of one level, and the most bytes of ``moov``: those of a video of many hours.
+_MAX_BOXES = 10_000
+_MAX_MOOV_BYTES = 16_777_216
 
 
 def is_mp4(head: bytes) -> bool:
-    """Whether a file that begins with these eight bytes is one (ISO/IEC 14496-12, section 4.3)."""
+    """Return whether a file that begins with these eight bytes is one (section 4.3)."""
     return head[4:8] == b"ftyp"
 
 
-def ends_with_a_box(file: IO[bytes], size: int) -> bool:
-    """Whether the last of the boxes that an MP4 file is made of ends where the file does.
+def is_complete(file: IO[bytes], size: int) -> bool:
+    """Return whether the structure of an MP4 file proves that every byte of the video is there.
 
-    By ISO/IEC 14496-12, section 4.2: a box begins with its length and its name.
+    The boxes have to end where the file does, which a cut between two of them fulfils as well. So either
+    every sample that ``moov`` names has to be in the file; or, if fragments may follow, the last box has to
+    be ``mfra``. For example ``ftyp`` and ``moov`` alone are not complete. A file that proves nothing may be
+    complete all the same.
+
+    :param size: the bytes of the file.
     """
-    at = 0
-    while at < size:
+    try:
+        found = list(boxes(file, 0, size))
+        movies = [_read(file, start, end) for name, start, end in found if name == b"moov"]
+        if any(_has(movie, b"mvex") for movie in movies):
+            return _ends_with_mfra(file, found)
+        ends = [_end_of_samples(table) for movie in movies for table in _sample_tables(movie)]
+    except (ValueError, LookupError, struct.error):
+        return False
+    return 0 < max(ends, default=0) <= size
+
+
+def boxes(file: IO[bytes], at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Read the heads of the boxes from one place in a file to another.
+
+    :return: of each its name, and where its content starts and ends.
+    :raises ValueError: they do not end there, or they are too many.
+    """
+    for _ in range(_MAX_BOXES):
+        if at == end:
+            return
         file.seek(at)
-        head = file.read(16)
-        length, smallest = int.from_bytes(head[:4], "big"), 8
+        head = file.read(min(16, end - at))
+        length, start = int.from_bytes(head[:4], "big"), 8
         if length == 1:  # it has 64 bits, behind the name
-            length, smallest = int.from_bytes(head[8:], "big"), 16
-        elif length == 0 and len(head) >= smallest:
-            return True  # the box goes to the end, wherever that is
-        if length < smallest:
-            return False
+            length, start = int.from_bytes(head[8:], "big"), 16
+        elif length == 0 and head[4:8] not in (b"moov", b"moof"):  # it goes to the end, wherever that is
+            length = end - at
+        if len(head) < start or not start <= length <= end - at:
+            raise ValueError("a box does not end in the file")
+        yield head[4:8], at + start, at + length
         at += length
-    return at == size
+    raise ValueError("too many boxes")
+
+
+def _read(file: IO[bytes], start: int, end: int) -> bytes:
+    if end - start > _MAX_MOOV_BYTES:
+        raise ValueError("too large")
+    file.seek(start)
+    return file.read(end - start)
+
+
+def _inside(content: bytes, *path: bytes) -> Iterator[bytes]:
+    """Return the contents of all boxes that are inside each other in this way."""
+    for name, start, end in boxes(io.BytesIO(content), 0, len(content)):
+        if name == path[0]:
+            inner = content[start:end]
+            yield from _inside(inner, *path[1:]) if path[1:] else [inner]
+
+
+def _has(content: bytes, name: bytes) -> bool:
+    return any(True for _ in _inside(content, name))
+
+
+def _sample_tables(movie: bytes) -> Iterator[bytes]:
+    return _inside(movie, b"trak", b"mdia", b"minf", b"stbl")
+
+
+def _ends_with_mfra(file: IO[bytes], found: list[tuple[bytes, int, int]]) -> bool:
+    """Return whether the last box is ``mfra``, and has as its own last box its length (8.8.9, 8.8.11)."""
+    name, start, end = found[-1]
+    if name != b"mfra" or end - start > _MAX_MOOV_BYTES:
+        return False
+    [*_, (name, inner, inner_end)] = boxes(file, start, end)
+    file.seek(inner)
+    return name == b"mfro" and file.read(inner_end - inner)[4:8] == (end - start + 8).to_bytes(4, "big")
+
+
+def _end_of_samples(table: bytes) -> int:
+    """Return where in the file the furthest sample of a track ends; 0 if the track has none.
+
+    :param table: the content of ``stbl``: sizes of the samples (``stsz``), samples of a chunk (``stsc``), and
+        where the chunks are (``stco``, ``co64``).
+    """
+    inner = {name: table[start:end] for name, start, end in boxes(io.BytesIO(table), 0, len(table))}
+    each, count = struct.unpack_from(">II", inner[b"stsz"], 4)
+    sizes = None if each else _numbers(inner[b"stsz"], 12, count, "I")
+    kind, offsets = ("Q", inner[b"co64"]) if b"co64" in inner else ("I", inner[b"stco"])
+    chunks = _numbers(offsets, 8, int.from_bytes(offsets[4:8], "big"), kind)
+    entries = int.from_bytes(inner[b"stsc"][4:8], "big")
+    runs = iter(list(struct.iter_unpack(">III", inner[b"stsc"][8 : 8 + 12 * entries])))
+    following = next(runs, None)
+    furthest, left, in_chunk = 0, count, 0
+    for number, offset in enumerate(chunks, 1):
+        if following is not None and number == following[0]:
+            in_chunk, following = following[1], next(runs, None)
+        if not (taken := min(in_chunk, left)):
+            continue
+        length = taken * each if sizes is None else sum(islice(sizes, taken))
+        furthest = max(furthest, offset + length)
+        left -= taken
+    if left:
+        raise ValueError("samples that are in no chunk")
+    return furthest
+
+
+def _numbers(content: bytes, start: int, count: int, kind: str) -> Iterator[int]:
+    """Return the numbers of a table."""
+    size = struct.calcsize(kind)
+    if len(content) < start + count * size:
+        raise ValueError("a table that is cut")
+    return (number for (number,) in struct.iter_unpack(f">{kind}", content[start : start + count * size]))
+
 
 
 #: The boxes on the way to one that says how long the film plays (ISO/IEC 14496-12, section 8).
 _CONTAINERS = {b"moov", b"mvex", b"trak", b"mdia"}
-#: So many boxes are walked over at most.
-_MAX_BOXES = 1000
 
 
 def duration_s(file: IO[bytes], size: int) -> float | None:

@@ -12,6 +12,7 @@ import os
 import random
 import re
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -215,10 +216,28 @@ def logged(
     tasks.removeHandler(caplog.handler)
 
 
+def box(name: bytes, *content: bytes) -> bytes:
+    """A box of an MP4 file."""
+    inner = b"".join(content)
+    return (8 + len(inner)).to_bytes(4, "big") + name + inner
+
+
 def mp4(size: int, seed: int = 1) -> bytes:
-    """A file in the form of a video, of two boxes; no two parts of it are alike."""
-    content = random.Random(seed).randbytes(size - 32)
-    return b"\0\0\0\x18ftypisom" + bytes(12) + (size - 24).to_bytes(4, "big") + b"mdat" + content
+    """A file in the form of a video, of one sample that ends where the file does; no two parts are alike."""
+
+    def movie(start: int, length: int) -> bytes:
+        table = box(
+            b"stbl",
+            box(b"stsz", struct.pack(">4I", 0, 0, 1, length)),
+            box(b"stsc", struct.pack(">5I", 0, 1, 1, 1, 1)),
+            box(b"stco", struct.pack(">3I", 0, 1, start)),
+        )
+        return box(b"moov", box(b"trak", box(b"mdia", box(b"minf", table))))
+
+    ftyp = b"\0\0\0\x18ftypisom" + bytes(12)
+    start = len(ftyp) + len(movie(0, 0)) + 8
+    content = random.Random(seed).randbytes(size - start)
+    return ftyp + movie(start, len(content)) + box(b"mdat", content)
 
 
 def answer(status: int = 200, body: bytes = b"", /, **headers: str | int) -> bytes:
