@@ -15,6 +15,7 @@ import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync.fragment import Fragment
 
 _READ_BYTES = 4_194_304
+#: More than the 5 MiB that S3 wants, and a multiple of the 256 KiB that Google Cloud Storage wants.
+_PART_BYTES = 8_388_608
+#: S3 takes no more for one object.
+_MAX_PARTS = 10_000
 #: What no retry mends.
 _LASTING = (
     errno.EACCES,
@@ -134,8 +139,15 @@ class StorePlace:
         ``execution_timeout`` it goes on in a thread, until the process ends in the midst of it. What is
         aborted is every unfinished upload of that key: nothing tells ours from another task's.
         """
+        put_file = self._store.put_file
+        # The size and the number of the parts that are in memory at a time, by the names that s3fs, gcsfs and
+        # adlfs have for them; other stores copy in blocks (fsspec). s3fs would read a video of less than
+        # 100 MiB at once, and ten parts of 50 MiB of a larger one.
+        part_bytes = _PART_BYTES * (1 + fragment.received // (_PART_BYTES * _MAX_PARTS))
+        bounds = {"chunksize": part_bytes, "max_concurrency": 2}
+        known = {name: bounds[name] for name in bounds.keys() & signature(put_file).parameters}
         try:
-            self._store.put_file(str(fragment.path), self._path)
+            put_file(str(fragment.path), self._path, **known)
         except BaseException:  # the alarm of an execution_timeout is one
             if call_s3 := getattr(self._store, "call_s3", None):
                 # It may not be allowed to ask, and what went wrong before is what is to be said.

@@ -1,4 +1,4 @@
-"""Only `TwinSyncError` leaves the hook, and no secret with it: headers, addresses and proxies of all kinds."""
+"""Only `TwinSyncError` leaves the hook, and no secret, whatever stands in headers, addresses and proxies."""
 
 from __future__ import annotations
 

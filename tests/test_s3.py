@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from conftest import Server
+    from conftest import Received, Server
 
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
 VIDEO = mp4(500_000)
-#: Two parts of 50 MiB, and some more: from this size on s3fs uploads in parts.
-LARGE = b"\0\0\0\x18ftypisom" + bytes(105_000_000)
+#: Two parts of 8 MiB, and some more: from this size on s3fs uploads in parts.
+LARGE = b"\0\0\0\x18ftypisom" + bytes(20_000_000)
 DESTINATION = "s3://aws_default@videos/2026/a.mp4"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 
@@ -306,3 +307,31 @@ def test_a_process_that_has_used_s3_ends_without_a_word(
     assert content(s3) == VIDEO
     for word in ("ResourceWarning", "Unclosed", "never awaited", "Traceback"):
         assert word not in done.stderr
+
+
+def test_an_upload_is_never_whole_in_memory(
+    s3: Any, serve: Callable[..., Server], folder: Path, connection: str
+) -> None:
+    """A hundred megabytes pass through two parts of eight; what is measured is a worker's own process."""
+    large = LARGE[:12] + bytes(100_000_000)
+
+    def respond(request: Received) -> Iterator[bytes]:
+        video = VIDEO if request.target == "/small" else large
+        yield answer(200, Content_Type="video/mp4", Content_Length=len(video))
+        yield video
+
+    url = serve(respond).url
+    code = (
+        "import resource, sys; from airflow_provider_twinsync.hooks import TwinSyncHook\n"
+        "for name in ('small', 'large'):\n"
+        "    TwinSyncHook().download(f'{sys.argv[1]}/{name}', sys.argv[2])\n"
+        "    print('kB:', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, url, DESTINATION], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    before_kb, after_kb = map(int, re.findall(r"(?m)^kB: (\d+)$", done.stderr))
+    assert after_kb - before_kb < 60_000
+    assert content(s3) == large
+    assert uploads(s3) == []
