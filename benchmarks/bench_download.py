@@ -53,7 +53,7 @@ CASES = (OURS, "read", "read + hash", LEAST, CURL, STORE)
 BUCKET = "videos"
 WARM_UP_BYTES = 1_000_000
 MB = 1_000_000
-PIECE_BYTES = 1_048_576  # what ours reads at once
+PIECE_BYTES = 1_000_000  # what ours reads at once
 FIRST_PIECE_BYTES = 5_001
 FIRST_BOX = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
 ZEROS = bytes(PIECE_BYTES)
@@ -138,7 +138,7 @@ def fetch_plainly(case: str, url: str, path: str) -> int:
     response = connection.getresponse()
     buffer = memoryview(bytearray(PIECE_BYTES))
     # Ours begins with what came along with the head, and this one does too: writes that begin at whole pages
-    # take pages of another size, which cost half as much again on the machine where this was written.
+    # take pages of another size, which cost up to twice as much on the machine where this was written.
     piece = buffer[:FIRST_PIECE_BYTES]
     checksum, received = hashlib.sha256(), 0
     with Path(path if "write" in case else os.devnull).open("wb", buffering=0) as file:
