@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync.protocol import TwinSyncTask
 
 #: Larger pieces cost less CPU, up to this; what has arrived is taken, and no piece is waited for. Not a whole
-#: number of pages: writes that begin at whole pages cost twice the CPU where Linux takes large pages for them.
+#: number of pages: writes that begin at whole pages cost twice the CPU where Linux uses large pages.
 _CHUNK_BYTES = 1_000_000
 _MAX_TRIES = 6
 #: A try that brings so much more than any before it is not one of those: a large video may be cut often.
