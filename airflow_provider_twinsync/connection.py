@@ -230,13 +230,24 @@ def _verify(value: Any) -> bool | str:
     return value
 
 
+def is_proxy(value: Any) -> bool:
+    """Return whether both senders can ask the proxy at this address."""
+    if not is_http_url(value):
+        return False
+    try:
+        # Both decode the percents of a login and write it as Latin-1, as HTTP did before RFC 7617. Another
+        # character ends them with an error of Python.
+        unquote(urlsplit(value).netloc.rpartition("@")[0]).encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _proxy(value: Any) -> str:
-    if not is_http_url(value) or urlsplit(value).scheme != "http":
+    if not is_proxy(value) or urlsplit(value).scheme != "http":
         raise ValueError
-    # Both senders decode the percents of a login and write it as Latin-1, as HTTP did before RFC 7617.
-    # Another character ends them with an error of Python: a UnicodeEncodeError, which is a ValueError.
-    unquote(urlsplit(value).netloc.rpartition("@")[0]).encode("latin-1")
-    return value
+    address: str = value
+    return address
 
 
 def _hosts(value: Any) -> frozenset[str]:

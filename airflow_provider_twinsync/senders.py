@@ -15,7 +15,6 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from airflow_provider_twinsync.requirements import unmet
 
@@ -28,7 +27,7 @@ import urllib3.exceptions
 from airflow.providers.common.compat.sdk import Connection
 from airflow.providers.http.hooks.http import HttpHook
 
-from airflow_provider_twinsync.arguments import is_http_url
+from airflow_provider_twinsync.connection import is_proxy
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.protocol import (
     MAX_ANSWER_BYTES,
@@ -142,33 +141,22 @@ def answer_of(status: int, body: bytes, headers: Mapping[str, str]) -> Answer:
 def proxy_of(settings: Settings, url: str) -> str | None:
     """Return the proxy to ask: the connection's, or the environment's, by the rule of ``requests``.
 
-    :raises UsageError: it is none that both senders can ask.
+    :raises UsageError: the environment's is none that both senders can ask.
     """
-    proxy: str | None = settings.proxy
-    if proxy is None:
-        proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
-        if not proxy:
-            return None
-        proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not _is_proxy(proxy):
+    if settings.proxy:
+        return settings.proxy
+    proxy: str | None = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not is_proxy(proxy):
         # It may hold a password, so it is not repeated.
-        named = "the extra" if settings.proxy else "the environment (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY)"
         raise UsageError(
-            f"Connection {settings.conn_id!r}: the proxy in {named} is not usable: it should be the http:// "
-            "address of a proxy, with a login in Latin-1 if any. SOCKS is not supported."
+            f"Connection {settings.conn_id!r}: the proxy in the environment (HTTP_PROXY, HTTPS_PROXY or "
+            "ALL_PROXY) is not usable: it should be the http:// address of a proxy, whose login has Latin "
+            "letters only. SOCKS is not supported."
         )
     return proxy
-
-
-def _is_proxy(proxy: str) -> bool:
-    if not is_http_url(proxy):
-        return False
-    parts = urlsplit(proxy)
-    try:  # RFC 7617 leaves the characters of a login open; both libraries send Latin-1
-        unquote(f"{parts.username or ''}{parts.password or ''}").encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _certificates(settings: Settings, url: str) -> str | bool:
