@@ -69,7 +69,7 @@ class Response:
     """What came back.
 
     :param status: the HTTP status.
-    :param body: the decoded body, up to :data:`MAX_ANSWER_BYTES`.
+    :param body: the body as it came, up to :data:`MAX_ANSWER_BYTES`.
     :param retry_after_s: the ``Retry-After`` header in seconds, if there was one that made sense.
     """
 
