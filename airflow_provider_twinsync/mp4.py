@@ -1,8 +1,8 @@
-"""What an MP4 file looks like, as far as it tells a complete video from something else. Pure.
+"""The structure of an MP4 file: is it one, and is it complete? Pure.
 
 By ISO/IEC 14496-12: a file is made of boxes, each of which begins with its length and its name (4.2).
-``moov`` says where in the file the samples of each track are, in chunks (8.7). A fragmented file has more
-samples in ``moof`` boxes behind it (8.8), and may end with ``mfra``, which says how long it is itself.
+``moov`` lists where in the file the samples of each track are, in chunks (8.7). A fragmented file has more
+samples in ``moof`` boxes behind it (8.8), and may end with ``mfra``, whose last words are its own length.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 65_536
 _MAX_PROBLEM_CHARACTERS = 2_000
 
-#: Raised before anything is asked: what is to be asked, or the way there, is nothing that can be asked.
+#: Raised before anything is sent: the address, a header or the proxy cannot be used.
 NOT_ASKED = (
     UnicodeError,
     urllib3.exceptions.LocationValueError,
@@ -81,7 +81,7 @@ def open_session() -> requests.Session:
 
 
 def request_options(settings: Settings, url: str) -> dict[str, Any]:
-    """Give what the connection says about every request, in the words of ``requests``."""
+    """Return the settings of every request, in the words of ``requests``."""
     proxy = proxy_of(settings, url)
     return {
         "timeout": settings.request_timeout_s,
@@ -119,7 +119,7 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
             return NoAnswer(False, problem_of(error))
         if not limit.is_over:
             return NoAnswer(limit.was_sent and not isinstance(error, NOT_ASKED), problem_of(error))
-    except BaseException:  # an alarm or a signal: who called has to know whether anything was sent
+    except BaseException:  # an alarm or a signal: the caller has to know whether anything was sent
         if limit is not None and limit.was_sent and handing_over is not None:
             handing_over()
         raise
@@ -127,7 +127,7 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
 
 
 def answer_of(status: int, body: bytes, headers: Mapping[str, str]) -> Answer:
-    """Build the answer from what came; a packed one is none, as packing was not asked for.
+    """Build the answer; a packed one is no answer, as packing was not asked for.
 
     A body that begins as a JSON object is not packed, whatever its header says: ``Content-Encoding: utf-8``
     is a common mistake.
@@ -160,7 +160,7 @@ def proxy_of(settings: Settings, url: str) -> str | None:
 
 
 def _certificates(settings: Settings, url: str) -> str | bool:
-    """Give the path of the certificates to trust, or False: the rule of ``requests``, for both senders.
+    """Return the path of the certificates to trust, or False: the rule of ``requests``, for both senders.
 
     :raises UsageError: there are none to be read.
     """
@@ -181,7 +181,7 @@ def _certificates(settings: Settings, url: str) -> str | bool:
 
 
 def tls_of(settings: Settings) -> ssl.SSLContext | bool:
-    """Give the same rule in the words of ``aiohttp``."""
+    """Return the same rule in the words of ``aiohttp``."""
     certificates = _certificates(settings, settings.url)
     return _tls_context(certificates) if isinstance(certificates, str) else certificates
 
@@ -195,13 +195,13 @@ def _tls_context(path: str) -> ssl.SSLContext:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Give what an answer's ``Retry-After`` means now, in seconds."""
+    """Return the ``Retry-After`` of an answer in seconds from now."""
     header = headers.get("Retry-After")
     return None if header is None else read_retry_after(header, datetime.now(timezone.utc))
 
 
 def problem_of(error: BaseException) -> str:
-    """Return in one line what went wrong, without object addresses, logins and queries of the libraries."""
+    """Return an error in one line, without the object addresses, logins and queries of the libraries."""
     inner = error
     while causes := [
         one for one in (getattr(inner, "reason", None), *inner.args) if isinstance(one, Exception)

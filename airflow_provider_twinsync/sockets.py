@@ -1,4 +1,4 @@
-"""The connections of a session: who is on the other side, and for how long they are open.
+"""The connections of a session: their time limit, the address of the other side, and what was sent.
 
 Imported where a request is made and nowhere else, as the senders are.
 """
@@ -30,7 +30,7 @@ def resolve(name: str, port: int | None, limit_s: float) -> list[str]:
     """Return the addresses of a name, in the order in which to try them.
 
     Nothing can interrupt the system's resolver, which may take half a minute (resolv.conf(5)): so a thread
-    asks it. If the answer comes too late, the thread ends by itself, and nobody reads the answer.
+    asks it. If the answer comes too late, the thread ends by itself, and its answer is dropped.
 
     :param limit_s: seconds to wait for the answer.
     :raises OSError: the name has no address, or the answer did not come in time (a ``TimeoutError``).
@@ -66,7 +66,7 @@ def addresses_of(host: str, limit_s: float) -> set[str]:
 
 
 class Connections:
-    """Look after the connections of a session: limit their time, say who they lead to, and what was sent.
+    """Limit the time of a session's connections, check where they lead, and record what was sent.
 
     The timeout of ``requests`` begins again with every byte and with every address of a name: an answer that
     drips would never end. Here one limit is for all of it: the look-up of the name, the connection, TLS, and
@@ -75,8 +75,8 @@ class Connections:
     :param limit_s: seconds, from the start of the block or from the last :meth:`renew`.
     :param session: the session, for requests to one address.
     :param proxies: the proxies, as ``requests`` is given them.
-    :param admit: is given the address of the other side, in digits, when a connection is made and nothing is
-        sent yet; what it raises ends the request.
+    :param admit: is called with the address of the other side, in digits, when a connection is made and
+        nothing is sent yet; an error that it raises ends the request.
     :param handing_over: is called when the first byte of a request is about to be handed to the system.
     """
 
@@ -119,7 +119,7 @@ class Connections:
 
     @property
     def is_over(self) -> bool:
-        """Whether the connections were cut: what came is not the whole answer, even if it looks so."""
+        """Return whether the connections were cut: the answer is not complete then, even if it seems so."""
         return self._cut.is_set()
 
     @property
@@ -129,10 +129,10 @@ class Connections:
 
     @property
     def was_sent(self) -> bool:
-        """Whether the system took every byte of a request, or may have.
+        """Return whether the system took every byte of a request, or may have.
 
         If it did not, the other side cannot have the whole of it, and of a form the last field, the key, is
-        missing or cut. A library that no longer calls what reports here leaves that open: then it may have.
+        missing or cut. If a library no longer calls the methods that report here, it may have.
         """
         if self._steps & {"connecting", "handing over"}:
             return "whole" in self._steps or self._steps == {"connecting", "connected"}
@@ -143,20 +143,20 @@ class Connections:
         self._ends_at = time.monotonic() + self._limit_s
 
     def note(self, step: str) -> None:
-        """Take note of how far a request is."""
+        """Record how far a request is."""
         if step == "handing over" and self._handing_over is not None:
             self._handing_over()
         self._steps.add(step)
 
     def opened(self, made: socket.socket) -> None:
-        """Take a connection into the limit."""
+        """Limit the time of a connection."""
         with self._lock:
             self._opened.append(made.dup())
             if self.is_over:
                 self._cut_all()
 
     def give_up(self) -> None:
-        """Take note that the time is up before there is a connection."""
+        """Record that the time is up before there is a connection."""
         self._cut.set()
 
     def _watch(self) -> None:
@@ -202,8 +202,8 @@ def _reporting(pool: type[HTTPConnectionPool], limit: Connections) -> type[HTTPC
             try:
                 if limit.admit is not None:
                     limit.admit(made.getpeername()[0])
-                limit.opened(made)  # what a proxy says to a CONNECT comes before the connection is made
-            except BaseException:  # whatever it is, nothing else would close it
+                limit.opened(made)  # the answer of a proxy to a CONNECT comes before the connection is made
+            except BaseException:  # nothing else would close it
                 made.close()
                 raise
             return made
