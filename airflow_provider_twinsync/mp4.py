@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+from contextlib import suppress
 from itertools import islice
 from typing import IO, TYPE_CHECKING
 
@@ -139,7 +140,6 @@ def _numbers(content: bytes, start: int, count: int, kind: str) -> Iterator[int]
     return (number for (number,) in struct.iter_unpack(f">{kind}", content[start : start + count * size]))
 
 
-
 #: The boxes on the way to one that says how long the film plays (ISO/IEC 14496-12, section 8).
 _CONTAINERS = {b"moov", b"mvex", b"trak", b"mdia"}
 
@@ -153,10 +153,11 @@ def duration_s(file: IO[bytes], size: int) -> float | None:
     :param size: its size in bytes.
     """
     found: dict[bytes, tuple[int, int]] = {}
-    try:
-        _look_for_times(file, 0, size, found, [_MAX_BOXES], depth=0)
-    except OSError:  # the video is there, and this is one number about it
-        return None
+    with suppress(OSError):  # the video is there, and this is one number about it
+        for name, *times in _find_times(file, 0, size, 0):
+            a_second, length = times
+            known = found.get(name, (0, 0))
+            found[name] = max(known, (a_second, length), key=lambda one: one[1] / (one[0] or 1))
     timescale, duration = found.get(b"mvhd", (0, 0))
     duration = duration or found.get(b"mehd", (0, 0))[1]
     if not (timescale and duration):
@@ -164,28 +165,15 @@ def duration_s(file: IO[bytes], size: int) -> float | None:
     return round(duration / timescale, 3) if timescale and duration else None
 
 
-def _look_for_times(
-    file: IO[bytes], at: int, end: int, found: dict[bytes, tuple[int, int]], left: list[int], *, depth: int
-) -> None:
-    """Note the timescale and the duration of each kind of header in a part of a file; the longest counts."""
-    while at + 8 <= end and left[0]:
-        left[0] -= 1
-        file.seek(at)
-        head = file.read(16)
-        length, name, start = int.from_bytes(head[:4], "big"), head[4:8], 8
-        if length == 1:
-            length, start = int.from_bytes(head[8:], "big"), 16
-        elif length == 0:
-            length = end - at
-        if length < start or at + length > end:
-            return
-        if name in _CONTAINERS and depth < len(_CONTAINERS):
-            _look_for_times(file, at + start, at + length, found, left, depth=depth + 1)
-        elif name in (b"mvhd", b"mdhd", b"mehd"):
-            file.seek(at + start)
-            times = _read_times(name, file.read(min(length - start, 32)))
-            found[name] = max(times, found.get(name, times), key=lambda one: one[1] / (one[0] or 1))
-        at += length
+def _find_times(file: IO[bytes], start: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:
+    """Find the headers in a part of a file, and return the name, timescale and duration of each."""
+    with suppress(ValueError):  # a cut or damaged part: the headers before it count
+        for name, inner, inner_end in boxes(file, start, end):
+            if name in _CONTAINERS and depth < len(_CONTAINERS):
+                yield from _find_times(file, inner, inner_end, depth + 1)
+            elif name in (b"mvhd", b"mdhd", b"mehd"):
+                file.seek(inner)
+                yield name, *_read_times(name, file.read(min(inner_end - inner, 32)))
 
 
 def _read_times(name: bytes, body: bytes) -> tuple[int, int]:

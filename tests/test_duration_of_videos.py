@@ -48,7 +48,7 @@ CASES = {
         FTYP + b"".join((8 * n).to_bytes(4, "big") + b"moov" for n in range(5000, 0, -1)),
         None,
     ),
-    "more boxes than any video": (box(b"free") * 5000 + box(b"moov", header(b"mvhd", 500)), None),
+    "more boxes than any video": (box(b"free") * 10_000 + box(b"moov", header(b"mvhd", 500)), None),
 }
 
 
