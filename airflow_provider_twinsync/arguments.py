@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, TypeGuard
+from unicodedata import category
 from urllib.parse import urlsplit
 
 from airflow_provider_twinsync.exceptions import UsageError
@@ -19,6 +20,8 @@ DEFAULT_TEXT_LIMIT_WORDS = 150
 _MAX_CHARACTERS_PER_WORD = 200
 #: Ten times what the documented ids have.
 _MAX_ID_CHARACTERS = 250
+#: Web servers take a request line of 8,000 characters and not many more (RFC 9110, section 4.1).
+_MAX_URL_CHARACTERS = 8_192
 
 
 #: What Jinja, JSON, JavaScript and pandas write for a missing value, as they write it: "None", and not
@@ -63,10 +66,20 @@ def refuse_unrendered(argument: str, value: Any) -> None:
 def checked_task_id(value: Any) -> str:
     """Return the id without surrounding white space.
 
-    :raises UsageError: it is empty, not a text, or what a template without a value renders to.
+    One check for an id that a submit was answered with and for one to wait for: an id that passes here can be
+    waited for, stored and shown as it is.
+
+    :raises UsageError: it is no text, empty, the word that an empty template renders to, a template, longer
+        than 250 characters, or cannot be shown on one line.
     """
-    task_id = value.strip() if isinstance(value, str) else ""
-    if not task_id or unrendered(task_id) or len(task_id) > _MAX_ID_CHARACTERS or not task_id.isprintable():
+    # Its beginning is enough to refuse one of a megabyte.
+    task_id = value[: 2 * _MAX_ID_CHARACTERS].strip() if isinstance(value, str) else ""
+    if (
+        not task_id
+        or unrendered(task_id)
+        or len(task_id) > _MAX_ID_CHARACTERS
+        or one_line(task_id, _MAX_ID_CHARACTERS) != task_id
+    ):
         raise UsageError(
             f"twinsync_task_id is {shown_text(value)}: it should be the id that TwinSyncSubmitOperator "
             "returned, such as '20230423_11_23_05_10279'. Did the submit task succeed, and push its XCom?"
@@ -126,9 +139,15 @@ def _is_file_name(place: str) -> bool:
 
 
 def is_http_url(value: Any) -> TypeGuard[str]:
-    """Whether the value is a text that names a host by http or https, and holds no white space."""
+    """Return whether the value is a text that names a host by http or https, and can be shown as it is.
+
+    An address of more than 8,192 characters is none, nor is one with white space, control characters, or
+    characters that cannot be seen or turn the direction of what follows.
+    """
+    if not isinstance(value, str) or len(value) > _MAX_URL_CHARACTERS:
+        return False
     # A backslash is part of the host to some and its end to others: what is checked must be what is asked.
-    if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f\\]", value) or not is_encodable(value):
+    if re.search(r"[\s\\]", value) or not value.isprintable() or _UNSEEN.search(value):
         return False
     try:
         parts = urlsplit(value)
@@ -258,11 +277,13 @@ def warnings_of(text: str, pronouncer: str, limit_words: int) -> list[str]:
     return found
 
 
+#: The login of an address in the path of another one, as proxies of images have it.
+_NESTED_LOGIN = re.compile(r"//[^/\s]*@")
 #: A host, perhaps with a port; an IPv6 address in brackets.
 _HOST = re.compile(r"([^\s:@\[\]]*|\[[^@\[\]]*\])(:\d*)?")
 
 
-def shown_url(url: str) -> str:
+def bare_url(url: str) -> str:
     """Return an address without what may be a secret: its login, and a query, which may be a signature.
 
     Malformed addresses hold secrets too, so this reads the text itself: ``urlsplit`` refuses some of them.
@@ -281,10 +302,16 @@ def shown_url(url: str) -> str:
     is_malformed = not _HOST.fullmatch(host) or re.match(r"[?#\\][^/]*@", tail)
     if (is_malformed and re.search("@|%40", url)) or (":" in login and "@" in tail):
         return f"{start[0]}***"
+    path = re.split(r"[?#]", tail, maxsplit=1)[0]
     # Airflow's id of a connection, in an address of a store, and no secret.
     is_conn_id = scheme.lower() not in ("http:", "https:", "") and ":" not in login
     shown = f"{login}{at}{host}" if is_conn_id else host
-    return f"{start[0]}{shown}{tail.partition('?')[0].partition('#')[0]}"
+    return f"{start[0]}{shown}{_NESTED_LOGIN.sub('//', path)}"
+
+
+def shown_url(url: str) -> str:
+    """Return an address for a message: as :func:`bare_url`, on one line and bounded."""
+    return one_line(bare_url(url[:_MAX_URL_CHARACTERS]))
 
 
 def shown_address(value: Any) -> str:
@@ -293,26 +320,38 @@ def shown_address(value: Any) -> str:
     Of what is no text only the type is shown: a dict or bytes may hold a signed address as well.
     """
     if isinstance(value, str):
-        return shown_text(shown_url(value))
+        return shown_text(bare_url(value[:_MAX_URL_CHARACTERS]))
     if value is None or isinstance(value, (int, float)):
         return shown_text(value)
     return f"a {type(value).__name__}"
 
 
-def shown_text(value: Any) -> str:
-    """Show an argument to a person: on one line, shortened, and with its type if it is no text."""
-    if isinstance(value, str):
-        shown = repr(value[:81])  # a text may be a megabyte
-        return shown if len(shown) <= 80 else f"{shown[:80]}…{shown[0]}"
-    shown = repr(value)
-    return f"{one_line(shown, 80)} ({type(value).__name__})"
+def shown_text(value: Any, limit: int = 80) -> str:
+    """Return an argument for a message: quoted, on one line, bounded, and with its type if it is no text.
+
+    Example: a text of a thousand letters becomes ``'aaa…'``, with 80 of them.
+    """
+    if not isinstance(value, str):
+        return f"{one_line(repr(value), limit)} ({type(value).__name__})"
+    quoted = repr(_tamed(value[:limit]))
+    inside, quote = quoted[1:-1], quoted[-1]
+    # No escape is cut in two.
+    shown = re.match(r"(?:[^\\]|\\(?:U.{8}|u.{4}|x.{2}|[^Uux]))*", inside[:limit])
+    assert shown is not None  # noqa: S101  # for the type checker: it matches the empty text too
+    is_whole = len(value) <= limit and shown[0] == inside
+    return quoted if is_whole else f"{quote}{shown[0]}…{quote}"
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """Make a text fit for a message: on one line, printable, and no longer than a limit of characters."""
-    # Looking at some more than the limit is enough, and a text may be a megabyte.
+    """Return a text for a message: on one line, printable, and no longer than a limit of characters.
+
+    What cannot be printed, turns the direction of the text, or cannot be seen becomes U+FFFD.
+    """
+    # Reading some more than the limit is enough, and a text may be a megabyte.
     text = " ".join(text[: 20 * limit].split())
-    if not text.isprintable():  # few are not, and this is called at every look
+    if not text.isascii():  # few are not, and this is called at every poll
+        text = _tamed(text)
+    if not text.isprintable():
         text = "".join(
             character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
         )
@@ -323,3 +362,21 @@ def sentence(text: str) -> str:
     """Return a text that another sentence may follow: ``sentence("HTTP 500")`` is ``HTTP 500.``."""
     text = text.rstrip()
     return text if text.endswith((".", "!", "?", "。", "…")) else f"{text}."
+
+
+#: Letters and symbols that Unicode calls printable and that show nothing: fillers of Hangul, an empty
+#: pattern of Braille, vowels of Khmer that are not written, and selectors of a form.
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]")
+#: No script puts more marks on a letter; a flood of them covers the lines above and below.
+_MAX_MARKS = 4
+
+
+def _tamed(text: str) -> str:
+    """Return a text without what cannot be seen, and with a few marks on each letter."""
+    text = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if category(character) in ("Mn", "Me") else 0
+        if marks <= _MAX_MARKS:
+            kept.append(character)
+    return "".join(kept)

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
 
-from airflow_provider_twinsync.arguments import refuse_unrendered, shown_address, shown_text, shown_url
+from airflow_provider_twinsync.arguments import bare_url, refuse_unrendered, shown_address, shown_text
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
 from airflow_provider_twinsync.fragment import open_fragment, sweep, writing
 
@@ -211,7 +211,7 @@ def _find_in_store(target: str, destination: Any) -> StorePlace:
     shown = _shown(target)
     # Airflow takes a login for the id of a connection, and repeats it in its errors.
     login = target.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    if ":" in login or shown_url(target).endswith("://***"):
+    if ":" in login or bare_url(target).endswith("://***"):
         raise UsageError(
             f"destination {shown} has a login in it: define a connection with it, and give the connection's "
             "id instead, such as 's3://aws_default@bucket/video.mp4'."

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_twinsync.arguments import checked_url, shown_address, shown_text, shown_url
+from airflow_provider_twinsync.arguments import bare_url, checked_url, shown_address, shown_text, shown_url
 from airflow_provider_twinsync.destination import find_place
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
@@ -96,7 +96,7 @@ def fetch(
     try:
         with place.stage(twinsync_task_id or url) as fragment:
             try:
-                fragment.take_up(shown_url(url))
+                fragment.take_up(bare_url(url))
                 _Transfer(settings, fragment).run(url, get_task, log)
                 place.publish(fragment)
             except (DownloadInterruptedError, AirflowTaskTimeout):
@@ -151,7 +151,7 @@ class _Transfer:
                 is_new = True
                 log.info("%s. The service was asked for the address again.", error)
                 fragment.restart()  # what names a version names it at one address
-                fragment.address = shown_url(url)
+                fragment.address = bare_url(url)
             except DownloadInterruptedError as error:
                 if fragment.received < furthest + _PROGRESS_BYTES:
                     tries += 1

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_twinsync.arguments import is_http_url, shown_text
+from airflow_provider_twinsync.arguments import is_http_url, one_line, shown_text
 from airflow_provider_twinsync.exceptions import StatusError, WaitTimeoutError
 from airflow_provider_twinsync.polling import End, EndReason
 
 #: Airflow's own deadline for a deferred task lies behind that of the trigger, which names the job and the
 #: reason, by this and the time for a request: it is only for a triggerer that does not run.
 BACKSTOP_S = 30.0
+
+_MAX_ID_CHARACTERS = 250
+_MAX_MESSAGE_CHARACTERS = 2_000
 
 
 def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:
@@ -32,28 +35,32 @@ def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> Non
 
 
 def make_event(end: End) -> dict[str, Any]:
-    """Make the event that says how a wait ended: it crosses the database, so it is small and plain."""
+    """Build the event that says how a wait ended: it crosses the database, so it is small and plain."""
     return {
         "reason": end.reason.value,
-        "twinsync_task_id": end.twinsync_task_id,
-        "message": end.message,
+        # The wait for what is no id ends with its text, which may be anything.
+        "twinsync_task_id": one_line(str(end.twinsync_task_id), _MAX_ID_CHARACTERS),
+        "message": one_line(end.message, _MAX_MESSAGE_CHARACTERS),
         "result_url": end.result_url,
     }
 
 
 def read_event(event: Any) -> End:
-    """Read an event back.
+    """Read an event back from the database, where others may write too: its texts are bounded and on one
+    line.
 
     :raises StatusError: it is not one that this version understands.
     """
     try:
         end = End(
-            EndReason(event["reason"]), event["twinsync_task_id"], event["message"], event["result_url"]
+            EndReason(event["reason"]),
+            one_line(event["twinsync_task_id"], _MAX_ID_CHARACTERS),
+            one_line(event["message"], _MAX_MESSAGE_CHARACTERS),
+            event["result_url"],
         )
-        texts = isinstance(end.twinsync_task_id, str) and isinstance(end.message, str)
         succeeded = end.reason is EndReason.SUCCEEDED
-        understood = texts and (is_http_url(end.result_url) if succeeded else end.result_url is None)
-    except (TypeError, KeyError, ValueError):
+        understood = is_http_url(end.result_url) if succeeded else end.result_url is None
+    except (AttributeError, TypeError, KeyError, ValueError):
         understood = False
     if not understood:
         raise StatusError(

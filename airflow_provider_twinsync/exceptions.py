@@ -7,7 +7,8 @@
     ├── RejectedError            the service said no: the same request gets the same answer
     ├── UnavailableError         nothing was accepted, if it was sent at all: later may work
     ├── UncertainSubmitError     a submit got no usable answer: a paid job may exist, look before another
-    ├── StatusError              the status could not be had: the job goes on, ask again
+    ├── StatusError              the status is unavailable: the job goes on, ask again
+    │   └── NoAddressError           the job is finished, and its video has no usable address
     ├── JobFailedError           the job ended without a video: the same id fails again
     ├── WaitTimeoutError         the deadline passed: the job may still finish
     │   └── ExecutionTimeoutError    the same, and it was the task's execution_timeout
@@ -83,7 +84,10 @@ class UncertainSubmitError(TwinSyncError):
 
     :param what: what happened, and what may have been paid.
     :param advice: what to do now.
+    :ivar names_job: whether the answer names a job: then it is never sent again, whoever asks for that.
     """
+
+    names_job = False
 
     def __init__(self, what: str, advice: str = "") -> None:
         super().__init__(_joined(what, advice))
@@ -106,6 +110,17 @@ class StatusError(_LaterError):
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.problem = problem or message
+
+
+class NoAddressError(StatusError):
+    """The service reports success, and gives no http(s) address of the video.
+
+    A wait asks a few times more, and then ends with this: the job is finished and paid for, so neither more
+    waiting nor another submit is right. Ask the service for the video.
+    """
+
+    retryable = False
+    job_goes_on = False
 
 
 class JobFailedError(TwinSyncError):

@@ -239,7 +239,8 @@ class TwinSyncHook(BaseHook):
         from airflow_provider_twinsync.senders import send
 
         request = build_status(twinsync_task_id)
-        return parse_task(request.params["taskID"], send(self.settings(), request))
+        settings = self.settings()
+        return parse_task(request.params["taskID"], send(settings, request), key=settings.key)
 
     async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
         """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`.
@@ -255,7 +256,7 @@ class TwinSyncHook(BaseHook):
         finally:
             if not kept:
                 await pool.leave()
-        return parse_task(request.params["taskID"], answer)
+        return parse_task(request.params["taskID"], answer, key=pool.settings.key)
 
     async def _join(self) -> Pool:
         settings = await self.asettings()
@@ -279,7 +280,8 @@ class TwinSyncHook(BaseHook):
         from airflow_provider_twinsync.senders import send
 
         began = time.monotonic()
-        seen = wait.read(send(self.settings(), wait.request))
+        settings = self.settings()
+        seen = wait.read(send(settings, wait.request), key=settings.key)
         return self._noted(wait.next(seen, elapsed_s, time.monotonic() - began))
 
     async def alook(self, wait: Wait, elapsed_s: float) -> Again | End:
@@ -299,7 +301,7 @@ class TwinSyncHook(BaseHook):
                 self._wait, self._address = wait, self._pool.address(wait.request)
             patience_s, decides = wait.patience(elapsed_s)
             answer = await self._pool.ask(self._address, patience_s=patience_s, in_any_case=decides)
-            seen = wait.read(answer)
+            seen = wait.read(answer, key=self._pool.settings.key)
         except UnavailableError as error:
             seen = StatusError(str(error), problem=str(error).rstrip("."))
         return self._noted(wait.next(seen, elapsed_s, time.monotonic() - began))

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
-from airflow_provider_twinsync.arguments import is_http_url, shown_url
+from airflow_provider_twinsync.arguments import bare_url, is_http_url
 from airflow_provider_twinsync.links import push_xcom
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Inputs(TypedDict):
 def push_inputs(context: Context, twinsync_task_id: str, *, fingerprint: str, image_url: str) -> None:
     """Leave for the download what a job was made of."""
     inputs = Inputs(
-        twinsync_task_id=twinsync_task_id, fingerprint=fingerprint, photo=shown_url(image_url.strip())
+        twinsync_task_id=twinsync_task_id, fingerprint=fingerprint, photo=bare_url(image_url.strip())
     )
     push_xcom(context, INPUTS_KEY, inputs)
 
@@ -106,7 +106,7 @@ def openlineage(source: Any, fetched: Download | None, twinsync_task_id: Any) ->
 
     inputs, outputs, run_facets = [], [], {}
     if is_http_url(source := str(source).strip()):
-        address = urlsplit(shown_url(source))
+        address = urlsplit(bare_url(source))
         inputs.append(Dataset(namespace=f"{address.scheme}://{address.netloc}", name=address.path or "/"))
     if fetched:
         namespace, name = _name(fetched["path"])

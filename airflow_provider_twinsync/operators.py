@@ -288,7 +288,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         try:
             return hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
         except UncertainSubmitError as error:
-            if self.on_uncertain_submit == "retry":
+            if self.on_uncertain_submit == "retry" and not error.names_job:
                 memory.forget()
                 raise AirflowException(
                     f"{sentence(error.what)} A retry of this task sends it again, as on_uncertain_submit "

@@ -7,13 +7,14 @@ what each look brought and how long it has been, and do what it says.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from airflow_provider_twinsync.arguments import shown_url
 from airflow_provider_twinsync.exceptions import (
     ExecutionTimeoutError,
     JobFailedError,
+    NoAddressError,
     StatusError,
     TwinSyncError,
     UsageError,
@@ -33,8 +34,13 @@ from airflow_provider_twinsync.protocol import (
 _MIN_DELAY_S = 0.1
 #: So much longer than to the deadline a look waits for its turn.
 _LAST_TURN_S = 10.0
-#: Trouble ends a wait only when it was met at least so often, however long the time between two looks is.
-_MIN_TROUBLES = 3
+#: An outage ends a wait after so many polls at least: one of them may have lasted as long as the tolerance.
+_MIN_TROUBLES = 2
+#: So shortly before the end of the tolerance a poll begins that may be the last one, if it lasts that long.
+_LAST_POLL_S = 30.0
+#: A finished job without an address is asked for so often, with delays of at most 2, 4, 8 and 16 s: half a
+#: minute is enough for a service that stores the state first and the address after it.
+_MAX_WITHOUT_ADDRESS = 5
 #: A wait of which nothing else is to be said says so often that it still waits.
 _SIGN_OF_LIFE_S = 3600.0
 
@@ -45,6 +51,7 @@ class EndReason(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     STATUS_LOST = "status_lost"
+    NO_ADDRESS = "no_address"
     UNUSABLE = "unusable"
     TIMEOUT = "timeout"
     EXECUTION_TIMEOUT = "execution_timeout"
@@ -53,6 +60,7 @@ class EndReason(Enum):
 _ERRORS: dict[EndReason, type[TwinSyncError]] = {
     EndReason.FAILED: JobFailedError,
     EndReason.STATUS_LOST: StatusError,
+    EndReason.NO_ADDRESS: NoAddressError,
     EndReason.UNUSABLE: UsageError,
     EndReason.TIMEOUT: WaitTimeoutError,
     EndReason.EXECUTION_TIMEOUT: ExecutionTimeoutError,
@@ -66,13 +74,14 @@ class End:
     :param reason: how it ended.
     :param twinsync_task_id: the job that was waited for.
     :param message: what happened and what to do, for a person.
-    :param result_url: the address of the video; set if and only if the reason is SUCCEEDED.
+    :param result_url: the address of the video; set if and only if the reason is SUCCEEDED. It is not part of
+        the ``repr``, as its query may be a signature.
     """
 
     reason: EndReason
     twinsync_task_id: str
     message: str
-    result_url: str | None = None
+    result_url: str | None = field(default=None, repr=False)
 
     def result(self) -> str:
         """Give the address of the video.
@@ -120,18 +129,24 @@ class Wait:
         self._said_at_s = 0.0
         self._troubles = 0
         self._trouble_since_s = 0.0
+        self._last_problem: str | None = None
+        self._without_address = 0
+        self._finished_since_s = 0.0
 
     @property
     def request(self) -> Request:
         """The question for the job's status."""
         return build_status(self.twinsync_task_id)
 
-    def read(self, answer: Answer) -> TwinSyncTask | StatusError:
-        """Read the answer to :attr:`request`; mostly it is the same as the one before."""
+    def read(self, answer: Answer, *, key: str) -> TwinSyncTask | StatusError:
+        """Read the answer to :attr:`request`; mostly it is the same as the one before.
+
+        :param key: the access key, which is hidden where the answer repeats it.
+        """
         if answer == self._last_answer:
             return self._last_seen
         try:
-            seen = parse_task(self.twinsync_task_id, answer)
+            seen = parse_task(self.twinsync_task_id, answer, key=key)
         except StatusError as error:
             return error  # not kept: it may come with a page
         self._last_answer, self._last_seen = answer, seen
@@ -145,6 +160,10 @@ class Wait:
         :param took_s: seconds that the look took: in the end it is when it began that counts, as a job may
             finish while an answer is on its way.
         """
+        if isinstance(
+            seen, NoAddressError
+        ):  # not counted: a triggerer that takes the wait over counts from one
+            return self._after_no_address(seen, elapsed_s, took_s)
         self._looks += 1
         if isinstance(seen, StatusError):
             return self._after_trouble(seen, elapsed_s, took_s)
@@ -169,7 +188,7 @@ class Wait:
             note = f"is {seen.state.value}" + ("" if self.is_one_look else f" ({shown_duration(elapsed_s)})")
         elif self._is_silent_for_long(elapsed_s):
             note = f"is still {seen.state.value} ({shown_duration(elapsed_s)})"
-        self._troubles = 0
+        self._troubles = self._without_address = 0
         self._last_state = seen.state
         return self._again(elapsed_s, took_s, note=note)
 
@@ -177,6 +196,11 @@ class Wait:
     def last_state(self) -> TaskState | None:
         """The job's state as it was seen last, or None."""
         return self._last_state
+
+    @property
+    def lacks_address(self) -> bool:
+        """Whether the last poll found the job finished, and no address of its video."""
+        return self._without_address > 0
 
     @property
     def trouble_since_s(self) -> float | None:
@@ -223,8 +247,7 @@ class Wait:
         Airflow ends a wait whose trigger says nothing for long after the deadline, and names no reason. What
         may end a wait has to be asked for, whatever other waits were told.
         """
-        tolerance_s, since_s = self.policy.tolerance_s, self.trouble_since_s
-        decides = tolerance_s is not None and since_s is not None and elapsed_s - since_s >= tolerance_s
+        decides = self._may_be_last(elapsed_s)
         if self._deadline_s is None:
             return None, decides
         left_s = self._deadline_s - elapsed_s
@@ -234,26 +257,83 @@ class Wait:
         """Shorten a delay so that the last look is at the deadline, and a video that came in time is seen."""
         return delay_s if self._deadline_s is None else min(delay_s, self._deadline_s - elapsed_s)
 
+    def _left_of_tolerance_s(self, now_s: float) -> float | None:
+        """Return for how long an outage may last on, in seconds; None if there is none, or it may for
+        ever.
+        """
+        if self.policy.tolerance_s is None or not self._troubles:
+            return None
+        return self._trouble_since_s + self.policy.tolerance_s - now_s
+
+    def _may_be_last(self, elapsed_s: float) -> bool:
+        """Return whether a poll that begins now may be the last one of an outage."""
+        left_s, tolerance_s = self._left_of_tolerance_s(elapsed_s), self.policy.tolerance_s
+        if left_s is None or tolerance_s is None:
+            return False
+        return left_s <= min(_LAST_POLL_S, tolerance_s / 10)
+
     def _after_trouble(self, trouble: StatusError, elapsed_s: float, took_s: float) -> Again | End:
         if not self._troubles:
             self._trouble_since_s = elapsed_s
         self._troubles += 1
-        tolerance_s = self.policy.tolerance_s
-        outage_s = elapsed_s - self._trouble_since_s
-        if tolerance_s is not None and outage_s >= tolerance_s and self._troubles >= _MIN_TROUBLES:
+        self._without_address = 0
+        self._last_problem = trouble.problem
+        now_s = elapsed_s + took_s
+        left_s = self._left_of_tolerance_s(now_s)
+        # A poll that was under way at the end of the tolerance is the last one, as is one that began then.
+        is_over = left_s is not None and left_s <= 0
+        if is_over and self._may_be_last(elapsed_s) and self._troubles >= _MIN_TROUBLES:
+            outage_s = now_s - self._trouble_since_s
+            before = f"Before, it was {self._last_state.value}. " if self._last_state else ""
             return self._end(
                 EndReason.STATUS_LOST,
-                f"could not be followed for {outage_s:.0f} s, over {self._troubles} attempts. The last one: "
-                f"{trouble.problem}. If the id is right, the job may still finish.",
+                f"could not be followed for {outage_s:.0f} s, over {self._troubles} attempts. {before}The "
+                f"last one: {trouble.problem}. {self._prospect}",
             )
         note = None
         if self._troubles == 1:
-            patience = "until the deadline" if tolerance_s is None else f"for up to {tolerance_s:g} s"
-            note = f"cannot be followed at the moment, and is asked for again {patience}: {trouble.problem}"
+            tolerance_s = self.policy.tolerance_s
+            until = "until the deadline" if tolerance_s is None else f"for up to {tolerance_s:g} s"
+            note = f"cannot be followed at the moment, and is asked for again {until}: {trouble.problem}"
         elif self._is_silent_for_long(elapsed_s):
             note = f"still cannot be followed ({shown_duration(elapsed_s)}): {trouble.problem}"
         pause_s = max(asked_pause_s(trouble.retry_after_s), down_pause_s(self._troubles))
-        return self._again(elapsed_s, took_s, note=note, level=logging.WARNING, at_least_s=pause_s)
+        return self._again(
+            elapsed_s, took_s, note=note, level=logging.WARNING, at_least_s=pause_s, at_most_s=left_s
+        )
+
+    def _after_no_address(self, seen: NoAddressError, elapsed_s: float, took_s: float) -> Again | End:
+        """Ask a few times more for the address of a video that is there."""
+        if not self._without_address:
+            self._finished_since_s = elapsed_s
+        self._troubles = 0
+        self._without_address += 1
+        self._last_state = TaskState.SUCCEEDED
+        self._last_problem = seen.problem
+        is_deadline = self._deadline_s is not None and elapsed_s >= self._deadline_s
+        if is_deadline or self._without_address >= _MAX_WITHOUT_ADDRESS:
+            return self._ended_without_address(elapsed_s)
+        note = None
+        if self._without_address == 1:
+            note = f"is finished, and the address of its video is asked for again: {seen.problem}"
+        return self._again(
+            elapsed_s,
+            took_s,
+            note=note,
+            level=logging.WARNING,
+            at_least_s=asked_pause_s(seen.retry_after_s),
+            at_most_s=2.0**self._without_address,
+        )
+
+    def _ended_without_address(self, elapsed_s: float) -> End:
+        polls = "1 poll" if self._without_address == 1 else f"{self._without_address} polls"
+        return self._end(
+            EndReason.NO_ADDRESS,
+            f"is finished and its video has no usable address, after {polls} over "
+            f"{elapsed_s - self._finished_since_s:.0f} s. The last answer: {self._last_problem}. More "
+            "waiting does not help, and another submit is another paid job: ask the service for the video "
+            "of this one.",
+        )
 
     def _again(
         self,
@@ -263,9 +343,12 @@ class Wait:
         note: str | None,
         level: int = logging.INFO,
         at_least_s: float = 0.0,
+        at_most_s: float | None = None,
     ) -> Again | End:
         now_s = elapsed_s + took_s
         delay_s = max(self.policy.delay_s(self._looks, now_s, self.twinsync_task_id), at_least_s)
+        if at_most_s is not None:
+            delay_s = min(delay_s, at_most_s)
         if self._deadline_s is not None and elapsed_s >= self._deadline_s:
             return self.timed_out(elapsed_s)
         delay_s = self._until_deadline_s(now_s, delay_s)
@@ -293,15 +376,29 @@ class Wait:
 
         :param elapsed_s: seconds since the start of the wait.
         """
+        if self.lacks_address:
+            return self._ended_without_address(elapsed_s)
         name = self._deadline_name
-        state = "no status could be had"
-        if self._last_state and not self._troubles:
-            state = f"last seen: {self._last_state.value}"
+        known = f"last seen: {self._last_state.value}" if self._last_state else "it was never seen"
+        if self._troubles and self._last_problem:
+            outage_s = elapsed_s - self._trouble_since_s
+            known += f"; no status for {outage_s:.0f} s, the last answer: {self._last_problem}"
         return self._end(
             EndReason(name),
-            f"was not finished after {elapsed_s:.0f} s, the {name} of this task ({state}). The job itself "
-            "goes on and may still finish.",
+            f"was not finished after {elapsed_s:.0f} s, the {name} of this task ({known}). {self._prospect}",
         )
+
+    @property
+    def _prospect(self) -> str:
+        """What may become of the job, as far as it is known."""
+        if self._last_state is TaskState.SUCCEEDED:
+            return (
+                "The job is finished, and its video had no usable address: wait for it again, or ask the "
+                "service."
+            )
+        if self._last_state and not self._troubles:
+            return "The job itself goes on and may still finish."
+        return "If the id is right, the job may still finish."
 
     def _end(self, reason: EndReason, message: str, result_url: str | None = None) -> End:
         return End(

@@ -10,7 +10,6 @@ document's own word, its comment says "our reading".
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import re
 from contextlib import suppress
@@ -19,8 +18,17 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import urlsplit
 
+from airflow_provider_twinsync.answers import (
+    MAX_ANSWER_BYTES,
+    decode,
+    named_job,
+    other_job,
+    read_code,
+    read_json,
+    shown,
+)
 from airflow_provider_twinsync.arguments import (
     DEFAULT_TEXT_LIMIT_WORDS,
     checked_photo,
@@ -28,16 +36,18 @@ from airflow_provider_twinsync.arguments import (
     checked_task_id,
     checked_text,
     is_http_url,
-    one_line,
     shown_address,
     shown_text,
 )
 from airflow_provider_twinsync.exceptions import (
+    NoAddressError,
     RejectedError,
     StatusError,
     UnavailableError,
     UncertainSubmitError,
+    UsageError,
 )
+from airflow_provider_twinsync.redaction import hide, holds
 
 DEFAULT_SCHEME = "http"
 DEFAULT_HOST = "api2.sam-sara.cn"
@@ -45,9 +55,6 @@ DEFAULT_PORT = 17374
 DEFAULT_PATH = "/phototalking"
 #: The document's example answers with a video on this host, which is not the API's own.
 DOCUMENTED_RESULT_HOST = "api.twinsync.xyz"
-
-#: An answer is some hundred bytes; one that is longer than this is not read further.
-MAX_ANSWER_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,13 @@ class Request:
     :param method: the HTTP method.
     :param params: the query.
     :param form: the form fields of a POST, the access key among them: never shown.
+    :param headers: the headers that matter for what the answer means.
     """
 
     method: str
     params: dict[str, str] = field(default_factory=dict)
     form: dict[str, str] | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +135,15 @@ class TwinSyncTask:
     :param state: where the job is.
     :param code: the ``result_code`` that said so.
     :param message: the service's own ``msg``, on one line and shortened, or an empty string.
-    :param result_url: the address of the video; set if and only if the state is SUCCEEDED.
+    :param result_url: the address of the video; set if and only if the state is SUCCEEDED. It is not part of
+        the ``repr``, as its query may be a signature.
     """
 
     id: str
     state: TaskState
     code: int
     message: str
-    result_url: str | None = None
+    result_url: str | None = field(default=None, repr=False)
 
 
 # ---------------------------------------------------------------------------------------------- what to send
@@ -171,12 +181,19 @@ def build_key_check(key: str) -> Request:
     return Request("POST", form={"key": key})
 
 
-def build_status(twinsync_task_id: Any) -> Request:
-    """Make the request that asks for a job's status.
+_NO_CACHE = {"Cache-Control": "no-cache"}
 
-    :raises UsageError: the id is empty, or not a text.
+
+def build_status(twinsync_task_id: Any) -> Request:
+    """Build the request that asks for a job's status.
+
+    A cache on the way must not answer it with an old status, or with another job's (RFC 9111, section
+    5.2.1.4).
+
+    :raises UsageError: the id is none that a service could have given.
     """
-    return Request("GET", params={"taskID": checked_task_id(twinsync_task_id)})
+    params = {"taskID": checked_task_id(twinsync_task_id)}
+    return Request("GET", params=params, headers=_NO_CACHE)
 
 
 def fingerprint(url: str, text: str, image_url: str, pronouncer: str) -> str:
@@ -192,9 +209,16 @@ _REJECTED = {
     202: "the address of the photo is missing or unusable: check that it opens from the internet",
 }
 _BUSY = 203
+#: Of a job: an answer with one of these says that there is one, whatever else it says.
+_CODES_OF_A_JOB = (100, 101, 102, 103, 104)
 
-#: HTTP statuses that say nothing about whether a POST was accepted, though they are below 500 (RFC 9110).
-_UNCERTAIN_CLIENT_ERRORS = (408, 409, 425)
+#: HTTP statuses with which a server sends a POST elsewhere and has not processed it (RFC 9110, section 15.4).
+#: 302 and 303 are not among them: web frameworks give them after they processed a form.
+_REDIRECTS = (301, 307, 308)
+#: HTTP statuses with which a server, or a front end, refuses a request before it is processed (RFC 9110,
+#: section 15.5; RFC 6585). Others below 500 may come after the request was passed on: 408, 409, 425, nginx's
+#: 499, the 460 of AWS, and what nobody knows.
+_REFUSALS = (400, 401, 402, 403, 404, 405, 407, 411, 413, 414, 415, 417, 421, 422, 426, 428, 431, 451)
 
 
 def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
@@ -205,30 +229,66 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
     :return: the TwinSync task id of the new job.
     :raises RejectedError: refused, no job was made.
     :raises UnavailableError: nothing was accepted, sending it again is safe.
-    :raises UncertainSubmitError: a job may exist; it must not be sent again blindly.
+    :raises UncertainSubmitError: a job may exist; it must not be sent again blindly. Every answer that names
+    a job
+        and is no success is one of these, whatever its code and its HTTP status are.
     """
+    form = request.form or {}
+    key = form.get("key", "")
     if isinstance(answer, NoAnswer):
+        problem = shown(answer.problem, key)
         if answer.sent:
-            raise uncertain(request, sent_at, f"it was sent and no answer came: {one_line(answer.problem)}")
-        raise UnavailableError(f"TwinSync could not be reached: {one_line(answer.problem)}. No job was made.")
-    shown = describe(answer, hide=(request.form or {}).get("key"))
-    try:
-        payload = _read_json(answer.body)
-        code = _read_code(payload)
-    except ValueError:
-        raise _submit_error_without_code(request, sent_at, answer, shown) from None
+            raise uncertain(request, sent_at, f"it was sent and no answer came: {problem}")
+        raise UnavailableError(f"TwinSync could not be reached: {problem}. No job was made.")
+    said = describe(answer, key)
+    code, task_id = None, None
+    with suppress(ValueError):
+        payload = read_json(answer.body)
+        code, task_id = read_code(payload), payload.get("task_id")
+    if code == 100 and (checked := _checked_task_id(task_id, key)):
+        return checked
+    if job := named_job(answer.body, photo=form.get("image_url", "")):
+        named = task_id.strip() if code == 100 and isinstance(task_id, str) and task_id.strip() else job
+        raise _names_a_job(request, sent_at, named, said, is_accepted=code == 100)
+    if len(answer.body) >= MAX_ANSWER_BYTES:
+        raise uncertain(request, sent_at, f"the answer is too large to be read, and may name a job: {said}")
     if code == 100:
-        task_id = payload.get("task_id")
-        if isinstance(task_id, int) and not isinstance(task_id, bool):
-            task_id = str(task_id)
-        if isinstance(task_id, str) and task_id.strip():
-            return task_id.strip()
-        raise uncertain(request, sent_at, f"the service accepted it but gave no task id: {shown}")
+        raise uncertain(request, sent_at, f"the service accepted it but gave no task id: {said}")
+    if code is None:
+        raise _submit_error_without_code(request, sent_at, answer, said)
     if code in _REJECTED:
-        raise RejectedError(f"TwinSync refused the job: {_REJECTED[code]}. It answered {shown}", code=code)
-    if code == _BUSY or answer.status in (429, 503):
-        raise _unavailable(answer, shown)
-    raise uncertain(request, sent_at, f"the service gave an answer that is in no table: {shown}")
+        raise RejectedError(f"TwinSync refused the job: {_REJECTED[code]}. It answered {said}", code=code)
+    if code == _BUSY or (answer.status == 429 and code not in _CODES_OF_A_JOB):
+        raise _unavailable(answer, said)
+    raise uncertain(request, sent_at, f"the service gave an answer that is in no table: {said}")
+
+
+def _checked_task_id(task_id: Any, key: str) -> str | None:
+    """Return the id of an accepted job, by the same rule as a wait for it; None if a wait would not take
+    it.
+    """
+    if isinstance(task_id, int) and not isinstance(task_id, bool):
+        task_id = str(task_id)
+    with suppress(UsageError):
+        checked = checked_task_id(task_id)
+        if not holds(checked, key):  # it goes into addresses, XComs and logs
+            return checked
+    return None
+
+
+def _names_a_job(
+    request: Request, sent_at: datetime, job: str, said: str, *, is_accepted: bool
+) -> UncertainSubmitError:
+    key = (request.form or {}).get("key", "")
+    name = shown_text(hide(job, key, 2_000), 300)
+    if is_accepted:
+        problem = f"the service accepted it and gave no id that could be waited for: {name}, in {said}"
+    else:
+        problem = f"the answer is no success, and names the job {name}: {said}"
+    advice = f"Ask the service for the job {name}"
+    if _checked_task_id(job, key):
+        advice += ", or wait for it with a TwinSyncSensor"
+    return uncertain(request, sent_at, problem, advice=f"It is not sent again. {advice}.", names_job=True)
 
 
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
@@ -252,108 +312,117 @@ def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
         return False, str(error)
     except UncertainSubmitError:
         # Not in that error's words, which are of a job that may have been paid.
-        said = (
-            answer.problem
-            if isinstance(answer, NoAnswer)
-            else describe(answer, hide=(request.form or {})["key"])
-        )
-        return False, f"No usable answer: {one_line(said)}"
+        key = (request.form or {})["key"]
+        said = shown(answer.problem, key) if isinstance(answer, NoAnswer) else describe(answer, key)
+        return False, f"No usable answer: {said}"
     return False, "The service accepted a job without a text: is this TwinSync?"
 
 
-def _unavailable(response: Response, shown: str) -> UnavailableError:
+def _unavailable(response: Response, said: str) -> UnavailableError:
     return UnavailableError(
-        f"TwinSync is busy or failing and made no job: {shown}", retry_after_s=response.retry_after_s
+        f"TwinSync is busy or failing and made no job: {said}", retry_after_s=response.retry_after_s
     )
 
 
-def uncertain(request: Request, sent_at: datetime, problem: str) -> UncertainSubmitError:
-    """Say of a submit that a job may exist, and what to look for."""
+_LOOK = (
+    "It is not sent again for that reason. Look at your account, or ask the service, for a job of that "
+    "time. If there is none, clear this task to submit it."
+)
+
+
+def uncertain(
+    request: Request, sent_at: datetime, problem: str, *, advice: str = _LOOK, names_job: bool = False
+) -> UncertainSubmitError:
+    """Build the error of a submit that may or may not have made a job.
+
+    :param problem: what happened, without a full stop.
+    :param advice: what a person has to do, in sentences.
+    :param names_job: whether the answer names a job.
+    """
     form = request.form or {}
     when = sent_at.astimezone(timezone.utc).isoformat(timespec="seconds")
-    return unresolved(
-        f"Whether TwinSync made a job from the submit of {when} is unknown: {problem}.",
-        shown_job(form.get("text"), form.get("image_url")),
-    )
+    what = f"Whether TwinSync made a job from the submit of {when} is unknown: {problem}."
+    error = unresolved(what, shown_job(form.get("text"), form.get("image_url")), advice)
+    error.names_job = names_job
+    return error
 
 
-def unresolved(what: str, job: str) -> UncertainSubmitError:
-    """Say what a person has to do about a submit that may or may not have made a job.
+def unresolved(what: str, job: str, advice: str = _LOOK) -> UncertainSubmitError:
+    """Build the error of a submit of this or an earlier try that may or may not have made a job.
 
     :param what: what happened, in a sentence.
-    :param job: what was submitted, as :func:`shown_job` says it.
+    :param job: what was submitted, as :func:`shown_job` returns it.
+    :param advice: what a person has to do, in sentences.
     """
-    return UncertainSubmitError(
-        f"{what} It may have been paid: {job}.",
-        "It is not sent again for that reason. Look at your account, or ask the service, for a job of that "
-        "time. If there is none, clear this task to submit it.",
-    )
+    return UncertainSubmitError(f"{what} It may have been paid: {job}.", advice)
 
 
 def shown_job(text: Any, image_url: Any) -> str:
-    """Say what a job is made of, for a person who has to find it."""
+    """Return what a job is made of, for a person who has to find it.
+
+    The photo's address is without its login and its query, which may be a signature.
+    """
     return f"the text {shown_text(text)} and the photo {shown_address(image_url)}"
 
 
 def _submit_error_without_code(
-    request: Request, sent_at: datetime, response: Response, shown: str
+    request: Request, sent_at: datetime, response: Response, said: str
 ) -> RejectedError | UnavailableError | UncertainSubmitError:
-    """Judge an answer without a ``result_code`` by its HTTP status (our reading)."""
+    """Judge an answer without a ``result_code``, and without a job, by its HTTP status (our reading)."""
     status = response.status
-    if status == 503 and _is_lost_behind_a_proxy(response.body):
-        return uncertain(request, sent_at, f"a proxy lost the service after it had passed it on: {shown}")
-    if status in (429, 503):
-        return _unavailable(response, shown)
-    # 303 says of a POST that it was processed, and where to see the result (RFC 9110, 15.4.4).
-    if 300 <= status < 400 and status != 303:
+    if status == 429:  # RFC 6585, section 4: too many requests, and this one is not processed
+        return _unavailable(response, said)
+    if status in _REDIRECTS:
         return RejectedError(
-            "The address of the connection redirects elsewhere, and a submit is not sent after it "
-            f"({shown}). Put the final address into the connection."
+            f"The address of the connection redirects elsewhere, and a submit is not sent after it "
+            f"({said}). Put the final address into the connection."
         )
-    if 400 <= status < 500 and status not in _UNCERTAIN_CLIENT_ERRORS:
+    if status in _REFUSALS:
         return RejectedError(
-            f"The server refused the request ({shown}). Check host, port, path and proxy of the connection."
+            f"The server refused the request ({said}). Check host, port, path and proxy of the connection."
         )
-    return uncertain(request, sent_at, f"the answer cannot be understood: {shown}")
+    return uncertain(request, sent_at, f"the answer cannot be understood: {said}")
 
 
-def _is_lost_behind_a_proxy(body: bytes) -> bool:
-    """Whether these are the words of an Envoy, and so of Istio, whose connection to the service ended.
-
-    Its 503 comes when the request was passed on, too (envoyproxy/envoy#6190, istio/istio#55138); its words
-    tell that from a connection that it could not make.
-    """
-    text = body.lower()
-    not_connected = b"connection failure" in text or b"connection timeout" in text
-    return b"reset before headers" in text and not not_connected
-
-
-def parse_task(twinsync_task_id: str, answer: Answer) -> TwinSyncTask:
+def parse_task(twinsync_task_id: str, answer: Answer, *, key: str) -> TwinSyncTask:
     """Read the answer to a status request.
 
     The body's ``result_code`` decides where there is one, whatever the HTTP status is (our reading).
 
+    :param twinsync_task_id: the job that was asked for; an answer that names another one is none.
+    :param key: the access key, which is hidden where the answer repeats it.
+    :raises NoAddressError: the job is finished, and the answer has no usable address of its video.
     :raises StatusError: the answer says nothing certain; asking again is the right thing for a while.
     """
     if isinstance(answer, NoAnswer):
-        raise _no_status(twinsync_task_id, f"no answer: {one_line(answer.problem)}")
+        raise _no_status(twinsync_task_id, f"no answer: {shown(answer.problem, key)}")
+
+    def unusable(problem: str, kind: type[StatusError] = StatusError) -> StatusError:
+        problem = f"{problem}: {describe(answer, key)}"
+        return _no_status(twinsync_task_id, problem, answer.retry_after_s, kind)
+
     try:
-        payload = _read_json(answer.body)
-        code = _read_code(payload)
+        payload = read_json(answer.body)
+        code = read_code(payload)
     except ValueError as error:
-        raise _no_usable_status(twinsync_task_id, str(error), answer) from None
+        raise unusable(str(error)) from None
+    if other := other_job(payload, twinsync_task_id):
+        raise unusable(f"the answer is about another job, {shown_text(hide(other, key, 300))}")
     state = _STATE_OF_CODE.get(code)
     if state is None:
-        trouble = "the service does not know this id" if code == _UNKNOWN_TASK else "no usable status"
-        raise _no_usable_status(twinsync_task_id, trouble, answer)
+        raise unusable("the service does not know this id" if code == _UNKNOWN_TASK else "no usable status")
     result_url = None
     if state is TaskState.SUCCEEDED:
         result_url = payload.get("result_url")
+        result_url = result_url.strip() if isinstance(result_url, str) else None
         if not is_http_url(result_url):
-            trouble = "the service reports success without the address of a video"
-            raise _no_usable_status(twinsync_task_id, trouble, answer)
+            raise unusable("the service reports success without the address of a video", NoAddressError)
+        parts = urlsplit(result_url)
+        # The address goes into XComs and logs. A host's name is no secret.
+        if holds(parts._replace(netloc=parts.netloc.rpartition("@")[0]).geturl(), key):
+            raise unusable("the address of the video has the access key in it", NoAddressError)
     message = payload.get("msg")
-    message = one_line(message) if isinstance(message, str) else ""
+    message = shown(message, key) if isinstance(message, str) else ""
     return TwinSyncTask(twinsync_task_id, state, code, message, result_url)
 
 
@@ -371,80 +440,27 @@ def outage_of(answer: Answer) -> str | None:
     if answer.status not in _DOWN_STATUSES:
         return None
     with suppress(ValueError):
-        if _read_code(_read_json(answer.body)) in _STATE_OF_CODE:
+        if read_code(read_json(answer.body)) in _STATE_OF_CODE:
             return None
     return f"HTTP {answer.status}"
 
 
-def _no_status(twinsync_task_id: str, problem: str, retry_after_s: float | None = None) -> StatusError:
-    return StatusError(
+def _no_status(
+    twinsync_task_id: str,
+    problem: str,
+    retry_after_s: float | None = None,
+    kind: type[StatusError] = StatusError,
+) -> StatusError:
+    return kind(
         f"The status of TwinSync job {twinsync_task_id} could not be had: {problem}.",
         problem=problem,
         retry_after_s=retry_after_s,
     )
 
 
-def _no_usable_status(twinsync_task_id: str, trouble: str, answer: Response) -> StatusError:
-    return _no_status(twinsync_task_id, f"{trouble}: {describe(answer)}", answer.retry_after_s)
-
-
-def _read_json(body: bytes) -> dict[str, Any]:
-    if len(body) >= MAX_ANSWER_BYTES:
-        raise ValueError("the answer is too large")
-    try:
-        payload = _JSON.decode(_decode(body))
-    except (ValueError, RecursionError):
-        raise ValueError("the answer is not JSON that can be read") from None
-    if not isinstance(payload, dict):
-        raise ValueError("the answer is not a JSON object")
-    return payload
-
-
-def _decode(body: bytes) -> str:
-    """Read a body as the text that it is meant to be.
-
-    A wrong character in `msg` must not hide a code and an id, which are plain ASCII.
-    """
-    return body.decode(json.detect_encoding(body), errors="replace")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that says two things under one name: which of the codes would count?"""
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise ValueError("duplicate keys")
-    return unique
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_unique_keys)
-
-
-def _read_code(payload: dict[str, Any]) -> int:
-    """Give ``result_code`` as a number; a string of digits is read as its number (our reading)."""
-    code = payload.get("result_code")
-    if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
-        return int(code)
-    if isinstance(code, int) and not isinstance(code, bool):
-        return code
-    raise ValueError("the answer has no result_code that is a number")
-
-
-def describe(response: Response, *, hide: str | None = None) -> str:
-    """Show an answer to a person: the HTTP status and the start of the body, on one line.
-
-    :param hide: a secret that the answer may repeat.
-    """
-    text = _decode(response.body)
-    for form in _forms_of(hide) if hide else ():
-        text = text.replace(form, "***")
-    return f"HTTP {response.status}, {one_line(text) or 'empty body'}"
-
-
-def _forms_of(secret: str) -> set[str]:
-    """Give the ways in which an answer may write a text: as it is, in JSON, in an address, in a page."""
-    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    in_php = {form.replace("/", r"\/") for form in in_json}
-    return {secret, *in_json, *in_php, quote(secret), quote_plus(secret), html.escape(secret)}
+def describe(response: Response, key: str) -> str:
+    """Return an answer for a person: the HTTP status and the start of the body, without the access key."""
+    return f"HTTP {response.status}, {shown(decode(response.body), key) or 'empty body'}"
 
 
 def read_retry_after(header: str | None, now: datetime) -> float | None:

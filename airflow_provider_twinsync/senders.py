@@ -27,10 +27,10 @@ import urllib3.exceptions
 from airflow.providers.common.compat.sdk import Connection
 from airflow.providers.http.hooks.http import HttpHook
 
+from airflow_provider_twinsync.answers import MAX_ANSWER_BYTES
 from airflow_provider_twinsync.connection import is_proxy
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.protocol import (
-    MAX_ANSWER_BYTES,
     Answer,
     NoAnswer,
     Request,
@@ -106,7 +106,12 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
             open_session() as session,
             Connections(limit_s, session, settings.url, options["proxies"], None, handing_over) as limit,
             session.request(
-                request.method, settings.url, params=request.params, data=request.form, **options
+                request.method,
+                settings.url,
+                params=request.params,
+                data=request.form,
+                headers=request.headers,
+                **options,
             ) as response,
         ):
             body = bytearray()

@@ -58,9 +58,19 @@ class Watch:
         return self._hook.settings().status_url(self.twinsync_task_id)
 
     def look(self) -> Again | End:
-        """Ask for the status, and say what follows."""
+        """Poll once, and return what follows.
+
+        A finished job without an address is asked for here until it has one, for half a minute at most: in
+        the worker in every mode, as nothing counts the polls of a rescheduled sensor or those before a
+        deferral. To fail at the first of them would lose a video that is paid for, and to go on would never
+        end.
+        """
         try:
-            return self._hook.look(self._wait, self._elapsed_s())
+            step = self._hook.look(self._wait, self._elapsed_s())
+            while self._wait.lacks_address and isinstance(step, Again):
+                time.sleep(step.delay_s)
+                step = self._hook.look(self._wait, self._elapsed_s())
+            return step
         except AirflowTaskTimeout:
             return self.timed_out()
 

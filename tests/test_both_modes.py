@@ -49,6 +49,10 @@ GOES_ON = {
     "done without an address": status(103),
     "100 without an address": status(100),
     "done with a wrong address": status(103, result_url=5),
+    "another job's video": status(103, result_url=VIDEO, task_id=f"{ID}0"),
+    "another job's failure": answer(
+        200, json.dumps({"result_code": 104, "msg": f"taskID:{ID}0 failed"}).encode()
+    ),
     "unknown id": status(200),
     "busy": status(203),
     "unknown code": status(777),
@@ -70,6 +74,7 @@ GOES_ON = {
 ENDS = {
     "100": status(100, result_url=VIDEO),
     "103": DONE,
+    "103, with white space": status("103 ", result_url=f" {VIDEO}\n"),
     "failed": FAILED,
     "down for ever": DOWN,
     "waiting for ever": WAITING,
@@ -207,6 +212,12 @@ def submit(**arguments: Any) -> TwinSyncSubmitOperator:
 @example(Case(["HTTP 500"] * 8, "103", 300.0, {"poke_interval": 0.5, "timeout": 5}), {}, False)
 @example(Case(["running", *["HTTP 500"] * 8], "103", 300.0, {"poke_interval": 0.5, "timeout": 5}), {}, True)
 @example(Case(["HTTP 503, come back"] * 8, "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False)
+# Finished without an address, with something else in between.
+@example(
+    Case(["100 without an address", "HTTP 400"] * 3, "100", 1.0, {"poke_interval": 0.5, "timeout": 5}),
+    {},
+    False,
+)
 # Of an answer that has a code, the HTTP status makes no outage.
 @example(Case(["running, HTTP 500"] * 10, "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False)
 def test_a_sensor_ends_alike_in_both_modes(server, case, skips, silent_fail):

@@ -191,9 +191,8 @@ NOT_ACCEPTED = [
     ResultCode(code=203),
     ResultCode(code="203"),
     HttpError(status=429),
-    HttpError(status=503),
     HttpError(status=503, body='{"result_code": 203, "msg": "busy"}'),
-    HttpError(status=503, body='{"result_code": 5, "msg": "in no table"}'),
+    HttpError(status=429, body='{"result_code": 5, "msg": "in no table"}'),
 ]
 
 
@@ -219,11 +218,39 @@ def test_a_submit_that_was_not_accepted_is_sent_again(
         assert f"sent again in {pause_s:.0f} s" in lines
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer(503, b"<title>503 Backend fetch failed</title> Guru Meditation"),
+        answer(503, b"Service Unavailable", Retry_After=1),
+        answer(503, b"upstream connect error or disconnect/reset before headers: connection failure"),
+        answer(503, b'{"result_code": 203, "task_id": "7"}', Retry_After=1),
+        answer(429, b'{"task_id": "7"}', Retry_After=1),
+        answer(200, b'{"result_code": 203, "msg": "taskID:7 is in the queue"}'),
+        answer(429, b'{"result_code": 203, "result_code": 100, "task_id": "7"}'),
+        answer(429, b"x" * 1_000_000),
+        answer(302, b"", Location="/phototalking?taskID=7"),
+        answer(200, json.dumps({"result_code": 100, "task_id": "1" * 251}).encode()),
+    ],
+    ids=lambda said: said[9:12].decode(),
+)
+def test_an_answer_that_may_hide_a_job_is_followed_by_no_other_submit(
+    serve: Callable[..., Server], connect: Callable[..., None], sleeps: list[float], said: bytes
+) -> None:
+    """The server has made the job: each request would be another paid one."""
+    server = serve(lambda _: [said])
+    connect(port=server.port)
+    with pytest.raises(UncertainSubmitError, match="may have been paid"):
+        TwinSyncHook().submit(**{name: value for name, value in JOB.items() if name != "key"})
+    assert len(server.requests) == 1
+    assert sleeps == []
+
+
 def test_a_submit_waits_as_long_as_it_is_asked_to(
     hook: TwinSyncHook, emulator: Emulator, sleeps: list[float]
 ) -> None:
     """`Retry-After` lengthens a pause and never shortens it."""
-    emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=17))
+    emulator.world.faults.add("submit", HttpError(status=429, retry_after_s=17))
     emulator.world.faults.add("submit", HttpError(status=429, retry_after_s=0))
     hook.submit(**JOB)
     assert sleeps == [17, submit_delay_s(2, None)]
@@ -231,7 +258,7 @@ def test_a_submit_waits_as_long_as_it_is_asked_to(
 
 @pytest.mark.parametrize(
     ("fault", "requests"),
-    [*((fault, 4) for fault in NOT_ACCEPTED), (HttpError(status=503, retry_after_s=3600), 1)],
+    [*((fault, 4) for fault in NOT_ACCEPTED), (HttpError(status=429, retry_after_s=3600), 1)],
     ids=lambda value: getattr(value, "name", None),
 )
 def test_a_submit_is_given_up_after_some_tries(
@@ -326,7 +353,7 @@ def test_a_submit_that_may_have_been_accepted_is_never_sent_again(
         (HttpError(status=404), "HTTP 404", None),
         (HttpError(status=401), "HTTP 401", None),
         (HttpError(status=400, body=f"bad request: key={KEY}"), r"key=\*\*\*", None),
-        (Redirect(location="http://127.0.0.1:1/"), "redirects elsewhere", None),
+        (HttpError(status=308), "redirects elsewhere", None),
     ],
     ids=lambda value: getattr(value, "name", None),
 )

@@ -18,6 +18,7 @@ from drive import Run, Store, alarm_in_a_pause, alarm_when, run_task
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
     AcceptThenReset,
+    Body,
     FailJob,
     HttpError,
     NotJson,
@@ -71,7 +72,8 @@ def test_it_returns_the_id_of_the_one_job_it_made(emulator):
         (ResultCode(code=201), "AirflowFailException", 1),
         (ResultCode(code=202), "AirflowFailException", 1),
         (ResultCode(code=203, times=None), "AirflowException", 4),
-        (HttpError(status=503, times=None), "AirflowException", 4),
+        (HttpError(status=429, times=None), "AirflowException", 4),
+        (HttpError(status=503, times=None), "AirflowFailException", 1),
         (AcceptThenReset(), "AirflowFailException", 1),
         (HttpError(status=500), "AirflowFailException", 1),
         (NotJson(), "AirflowFailException", 1),
@@ -119,7 +121,7 @@ def rings(*_: Any, **__: Any) -> Any:
 
 @pytest.mark.parametrize("remembered", [True, False], ids=["remembered", ""])
 @pytest.mark.parametrize(
-    "fault", [ResultCode(code=203), HttpError(status=503, retry_after_s=30)], ids=["203", "503"]
+    "fault", [ResultCode(code=203), HttpError(status=429, retry_after_s=30)], ids=["203", "429"]
 )
 def test_an_alarm_in_the_pause_between_two_submits_is_no_false_alarm(
     emulator, monkeypatch, fault, remembered
@@ -137,9 +139,21 @@ def test_an_alarm_in_the_pause_between_two_submits_is_no_false_alarm(
     assert [len(emulator.world.tasks), posts(emulator)] == [1, 2]
 
 
+def test_a_job_that_the_answer_names_is_not_paid_again_whatever_the_user_chose(emulator):
+    """`on_uncertain_submit="retry"` is for a job that nobody knows of."""
+    named = Body(json={"result_code": 203, "task_id": "20230423_11_23_05_10279"}, times=None)
+    emulator.world.faults.add("submit", named)
+    store = Store()
+    run = run_task(submit(on_uncertain_submit="retry"), store=store)
+    assert run.ended == "AirflowFailException"
+    assert "names the job '20230423_11_23_05_10279'" in str(run.error)
+    assert posts(emulator) == 1
+    assert store.rows, "a rerun has to know of it"
+
+
 def test_a_real_alarm_in_a_pause_between_two_submits(emulator):
     """Airflow's own, by a signal."""
-    emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=30))
+    emulator.world.faults.add("submit", HttpError(status=429, retry_after_s=30))
     store = Store()
     with alarm_in_a_pause() as pauses_s:
         run = run_task(submit(), store=store)
@@ -257,7 +271,7 @@ def test_an_alarm_while_it_connects_is_no_false_alarm(emulator, connect):
 
 def test_a_service_that_asks_for_more_time_than_a_task_has_is_not_asked_again(emulator):
     """The message says how often it was sent, and what to set."""
-    emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=90))
+    emulator.world.faults.add("submit", HttpError(status=429, retry_after_s=90))
     run = run_task(submit())
     assert run.ended == "AirflowException"
     assert "sent once, and TwinSync asks to stay away for 90 s: set the task's retry_delay" in str(run.error)

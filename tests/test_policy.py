@@ -452,7 +452,7 @@ def test_what_the_others_get_says_nothing_of_their_jobs(failure: Answer) -> None
     while not line.is_down:
         line.fail(1, failure)
     with pytest.raises(StatusError, match="another wait") as caught:
-        parse_task(ID, line.told())
+        parse_task(ID, line.told(), key="key")
     assert "mp4" not in str(caught.value)
     assert caught.value.retry_after_s is None
 

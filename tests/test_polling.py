@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_twinsync.exceptions import (
     ExecutionTimeoutError,
     JobFailedError,
+    NoAddressError,
     StatusError,
     TwinSyncError,
     UsageError,
@@ -109,14 +110,14 @@ def test_a_wait_reads_the_answers_to_its_own_question() -> None:
     assert wait.request.params == {"taskID": ID}
     bodies = ["101", "101", "", "", "102", "101", f'103, "result_url": "{VIDEO}"']
     answers = [Response(200, b'{"result_code": %s}' % body.encode()) for body in bodies]
-    seen = [wait.read(answer) for answer in [*answers[:2], NoAnswer(True, "reset"), *answers[2:]]]
+    seen = [wait.read(answer, key="key") for answer in [*answers[:2], NoAnswer(True, "reset"), *answers[2:]]]
     states = [type(one).__name__ if isinstance(one, StatusError) else one.state.value for one in seen]
     assert states == [
         *["waiting"] * 2,
         *["StatusError"] * 3,
         *["running", "waiting", "succeeded"],
     ]
-    busy_twice = [wait.read(Response(503, b"", retry_after_s)) for retry_after_s in (5.0, 7.0)]
+    busy_twice = [wait.read(Response(503, b"", retry_after_s), key="key") for retry_after_s in (5.0, 7.0)]
     assert [getattr(one, "retry_after_s", None) for one in busy_twice] == [5.0, 7.0]
 
 
@@ -226,12 +227,12 @@ def test_a_wait_that_bears_everything_says_until_when() -> None:
     [
         pytest.param("xxxx", {"tolerance_s": 30}, "W.. status_lost", id="the time is over"),
         pytest.param("xxxx", {"tolerance_s": 31}, "W...", id="the time is almost over"),
-        pytest.param("xxx", {"tolerance_s": 1}, "W. status_lost", id="three times at least"),
-        pytest.param("xx", {"tolerance_s": 1}, "W.", id="twice is not enough"),
+        pytest.param("xx", {"tolerance_s": 1}, "W status_lost", id="twice at least"),
+        pytest.param("x", {"tolerance_s": 1}, "W", id="once is not enough"),
         pytest.param("WWWWWWxxxx", {"tolerance_s": 30}, "i.....W.. status_lost", id="from its first trouble"),
         pytest.param("xxxWxxx", {"tolerance_s": 30}, "W..iW..", id="a good answer resets the time"),
-        pytest.param("xxWxxWxx", {"tolerance_s": 1}, "W.iW.iW.", id="a good answer resets the count"),
-        pytest.param("xxRxxx", {"tolerance_s": 1}, "W.iW. status_lost", id="after a reset it counts anew"),
+        pytest.param("xWxWxWx", {"tolerance_s": 1}, "WiWiWiW", id="a good answer resets the count"),
+        pytest.param("xRxx", {"tolerance_s": 1}, "WiW status_lost", id="after a reset it counts anew"),
         pytest.param("x" * 100, {"tolerance_s": None}, "W" + "." * 99, id="no tolerance: borne for ever"),
         pytest.param(
             "xxxx", {"tolerance_s": None, "timeout_s": 30}, "W.. timeout", id="or until the deadline"
@@ -248,11 +249,158 @@ def test_trouble_is_tolerated_for_a_time_and_a_number_of_looks(
 
 
 def test_a_lost_status_says_what_was_last_heard() -> None:
-    """With how long and how often, and that the job may go on."""
+    """With how long and how often, what was seen before, and that the job may go on."""
     end = run("Wxxxx", tolerance_s=30)[-1]
     assert isinstance(end, End)
-    for part in (ID, "30 s", "4 attempts", "HTTP 502, bad gateway", "may still finish"):
+    for part in (ID, "30 s", "4 attempts", "it was waiting", "HTTP 502, bad gateway", "may still finish"):
         assert part in end.message
+    never_seen = run("xxxx", tolerance_s=30)[-1]
+    assert isinstance(never_seen, End)
+    assert "Before" not in never_seen.message
+
+
+@dataclass
+class Slow:
+    """How long each poll takes, and which ones bring nothing."""
+
+    took_s: float = 0.0
+    late_s: float = 0.0
+
+
+def outage_ends_at_s(policy: PollPolicy, seen: StatusError, slow: Slow, after: str = "") -> tuple[float, int]:
+    """Return when the last poll of an outage ends, from its first poll on, and how many there were."""
+    wait, now_s, polls = Wait(ID, policy), 0.0, 0
+    for letter in after:
+        step = wait.next(SEEN[letter], now_s)
+        assert isinstance(step, Again)
+        now_s += step.delay_s
+    began_s = now_s
+    while True:
+        polls += 1
+        step = wait.next(seen, now_s, slow.took_s)
+        now_s += slow.took_s
+        if isinstance(step, End):
+            assert step.reason is EndReason.STATUS_LOST
+            return now_s - began_s, polls
+        now_s += step.delay_s + slow.late_s
+
+
+@pytest.mark.parametrize("tolerance_s", [1.0, 60.0, 300.0, 900.0])
+@pytest.mark.parametrize("seen", [TROUBLE, busy(7), busy(86_400)], ids=["trouble", "busy", "busy for a day"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"poke_interval_s": 0.5, "max_wait_s": 0.5},
+        {"poke_interval_s": 59.0, "max_wait_s": 59.0},
+        {"poke_interval_s": 3600.0},
+        {"poke_interval_s": 8.0, "exponential_backoff": True},
+        {"poke_interval_s": 60.0, "timeout_s": 7200.0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("after", ["", "RRR"], ids=["from the start", "later"])
+def test_the_last_poll_of_an_outage_is_at_the_end_of_the_tolerance(
+    arguments: dict[str, Any], seen: StatusError, tolerance_s: float, after: str
+) -> None:
+    """Never a whole delay later, and never after a single poll."""
+    policy = PollPolicy(tolerance_s=tolerance_s, **arguments)
+    ends_s, polls = outage_ends_at_s(policy, seen, Slow(), after)
+    assert ends_s == pytest.approx(tolerance_s, abs=2 * MIN_DELAY_S)
+    assert polls >= 2
+
+
+@pytest.mark.parametrize("took_s", [0.01, 5.0, 30.0])
+@pytest.mark.parametrize("poke_interval_s", [2.0, 60.0, 3600.0])
+def test_an_outage_of_slow_answers_ends_a_request_after_the_tolerance(
+    poke_interval_s: float, took_s: float
+) -> None:
+    """A poll that is under way at its end is the last one."""
+    policy = PollPolicy(poke_interval_s=poke_interval_s, tolerance_s=300.0)
+    ends_s, polls = outage_ends_at_s(policy, TROUBLE, Slow(took_s))
+    assert 300 <= ends_s <= 300 + took_s + MIN_DELAY_S
+    assert polls >= 2
+
+
+def test_one_poll_that_lasts_longer_than_the_tolerance_is_not_the_last() -> None:
+    """The service is asked twice at least."""
+    ends_s, polls = outage_ends_at_s(PollPolicy(tolerance_s=1.0), TROUBLE, Slow(took_s=30.0))
+    assert (ends_s, polls) == (pytest.approx(60 + MIN_DELAY_S), 2)
+
+
+def test_a_machine_that_wakes_up_late_ends_the_outage_all_the_same() -> None:
+    """By as much as it is late, and no delay more."""
+    policy = PollPolicy(poke_interval_s=60.0, max_wait_s=60.0, tolerance_s=300.0)
+    ends_s, _ = outage_ends_at_s(policy, TROUBLE, Slow(late_s=0.7))
+    assert 300 <= ends_s < 302
+
+
+# ------------------------------------------------------------------------- finished, and without an address
+
+NO_ADDRESS = NoAddressError("no address", problem="no address: HTTP 200, {}")
+SEEN["n"] = NO_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("looks", "policy", "shown"),
+    [
+        pytest.param("nnnnn", {}, "W... no_address", id="five times"),
+        pytest.param("nnnnD", {}, "W... succeeded", id="it comes late"),
+        pytest.param("WWnnnnn", {}, "i.W... no_address", id="after the wait for it"),
+        pytest.param("nnWnnnnn", {}, "W.iW... no_address", id="it was not finished"),
+        pytest.param("nnxxnnnnn", {}, "W.W.W... no_address", id="an outage: counted again"),
+        pytest.param("nnnnn", {"tolerance_s": None}, "W... no_address", id="with silent_fail"),
+        pytest.param("nnnnn", {"tolerance_s": 0.1}, "W... no_address", id="whatever the tolerance is"),
+        pytest.param("Wn", {"timeout_s": 10}, "i no_address", id="at the deadline"),
+        pytest.param("Wn", {"execution_timeout_s": 10}, "i no_address", id="at the other deadline"),
+    ],
+)
+def test_a_finished_job_without_an_address_is_asked_for_a_few_times(
+    looks: str, policy: dict[str, Any], shown: str
+) -> None:
+    """Then the wait ends for this reason, and not for another."""
+    steps = run(looks, **policy)
+    assert signs(steps) == shown
+    if isinstance(steps[-1], End) and steps[-1].reason is EndReason.NO_ADDRESS:
+        for part in (ID, "is finished and its video has no usable address", "no address: HTTP 200, {}"):
+            assert part in steps[-1].message
+        assert "may still finish" not in steps[-1].message
+        assert "goes on" not in steps[-1].message
+
+
+def test_the_address_is_asked_for_over_half_a_minute_whatever_the_interval_is() -> None:
+    """A service may store the state first; an hour's interval would make hours of it."""
+    for arguments in (
+        {},
+        {"poke_interval_s": 3600.0},
+        {"poke_interval_s": 60.0, "exponential_backoff": True},
+    ):
+        wait, now_s = Wait(ID, PollPolicy(**arguments)), 0.0
+        while isinstance(step := wait.next(NO_ADDRESS, now_s), Again):
+            now_s += step.delay_s
+        assert 4 <= now_s <= 30
+    assert now_s == 30
+
+
+def test_an_outage_after_the_end_of_a_job_does_not_say_that_it_may_still_finish() -> None:
+    """It is finished, whatever ends the wait; another process knows it by the state that is handed over."""
+    ends = [run("nxxx", timeout_s=30, tolerance_s=None)[-1], run("nxxxx", tolerance_s=30)[-1]]
+    wait = Wait(ID, PollPolicy(timeout_s=30))
+    wait.go_on(10, last_state=TaskState.SUCCEEDED)
+    for end in (*ends, wait.next(TROUBLE, 30)):
+        assert isinstance(end, End)
+        assert end.reason in (EndReason.TIMEOUT, EndReason.STATUS_LOST)
+        assert "The job is finished, and its video had no usable address" in end.message
+        assert "may still finish" not in end.message
+
+
+def test_an_alarm_after_the_end_of_a_job_says_that_it_is_finished() -> None:
+    """The execution_timeout of a worker rings at any time."""
+    wait = Wait(ID, PollPolicy(execution_timeout_s=60.0))
+    wait.next(NO_ADDRESS, 59.0)
+    end = wait.timed_out(60.0)
+    assert end.reason is EndReason.NO_ADDRESS
+    assert "after 1 poll over 1 s" in end.message
 
 
 # -------------------------------------------------------------------------------------------------- deadlines
@@ -307,24 +455,51 @@ def test_the_last_look_is_at_the_deadline(
         assert step.delay_s == pytest.approx(delay_s)
     else:
         left_s = min(policy.values(), default=float("inf")) - elapsed_s
-        assert step.delay_s == pytest.approx(max(min(400, left_s), MIN_DELAY_S))
+        assert step.delay_s == pytest.approx(max(min(300, left_s), MIN_DELAY_S))
+
+
+UNKNOWN = StatusError("-", problem="the service does not know this id: HTTP 200, code 200")
+SEEN["u"] = UNKNOWN
 
 
 @pytest.mark.parametrize(
-    ("looks", "last"),
+    ("looks", "parts"),
     [
-        ("WWWW", "last seen: waiting"),
-        ("WRRR", "last seen: running"),
-        ("WRRx", "no status could be had"),
-        ("xxxx", "no status could be had"),
+        ("WWWW", ["(last seen: waiting)", "The job itself goes on"]),
+        ("WRRR", ["(last seen: running)", "The job itself goes on"]),
+        (
+            "WRRx",
+            ["(last seen: running; no status for 0 s, the last answer: HTTP 502, bad gateway)", "If the id"],
+        ),
+        (
+            "Wxxx",
+            ["(last seen: waiting; no status for 20 s, the last answer: HTTP 502", "If the id is right"],
+        ),
+        ("xxxx", ["(it was never seen; no status for 30 s, the last answer: HTTP 502", "If the id is right"]),
+        (
+            "uuuu",
+            ["(it was never seen; no status for 30 s, the last answer: the service does not know this id"],
+        ),
+        (
+            "Wuuu",
+            ["(last seen: waiting; no status for 20 s, the last answer: the service does not know this id"],
+        ),
     ],
 )
-def test_a_timeout_says_what_was_last_seen(looks: str, last: str) -> None:
-    """And which limit it was, and that the job goes on."""
+def test_a_timeout_says_what_is_known_and_claims_no_more(looks: str, parts: list[str]) -> None:
+    """Which limit it was, the last state, the last answer; that a job goes on only where it was just seen."""
     end = run(looks, timeout_s=30, tolerance_s=None)[-1]
     assert isinstance(end, End)
-    for part in (ID, "30 s, the timeout", f"({last})", "The job itself goes on"):
+    for part in (ID, "30 s, the timeout", *parts):
         assert part in end.message
+    assert ("goes on" in end.message) is (looks[-1] not in "xu")
+
+
+def test_a_timeout_before_the_first_answer_claims_nothing() -> None:
+    """The alarm of a worker may ring in the first poll."""
+    message = Wait(ID, PollPolicy(execution_timeout_s=60.0)).timed_out(60.0).message
+    assert "(it was never seen)" in message
+    assert "goes on" not in message
 
 
 # ----------------------------------------------------------------------------------------------------- delays
@@ -345,7 +520,7 @@ def test_a_timeout_says_what_was_last_seen(looks: str, last: str) -> None:
 def test_retry_after_is_honoured_up_to_ten_minutes(retry_after_s: float | None, delay_s: float) -> None:
     """It only makes a delay longer, and a wrong header does not park a task for a day."""
     seen = StatusError("HTTP 503", retry_after_s=retry_after_s)
-    step = Wait(ID, PollPolicy(**EVERY_5_S)).next(seen, 0)
+    step = Wait(ID, PollPolicy(**EVERY_5_S, tolerance_s=900)).next(seen, 0)
     assert isinstance(step, Again)
     assert step.delay_s == delay_s
 
@@ -408,7 +583,10 @@ def test_a_look_waits_for_its_turn_until_soon_after_the_deadline(
 
 @pytest.mark.parametrize(
     ("tolerance_s", "elapsed_s", "decides"),
-    [(300.0, 309.0, False), (300.0, 310.0, True), (300.0, 1e6, True), (None, 1e6, False)],
+    [
+        *[(300.0, 279.0, False), (300.0, 280.0, True), (300.0, 310.0, True), (300.0, 1e6, True)],
+        *[(10.0, 18.9, False), (10.0, 19.1, True), (None, 1e6, False)],
+    ],
 )
 def test_a_look_that_may_end_the_wait_asks_itself(
     tolerance_s: float | None, elapsed_s: float, decides: bool
@@ -438,10 +616,10 @@ def test_only_the_last_status_is_kept(kept: bool) -> None:
     """It is mostly the same again; a page that came instead may be large."""
     wait = Wait(ID, PollPolicy())
     body = b'{"result_code": 102, "msg": ""}' if kept else b"<html>"
-    seen = [wait.read(Response(200, bytes(bytearray(body)))) for _ in range(2)]
+    seen = [wait.read(Response(200, bytes(bytearray(body))), key="key") for _ in range(2)]
     assert (seen[0] is seen[1]) == kept
     assert isinstance(seen[0], TwinSyncTask) == kept
-    assert wait.read(Response(200, b'{"result_code": 101}')) == TwinSyncTask(
+    assert wait.read(Response(200, b'{"result_code": 101}'), key="key") == TwinSyncTask(
         ID, TaskState.WAITING, 101, "", None
     )
 
@@ -552,6 +730,7 @@ ERRORS: dict[EndReason, type[TwinSyncError] | None] = {
     EndReason.SUCCEEDED: None,
     EndReason.FAILED: JobFailedError,
     EndReason.STATUS_LOST: StatusError,
+    EndReason.NO_ADDRESS: NoAddressError,
     EndReason.UNUSABLE: UsageError,
     EndReason.TIMEOUT: WaitTimeoutError,
     EndReason.EXECUTION_TIMEOUT: ExecutionTimeoutError,
@@ -637,7 +816,7 @@ def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
         elapsed_s += pause_s
         since_s = elapsed_s if not troubles else since_s
         troubles = troubles + 1 if isinstance(seen, StatusError) else 0
-        lost = troubles >= 3 and policy.tolerance_s is not None and elapsed_s - since_s >= policy.tolerance_s
+        lost = troubles >= 2 and policy.tolerance_s is not None and elapsed_s - since_s >= policy.tolerance_s
         step = wait.next(seen, elapsed_s)
         if isinstance(step, Again):
             assert seen not in (DONE, FAILED)
@@ -773,7 +952,7 @@ def test_an_event_of_the_first_release_is_read() -> None:
     assert make_event(end_of(EndReason.SUCCEEDED)) == GOLDEN_EVENT
     assert read_event(GOLDEN_EVENT) == end_of(EndReason.SUCCEEDED)
     assert read_event({**GOLDEN_EVENT, "more": 1}) == end_of(EndReason.SUCCEEDED)
-    values = ["succeeded", "failed", "status_lost", "unusable", "timeout", "execution_timeout"]
+    values = ["succeeded", "failed", "status_lost", "no_address", "unusable", "timeout", "execution_timeout"]
     assert [reason.value for reason in EndReason] == values
 
 
@@ -833,3 +1012,40 @@ def test_the_error_about_an_event_is_of_bounded_length() -> None:
     with pytest.raises(StatusError) as caught:
         read_event({"rubbish": "x" * 100_000})
     assert len(str(caught.value)) <= MAX_MESSAGE_CHARACTERS
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_what_an_event_brings_is_bounded_printable_and_on_one_line(reason: EndReason) -> None:
+    """On its way in, and again on its way out: others may write to the database."""
+    from airflow_provider_twinsync.events import make_event, read_event
+
+    strange = "a\r\nb\u202e\u2028\x85\x1b[31m" + "x\u0301" * 100 + "\u0301" * 900_000
+    end = End(reason, strange, strange, VIDEO if reason is EndReason.SUCCEEDED else None)
+    for made in (
+        make_event(end),
+        {**make_event(end_of(reason)), "twinsync_task_id": strange, "message": strange},
+    ):
+        found = read_event(json.loads(json.dumps(made)))
+        for text in (found.twinsync_task_id, found.message):
+            assert text.isprintable()
+            assert len(text) <= MAX_MESSAGE_CHARACTERS + 1
+            assert "\u0301" * 5 not in text
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h/a\u202eb", "http://h/a\nb", "http://h/" + "a" * 900_000, "javascript:1"]
+)
+def test_an_event_with_an_address_that_is_none_is_no_success(url: str) -> None:
+    """What it says is stored, logged and linked."""
+    from airflow_provider_twinsync.events import read_event
+
+    with pytest.raises(StatusError, match="does not understand") as caught:
+        read_event(event(result_url=url))
+    assert str(caught.value).isprintable()
+
+
+def test_neither_a_job_nor_an_end_shows_the_query_of_its_address() -> None:
+    """It may be a signature, and a repr stands in logs."""
+    signed = f"{VIDEO}?Signature=secret"
+    done = TwinSyncTask(ID, TaskState.SUCCEEDED, 103, "", signed)
+    assert "secret" not in repr(done) + repr(End(EndReason.SUCCEEDED, ID, "", signed))

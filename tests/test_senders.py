@@ -473,7 +473,7 @@ def test_a_bad_answer_is_one_clear_error_and_is_not_read_on(
     assert sent_bytes < 20_000_000
     assert peak_bytes < 25_000_000
     try:
-        found = parse_task("1", got).state.value
+        found = parse_task("1", got, key="key").state.value
     except StatusError as error:
         found = str(error)
     assert said in found

@@ -66,7 +66,8 @@ def test_a_trigger_of_every_release_still_works(emulator, connect, clock, monkey
     made = emulator.world.accept(
         text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural"
     )
-    emulator.world.tasks[kwargs["twinsync_task_id"]] = made
+    made.id = kwargs["twinsync_task_id"]
+    emulator.world.tasks[made.id] = made
     module, _, name = path.rpartition(".")
     trigger = getattr(import_module(module), name)(**kwargs)
     path_now, kwargs_now = json.loads(json.dumps(trigger.serialize()))

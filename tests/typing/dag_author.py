@@ -189,7 +189,7 @@ def with_the_emulator() -> None:
     with Emulator(key="k", duration_s=5, state=Path("jobs")) as emulator:
         assert_type(emulator, Emulator)
         assert_type(emulator.url, str)
-        emulator.world.faults.add("submit", HttpError(status=503, retry_after_s=1))
+        emulator.world.faults.add("submit", HttpError(status=429, retry_after_s=1))
         emulator.world.faults.add("submit", AcceptThenReset)  # type: ignore[arg-type]
     Emulator("k")  # type: ignore[call-arg]
     HttpError()  # type: ignore[call-arg]

@@ -33,7 +33,7 @@ def test_a_video_is_made(world, video):
 
 
 def test_a_busy_service_is_asked_again(world, video):
-    world.faults.add("submit", HttpError(status=503, retry_after_s=1))
+    world.faults.add("submit", HttpError(status=429, retry_after_s=1))
     run = dag.test(run_conf={"destination": str(video)})
     assert run.state == "success"
     assert len(world.tasks) == 1
