@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import traceback
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, quote_plus
@@ -28,6 +29,7 @@ from airflow_provider_twinsync.emulator import (
     ResetBefore,
     ResultCode,
 )
+from airflow_provider_twinsync.emulator.front_ends import FRONT_ENDS
 from airflow_provider_twinsync.exceptions import (
     RejectedError,
     StatusError,
@@ -246,6 +248,18 @@ def test_an_answer_that_may_hide_a_job_is_followed_by_no_other_submit(
     assert sleeps == []
 
 
+@pytest.mark.parametrize("fault", FRONT_ENDS.values(), ids=FRONT_ENDS)
+def test_the_page_of_a_front_end_hides_one_job_and_not_four(
+    hook: TwinSyncHook, emulator: Emulator, sleeps: list[float], fault: Any
+) -> None:
+    """It passed the submit on, and the service made the job; whether it asks to come back or not."""
+    emulator.world.faults.add("submit", replace(fault, times=None))
+    with pytest.raises(UncertainSubmitError, match="may have been paid"):
+        hook.submit(**JOB)
+    assert len(emulator.world.tasks) == 1
+    assert sleeps == []
+
+
 def test_a_submit_waits_as_long_as_it_is_asked_to(
     hook: TwinSyncHook, emulator: Emulator, sleeps: list[float]
 ) -> None:
@@ -353,7 +367,6 @@ def test_a_submit_that_may_have_been_accepted_is_never_sent_again(
         (HttpError(status=404), "HTTP 404", None),
         (HttpError(status=401), "HTTP 401", None),
         (HttpError(status=400, body=f"bad request: key={KEY}"), r"key=\*\*\*", None),
-        (HttpError(status=308), "redirects elsewhere", None),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
