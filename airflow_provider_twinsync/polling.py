@@ -284,7 +284,7 @@ class Wait:
         is_over = left_s is not None and left_s <= 0
         if is_over and self._may_be_last(elapsed_s) and self._troubles >= _MIN_TROUBLES:
             outage_s = now_s - self._trouble_since_s
-            before = f"Before, it was {self._last_state.value}. " if self._last_state else ""
+            before = f"Last seen: {self._last_state.value}. " if self._last_state else ""
             return self._end(
                 EndReason.STATUS_LOST,
                 f"could not be followed for {outage_s:.0f} s, over {self._troubles} attempts. {before}The "

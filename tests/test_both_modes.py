@@ -159,7 +159,7 @@ def shown(run: Run) -> tuple[Any, ...]:
     # BaseSensorOperator replaces the words of a deferred sensor's skip.
     words = "" if run.ended == "AirflowSkipException" else str(run.error)
     # What a reset is called is the library's word, and each mode has its own.
-    words = re.sub(r"no answer: .*?(?=\. If the id is right)", "no answer", words)
+    words = re.sub(r"no answer: .*?(?=\)?\. (If the id is right|The job is finished))", "no answer", words)
     return run.ended, run.result, words, run.xcoms
 
 

@@ -252,11 +252,11 @@ def test_a_lost_status_says_what_was_last_heard() -> None:
     """With how long and how often, what was seen before, and that the job may go on."""
     end = run("Wxxxx", tolerance_s=30)[-1]
     assert isinstance(end, End)
-    for part in (ID, "30 s", "4 attempts", "it was waiting", "HTTP 502, bad gateway", "may still finish"):
+    for part in (ID, "30 s", "4 attempts", "Last seen: waiting", "HTTP 502, bad gateway", "may still finish"):
         assert part in end.message
     never_seen = run("xxxx", tolerance_s=30)[-1]
     assert isinstance(never_seen, End)
-    assert "Before" not in never_seen.message
+    assert "Last seen" not in never_seen.message
 
 
 @dataclass
