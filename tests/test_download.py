@@ -136,7 +136,7 @@ def test_the_file_is_the_emulators_video(hook: TwinSyncHook, emulator: Emulator,
         "bytes": len(video),
         "sha256": hashlib.sha256(video).hexdigest(),
         "content_type": "video/mp4",
-        "duration_s": None,  # these bytes only look like a video
+        "duration_s": 1.0,
     }
     assert [entry.key for entry in emulator.world.journal if entry.call == "result"] == [None, None]
 
