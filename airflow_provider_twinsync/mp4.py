@@ -156,7 +156,7 @@ def duration_s(file: IO[bytes], size: int) -> float | None:
     with suppress(OSError):  # the video is there, and this is one number about it
         for name, *times in _find_times(file, 0, size, 0):
             a_second, length = times
-            known = found.get(name, (0, 0))
+            known = found.get(name, (a_second, length))  # with a length of 0 the timescale counts
             found[name] = max(known, (a_second, length), key=lambda one: one[1] / (one[0] or 1))
     timescale, duration = found.get(b"mvhd", (0, 0))
     duration = duration or found.get(b"mehd", (0, 0))[1]
