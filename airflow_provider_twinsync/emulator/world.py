@@ -38,7 +38,7 @@ class Task:
     :param created_at_s: when it was accepted, on the world's clock, in seconds since the epoch.
     :param failure: why it ends with code 104, or ``None`` if it ends well.
     :param photo_pending: the photo is still being fetched: the job runs until it is there.
-    :param photo: the name of the photo in :attr:`World.kept_photos`; ``None`` for the placeholder portrait.
+    :param photo: the name of the photo in ``World.kept_photos``; ``None`` for the placeholder portrait.
     :param photo_lost: the job is from before a restart, which no photo outlives: the photo is opened again
         when the video is requested.
     """
