@@ -47,7 +47,14 @@ print(json.dumps([1000 * added, 1000 * time.process_time(), sorted(set(sys.modul
 def measure(more: str, environment: dict[str, str]) -> tuple[float, float, list[str]]:
     """Run a fresh interpreter; give the CPU ms of the second import and of all, and the HTTP libraries."""
     program = PROGRAM.format(more=more, heavy=set(HEAVY))
-    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment, text=True)
+    # In a folder without packages: `-c` looks there first, and would find sources that have no bytecode.
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=environment["AIRFLOW_HOME"],
+        text=True,
+    )
     if done.returncode:
         raise SystemExit(f"the import failed with status {done.returncode}: {more}")
     added_ms, all_ms, heavy = json.loads(done.stdout.splitlines()[-1])
