@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -45,10 +46,28 @@ def read_json(body: bytes) -> dict[str, Any]:
     return payload
 
 
+def is_damaged(body: bytes) -> bool:
+    """Check for a body that begins as JSON and is none, or is no text: it was cut, or is packed."""
+    text = decode(body)
+    begins_as_json = text.lstrip()[:1] in ("{", "[")
+    if begins_as_json:
+        with suppress(ValueError, RecursionError):
+            json.loads(text)
+            begins_as_json = False
+    return begins_as_json or bool(re.search(r"[\x00-\x08\x0e-\x1f]", text))
+
+
+def secrets_of(url: str) -> list[str]:
+    """Return the parts of an address that may be secret: its query and its login."""
+    rest, _, query = url.partition("?")
+    login = rest.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    return [secret for secret in (query.partition("#")[0], login) if secret]
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse an object that says two things under one name: which of the codes would count?"""
     unique = dict(pairs)
-    if len(unique) != len(pairs):
+    if len(unique) != len(pairs) and any(unique[name] != value for name, value in pairs):
         raise ValueError("duplicate keys")
     return unique
 
@@ -77,12 +96,20 @@ def shown(text: str, key: str, limit: int = 300) -> str:
     """
     text = hide(text, key, _MAX_READ_CHARACTERS)
     if "//" in text or r"\/\/" in text:
-        text = _QUERY.sub(r"\1?…", _LOGIN.sub(r"\1", text))
+        text = _WORD.sub(_without_query, _LOGIN.sub(r"\1", text))
     return one_line(text, limit)
 
 
 _LOGIN = re.compile(r"""(//|\\/\\/)[^\s/\\"'<>?#@]*@""")
-_QUERY = re.compile(r"""((?://|\\/\\/)[^\s"'<>?#]+)\?[^\s"'<>]*""")
+_WORD = re.compile(r"""[^\s"'<>]+""")
+
+
+def _without_query(word: re.Match[str]) -> str:
+    start = max(word[0].find("//"), word[0].find(r"\/\/"))
+    if start < 0:
+        return word[0]
+    address, mark, _ = word[0][start:].partition("?")
+    return f"{word[0][:start]}{address}{mark and '?…'}"
 
 
 # ------------------------------------------------------------------------------------------ the jobs it names
@@ -94,7 +121,27 @@ _NAMED = re.compile(
 )
 #: The documented form of an id, under whatever name: ``20230423_11_23_05_10279``.
 _DOCUMENTED = re.compile(r"(?<![0-9])20[0-9]{6}_[0-9]{1,2}_[0-9]{1,2}_[0-9]{1,2}_[0-9]+")
-_NOTHING = ("none", "null", "undefined", "nil", "false")
+_NOTHING = ("none", "null", "undefined", "nil", "false", "na", "n/a")
+#: What may be the name of a job, in the words of any service; believed where another submit is at stake.
+_MENTIONED = re.compile(
+    r"""(?:task|job|任务)(?:[\s_#-]|%5f){0,9}(?:ids?(?![a-z])|编号|号)|["'](?:task|job|id)["']\s*:""",
+    re.IGNORECASE,
+)
+_EMPTY = re.compile(
+    r"""["']?(?:task|job)?[\s_-]?ids?["']?\s*[:=]\s*(?:null|none|false|\[\]|\{\}|-?\d(?!\w)|(["'])\s*(?:-|n/a)?\1)""",
+    re.IGNORECASE,
+)
+
+
+def mentions_job(body: bytes, photo: str = "") -> bool:
+    """Check whether the answer to a submit may name a job, in any words.
+
+    For an answer after which a submit would be sent again: there a word too many costs a question, and one
+    too few a second payment. For example ``video conversion of taskID 8f3a21 failed``.
+
+    :param photo: the address of the photo, which the answer may repeat.
+    """
+    return bool(_MENTIONED.search(_EMPTY.sub("", _unescaped(body, photo))))
 
 
 def named_job(body: bytes, photo: str = "") -> str | None:
@@ -105,17 +152,20 @@ def named_job(body: bytes, photo: str = "") -> str | None:
 
     :param photo: the address of the photo, which the answer may repeat, and which names no job.
     """
-    text = re.sub(r"\\u00([2-7][0-9a-fA-F])", lambda escape: chr(int(escape[1], 16)), decode(body))
-    text = html.unescape(text.replace(r"\/", "/"))
-    if photo:
-        text = text.replace(photo, "")
+    text = _unescaped(body, photo)
     for found in _NAMED.finditer(text):
         # As in "task id: the photo is missing".
         is_word = re.fullmatch(r"\s*[:：]\s+", found[1]) and not re.search("[0-9]", found[2])
-        if not is_word and found[2].casefold() not in _NOTHING:
+        if not is_word and not _is_nothing(found[2]):
             return found[2]
     documented = _DOCUMENTED.search(text)
     return documented[0] if documented else None
+
+
+def _unescaped(body: bytes, photo: str) -> str:
+    text = re.sub(r"\\u00([2-7][0-9a-fA-F])", lambda escape: chr(int(escape[1], 16)), decode(body))
+    text = html.unescape(text.replace(r"\/", "/"))
+    return text.replace(photo, "") if photo else text
 
 
 #: As in the documented `msg`: ``taskID:20230423_11_23_05_10279 has been completed``.
@@ -151,11 +201,25 @@ def other_job(payload: dict[str, Any], twinsync_task_id: str) -> str | None:
         is_word = found[1] and not re.search("[0-9]", token[0])  # as in "taskID: not found"
         if not is_cut and not is_word:
             other = other or token[0]
-    return other
+    return other or _other_documented(payload, twinsync_task_id)
+
+
+def _other_documented(payload: dict[str, Any], twinsync_task_id: str) -> str | None:
+    """Return an id in the documented form, where an answer has one, and nowhere the one that was asked for.
+
+    The address of the video does not count: nothing says that a file has the name of its job.
+    """
+    if not _DOCUMENTED.fullmatch(twinsync_task_id):
+        return None
+    rest = {name: value for name, value in payload.items() if name != "result_url"}
+    found = _DOCUMENTED.findall(re.sub(r"https?://\S+", "", str(rest)))
+    return found[0] if found and twinsync_task_id not in found else None
 
 
 def _is_nothing(value: str) -> bool:
-    return not value.strip() or value.strip().casefold() in _NOTHING
+    """Return whether a text is no id: zero, a negative number, a word for nothing, or no letter or digit."""
+    bare = value.strip().casefold()
+    return bare in _NOTHING or not re.search(r"\w", bare) or bool(re.fullmatch(r"0+|-[0-9]+", bare))
 
 
 def _is_same(value: str, twinsync_task_id: str) -> bool:

@@ -217,6 +217,12 @@ def checked_text(value: Any, limit_words: int) -> str:
             f"{limit_characters}. Shorten it or split it over several videos."
         )
     text = _speakable(value)
+    if re.fullmatch(r"\S+\.txt", text.strip()):
+        raise UsageError(
+            f"text is {shown_text(text)}, the name of a file, which came out of a template, an XCom or a "
+            "task of your own: Airflow reads a file only where its name is written in the DAG. Give the "
+            "words of the file. (If the name is to be spoken, put a full stop behind it.)"
+        )
     words = word_count(text).certain
     if words > limit_words:
         raise UsageError(

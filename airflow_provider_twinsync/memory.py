@@ -38,6 +38,7 @@ class Record:
     :param marked_at: when the submit began, as an ISO 8601 text.
     :param told_at_max_tries: the ``max_tries`` of the try that told a person of an uncertain submit.
     :param made_no_job: the submit is over, and nothing was accepted.
+    :param names_job: the answer named a job, and was no success.
     """
 
     is_there: bool = False
@@ -48,6 +49,7 @@ class Record:
     marked_at: str = "a time that is not known any more"
     told_at_max_tries: int | None = None
     made_no_job: bool = False
+    names_job: bool = False
 
     @classmethod
     def read(cls, found: Any) -> Record:
@@ -70,6 +72,7 @@ class Record:
             # A bool is an int to Python, and no count.
             told_at_max_tries=told if type(told) is int else None,
             made_no_job=made_no_job is True and job is None,
+            names_job=found.get("names_job") is True,
             **texts,
         )
 
@@ -123,7 +126,7 @@ class Memory:
         A damaged record is taken for such a one: it may stand for a job.
         """
         record = self.record
-        if not record.is_there or record.made_no_job or self.twinsync_task_id:
+        if not record.is_there or self.twinsync_task_id or (record.made_no_job and not record.is_damaged):
             return False
         return record.told_at_max_tries is None or record.told_at_max_tries >= self._max_tries
 
@@ -152,16 +155,20 @@ class Memory:
             f"TwinSync job {twinsync_task_id} could not be remembered: another try cannot take it over"
         )
 
-    def tell(self) -> None:
+    def tell(self, *, names_job: bool = False) -> None:
         """Note that a person is told of an uncertain submit: who then clears the task wants it sent.
 
         The intent stays until then. Were it removed here, a worker that dies before Airflow knows that the
         task has failed would be followed by a retry that pays again. What is damaged is not kept: it may be
         as large as nothing that can be stored.
+
+        :param names_job: the answer named a job: then no retry may submit again.
         """
         if self._store is not None:
             kept = {} if self.record.is_damaged and self._entry is self._found else self._entry or {}
             self._entry = {**kept, "told_at_max_tries": self._max_tries}
+            if names_job:
+                self._entry["names_job"] = True
             self._try_to(
                 "It could not be noted that this was told: it is told once more after a clear. If that "
                 "goes on, " + HOW_TO_DELETE

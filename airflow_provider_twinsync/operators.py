@@ -183,6 +183,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         self._job: str | None = None
         self._submitting = ""  # what a submit is of and since when, while one may be with the service
         self._is_remembered = False
+        self._is_resumed = False
 
     def execute(self, context: Context) -> str:
         """Submit, or take over what an earlier try submitted; then wait, if that is asked for."""
@@ -214,9 +215,10 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                     "clear, and after [state_store] default_retention_days.",
                     context["ti"].try_number,
                 )
-            taken_over = self._take_over(hook, memory)
-            self._job = twinsync_task_id = taken_over or self._submit(hook, memory)
+            self._job = taken_over = self._take_over(hook, memory)
+        # Around the submit, too: an alarm or Ctrl-C may come at any line after it.
         with self._paid_for():
+            twinsync_task_id = taken_over or self._submit(hook, memory)
             if not taken_over:
                 self.log.info(
                     "TwinSync job %s is submitted (%s); %s.",
@@ -246,7 +248,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         """Give the job that an earlier try of this task submitted, if it still serves."""
         if memory.is_unresolved:
             error = _unresolved(memory.record)
-            if self.on_uncertain_submit == "retry":
+            if self.on_uncertain_submit == "retry" and not memory.record.names_job:
                 self.log.warning(
                     "%s It is submitted again, as on_uncertain_submit says.", sentence(error.what)
                 )
@@ -286,7 +288,8 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
         try:
-            return hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
+            self._job = hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
+            return self._job
         except UncertainSubmitError as error:
             if self.on_uncertain_submit == "retry" and not error.names_job:
                 memory.forget()
@@ -294,9 +297,11 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                     f"{sentence(error.what)} A retry of this task sends it again, as on_uncertain_submit "
                     "says."
                 ) from None
-            memory.tell()
+            memory.tell(names_job=error.names_job)
             raise
         except KeyboardInterrupt as error:
+            if self._job:
+                raise
             if not error.args:  # it came before anything was sent
                 memory.forget()
                 raise
@@ -318,6 +323,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Take up the task again, whatever ended the deferral."""
         self.is_linked = True  # before it was deferred
+        self._is_resumed = True
         with self._paid_for():
             store = self._store(context)
             self._job = job_of(store.get(STORE_KEY)) if store is not None else None
@@ -334,7 +340,10 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
 
     @contextmanager
     def _paid_for(self) -> Iterator[None]:
-        """End a task whose job exists: a retry must not pay for another one, unless this one failed."""
+        """End a task whose job exists: a retry must not pay for another one, unless this one failed.
+
+        Where there is no job yet, errors become Airflow's as elsewhere.
+        """
         try:
             yield
         except JobFailedError as error:
@@ -347,7 +356,8 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 raise
             except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
                 is_ctrl_c = isinstance(error, KeyboardInterrupt)
-                if self._is_remembered or (is_ctrl_c and not self.retries):
+                has_job = self._job is not None or self._is_resumed
+                if not has_job or self._is_remembered or (is_ctrl_c and not self.retries):
                     raise
                 said = "Ctrl-C came before the task was done" if is_ctrl_c else str(error)
                 named = not self._job or self._job in said

@@ -23,10 +23,13 @@ from urllib.parse import urlsplit
 from airflow_provider_twinsync.answers import (
     MAX_ANSWER_BYTES,
     decode,
+    is_damaged,
+    mentions_job,
     named_job,
     other_job,
     read_code,
     read_json,
+    secrets_of,
     shown,
 )
 from airflow_provider_twinsync.arguments import (
@@ -80,11 +83,13 @@ class Response:
     :param status: the HTTP status.
     :param body: the body as it came, up to :data:`MAX_ANSWER_BYTES`.
     :param retry_after_s: the ``Retry-After`` header in seconds, if there was one that made sense.
+    :param head: all headers of the answer to a POST, as a text.
     """
 
     status: int
     body: bytes
     retry_after_s: float | None = None
+    head: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +245,15 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
         if answer.sent:
             raise uncertain(request, sent_at, f"it was sent and no answer came: {problem}")
         raise UnavailableError(f"TwinSync could not be reached: {problem}. No job was made.")
-    said = describe(answer, key)
+    photo = form.get("image_url", "")
+    said = describe(answer, key, photo)
     code, task_id = None, None
     with suppress(ValueError):
         payload = read_json(answer.body)
         code, task_id = read_code(payload), payload.get("task_id")
     if code == 100 and (checked := _checked_task_id(task_id, key)):
         return checked
-    if job := named_job(answer.body, photo=form.get("image_url", "")):
+    if job := named_job(answer.body, photo) or named_job(answer.head.encode(), photo):
         named = task_id.strip() if code == 100 and isinstance(task_id, str) and task_id.strip() else job
         raise _names_a_job(request, sent_at, named, said, is_accepted=code == 100)
     if len(answer.body) >= MAX_ANSWER_BYTES:
@@ -259,7 +265,7 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
     if code in _REJECTED:
         raise RejectedError(f"TwinSync refused the job: {_REJECTED[code]}. It answered {said}", code=code)
     if code == _BUSY or (answer.status == 429 and code not in _CODES_OF_A_JOB):
-        raise _unavailable(answer, said)
+        raise _not_accepted(request, sent_at, answer, said)
     raise uncertain(request, sent_at, f"the service gave an answer that is in no table: {said}")
 
 
@@ -318,7 +324,12 @@ def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
     return False, "The service accepted a job without a text: is this TwinSync?"
 
 
-def _unavailable(response: Response, said: str) -> UnavailableError:
+def _not_accepted(
+    request: Request, sent_at: datetime, response: Response, said: str
+) -> UnavailableError | UncertainSubmitError:
+    """Build the error of a submit that may be sent again, unless the answer may name a job after all."""
+    if mentions_job(response.body, (request.form or {}).get("image_url", "")):
+        return uncertain(request, sent_at, f"the answer may name a job: {said}")
     return UnavailableError(
         f"TwinSync is busy or failing and made no job: {said}", retry_after_s=response.retry_after_s
     )
@@ -370,8 +381,10 @@ def _submit_error_without_code(
 ) -> RejectedError | UnavailableError | UncertainSubmitError:
     """Judge an answer without a ``result_code``, and without a job, by its HTTP status (our reading)."""
     status = response.status
+    if is_damaged(response.body):  # it may have named a job
+        return uncertain(request, sent_at, f"the answer was cut or damaged: {said}")
     if status == 429:  # RFC 6585, section 4: too many requests, and this one is not processed
-        return _unavailable(response, said)
+        return _not_accepted(request, sent_at, response, said)
     if status in _REDIRECTS:
         return RejectedError(
             f"The address of the connection redirects elsewhere, and a submit is not sent after it "
@@ -458,9 +471,15 @@ def _no_status(
     )
 
 
-def describe(response: Response, key: str) -> str:
-    """Return an answer for a person: the HTTP status and the start of the body, without the access key."""
-    return f"HTTP {response.status}, {shown(decode(response.body), key) or 'empty body'}"
+def describe(response: Response, key: str, photo: str = "") -> str:
+    """Return an answer for a person: the HTTP status and the start of the body, without the access key.
+
+    :param photo: the address of the photo: an answer may repeat its signature or its login.
+    """
+    text = decode(response.body)
+    for secret in secrets_of(photo):
+        text = hide(text, secret, MAX_ANSWER_BYTES)
+    return f"HTTP {response.status}, {shown(text, key) or 'empty body'}"
 
 
 def read_retry_after(header: str | None, now: datetime) -> float | None:

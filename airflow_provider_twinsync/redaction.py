@@ -91,7 +91,8 @@ def _steps(secret: str) -> str:
         if run[0] == "\\":
             steps.append(rf"(?<!\\)(?:{_BACKSLASH}|{_escapes(run[0])}){{{len(run)},{8 * len(run)}}}")
         elif run.isspace():
-            one = rf"\s|\+|{_BACKSLASH}{{1,8}}[nrtfv]|{_escapes(run[0])}"
+            escapes = "|".join(_escapes(character) for character in sorted(set(run)))
+            one = rf"\s|\+|{_BACKSLASH}{{1,8}}[nrtfv]|{escapes}"
             steps.append(f"(?:{one}){{{len(run)},{4 * len(run)}}}")
         elif run.isascii():
             steps.append(_written(run))

@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 65_536
 _MAX_PROBLEM_CHARACTERS = 2_000
 
-#: Raised before anything is sent: the address, a header or the proxy cannot be used.
+#: Raised before anything is sent: the address or the proxy cannot be used. Not InvalidHeader, which
+#: `requests` raises for a header of the answer, too.
 NOT_ASKED = (
     UnicodeError,
     urllib3.exceptions.LocationValueError,
-    requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
@@ -118,12 +118,15 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
             while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, False)):
                 body += chunk
         if not limit.is_over:
-            return answer_of(response.status_code, bytes(body), response.headers)
+            # A submit's answer may name its job in the head, as in Location; no poll needs that.
+            head = str(response.headers) if request.method == "POST" else ""
+            return answer_of(response.status_code, bytes(body), response.headers, head)
     except Exception as error:  # the boundary: whatever a library raises is no answer
         if limit is None:
             return NoAnswer(False, problem_of(error))
         if not limit.is_over:
-            return NoAnswer(limit.was_sent and not isinstance(error, NOT_ASKED), problem_of(error))
+            not_asked = isinstance(error, NOT_ASKED) and not limit.was_handed_over
+            return NoAnswer(limit.was_sent and not not_asked, problem_of(error))
     except BaseException:  # an alarm or a signal: the caller has to know whether anything was sent
         if limit is not None and limit.was_sent and handing_over is not None:
             handing_over()
@@ -131,7 +134,7 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
     return NoAnswer(limit.was_sent, f"Timeout: no whole answer within {limit_s:g} s")
 
 
-def answer_of(status: int, body: bytes, headers: Mapping[str, str]) -> Answer:
+def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = "") -> Answer:
     """Build the answer; a packed one is no answer, as packing was not asked for.
 
     A body that begins as a JSON object is not packed, whatever its header says: ``Content-Encoding: utf-8``
@@ -140,7 +143,7 @@ def answer_of(status: int, body: bytes, headers: Mapping[str, str]) -> Answer:
     packing = {one.strip().lower() for one in headers.get("Content-Encoding", "").split(",")}
     if packing - {"", "identity"} and not body.lstrip().startswith(b"{"):
         return NoAnswer(True, f"Packed: HTTP {status} with Content-Encoding, which was not asked for")
-    return Response(status, body, retry_after_s(headers))
+    return Response(status, body, retry_after_s(headers), head)
 
 
 def proxy_of(settings: Settings, url: str) -> str | None:

@@ -138,6 +138,11 @@ class Connections:
             return "whole" in self._steps or self._steps == {"connecting", "connected"}
         return True
 
+    @property
+    def was_handed_over(self) -> bool:
+        """Return whether a byte of a request was handed to the system."""
+        return "handing over" in self._steps
+
     def renew(self) -> None:
         """Start the limit again, from now."""
         self._ends_at = time.monotonic() + self._limit_s

@@ -613,3 +613,11 @@ def test_a_shortened_text_keeps_its_closing_quote(text):
 def test_another_sentence_can_follow(text, wanted):
     """They do not run together in a log."""
     assert sentence(text) == wanted
+
+
+def test_the_name_of_a_file_is_not_spoken() -> None:
+    """It came out of a template or an XCom, which Airflow does not read."""
+    with pytest.raises(UsageError, match="name of a file"):
+        checked_text("news.txt", 150)
+    assert checked_text("Read news.txt now.", 150)
+    assert checked_text("news.txt.", 150)

@@ -733,3 +733,21 @@ def test_no_error_of_a_library_comes_out(hook: TwinSyncHook, emulator: Emulator,
         emulator.world.faults.clear()
         chain = "".join(traceback.format_exception(caught.value))
         assert not re.search(r"\b(urllib3|requests|aiohttp)\.", chain)
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 65\r\nContent-Length: 66", "Content-Length: 65, 99"])
+def test_a_success_with_a_broken_header_is_not_sent_again(length, serve, connect):
+    """`requests` raises InvalidHeader for it, as for a header that cannot be sent: four jobs once."""
+    accepted = b'{"result_code":100,"task_id":"20230423_11_23_05_10279","msg":"x"}'
+    head = f"HTTP/1.1 200 OK\r\n{length}\r\nConnection: close\r\n\r\n".encode()
+    asked = []
+
+    def respond(received):
+        asked.append(received)
+        return [head + accepted]
+
+    server = serve(respond)
+    connect(port=server.port)
+    with pytest.raises(UncertainSubmitError):
+        TwinSyncHook().submit(**JOB)
+    assert len(asked) == 1

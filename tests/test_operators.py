@@ -6,17 +6,21 @@ import json
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTaskTimeout
 from drive import Run, Store, alarm_in_a_pause, alarm_when, run_task
 
+import airflow_provider_twinsync
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
+    AcceptThenHttpError,
     AcceptThenReset,
     Body,
     FailJob,
@@ -240,7 +244,7 @@ def test_what_ends_a_submit_before_a_byte_is_sent_is_no_false_alarm(emulator, mo
     store = Store()
     with monkeypatch.context() as patch:
         patch.setattr("threading.Thread.start", no_more)
-        assert run_task(submit(), store=store).ended == "RuntimeError"
+        assert run_task(submit(), store=store).ended == "AirflowException"
     assert knows_of_no_job(store)
     assert not emulator.world.journal
 
@@ -866,3 +870,52 @@ def test_a_download_that_cannot_be_meant_sends_nothing(emulator, tmp_path, argum
     assert run.ended == "AirflowFailException"
     assert said in str(run.error)
     assert not emulator.world.journal
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["submit", "submit and wait"])
+@pytest.mark.parametrize("kind", [AirflowTaskTimeout, KeyboardInterrupt])
+def test_an_end_at_any_line_after_the_job_exists_never_pays_twice(emulator, sleeps, kind, waits):
+    """Where nothing is remembered, too: the task fails without retries, or says that a job may exist."""
+    package = str(Path(airflow_provider_twinsync.__file__).parent)
+    wait = {"wait_for_completion": True, "deferrable": False, "poke_interval": 0} if waits else {}
+    run_task(submit(retries=2, **wait))  # what is imported late is there
+    stops_at = 0
+    while True:
+        stops_at += 1
+        before, seen, where = len(emulator.world.tasks), 0, ""
+
+        def trace(frame, event, _, before=before, stops_at=stops_at):
+            nonlocal seen, where
+            file = frame.f_code.co_filename
+            if not file.startswith(package) or "emulator" in file:
+                return None
+            if event == "line" and len(emulator.world.tasks) > before:
+                seen += 1
+                if seen == stops_at:
+                    where = f"{Path(file).name}:{frame.f_lineno}"
+                    raise kind("Timeout") if kind is AirflowTaskTimeout else kind
+            return trace
+
+        tracer = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            run = run_task(submit(retries=2, **wait))
+        finally:
+            sys.settrace(tracer)
+        if not where:
+            break
+        job = list(emulator.world.tasks)[-1]
+        assert job in f"{run.error} {run.result}" or "may have been paid" in str(run.error), where
+        assert run.ended in ("success", "AirflowFailException"), where
+    assert stops_at > 10
+
+
+def test_an_answer_that_names_a_job_is_not_sent_again_by_a_try_that_airflow_lost(emulator):
+    """The worker died before Airflow knew of the failure, and on_uncertain_submit would send it again."""
+    store = Store()
+    fault = AcceptThenHttpError(status=503, body='{"result_code": 203, "task_id": "{task_id}"}')
+    emulator.world.faults.add("submit", fault)
+    for _ in range(2):
+        run = run_task(submit(on_uncertain_submit="retry"), store=store)
+        assert run.ended == "AirflowFailException"
+    assert posts(emulator) == 1

@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -220,6 +221,68 @@ def test_an_answer_that_names_no_job_is_read_by_its_code(body: str) -> None:
     for code, kind in [(203, UnavailableError), (200, RejectedError)]:
         assert type(submit_error(Response(200, body.replace("CODE", str(code)).encode()))) is kind
     assert type(submit_error(Response(429, body.replace("CODE", "null").encode()))) is UnavailableError
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"result_code": 203, "msg": "video conversion of taskID 8f3a21 failed"}',
+        '{"result_code": 203, "msg": "taskID: abcdef failed"}',
+        '{"result_code": 203, "msg": "task id is abc"}',
+        '{"result_code": 203, "msg": "taskID(abc) -> failed"}',
+        '{"result_code": 203, "task_ids": ["8f3a21"]}',
+        '{"result_code": 203, "job_id": "8f3a21"}',
+        '{"result_code": 203, "data": {"id": "8f3a21"}}',
+        '{"result_code": 203, "msg": "任务ID：8f3a21 视频转换失败"}',
+        '{"result_code": 203, "msg": "task%5Fid%3D8f3a21"}',
+    ],
+)
+@pytest.mark.parametrize("status", [200, 429, 503])
+def test_an_answer_that_may_name_a_job_is_not_followed_by_another_submit(body: str, status: int) -> None:
+    """In whatever words; a question to a person costs less than a second job."""
+    assert type(submit_error(Response(status, body.encode()))) is UncertainSubmitError
+    without_code = body.replace('"result_code": 203, ', "").encode()
+    assert type(submit_error(Response(429, without_code))) is UncertainSubmitError
+
+
+@pytest.mark.parametrize("name", ["Location", "X-Task-Id"])
+def test_a_head_may_name_a_job(name: str) -> None:
+    """An answer is more than its body."""
+    head = str({name: f"/phototalking?taskID={TASK_ID}"})
+    assert type(submit_error(Response(429, b"", head=head))) is UncertainSubmitError
+
+
+@pytest.mark.parametrize("value", [0, -1, "0", "-", "N/A", "", None, [], "None"])
+@pytest.mark.parametrize(
+    ("code", "kind"), [(201, RejectedError), (203, UnavailableError)], ids=["refused", "busy"]
+)
+def test_a_word_for_nothing_is_no_job(value: Any, code: int, kind: type[TwinSyncError]) -> None:
+    """A field that is there in every answer."""
+    assert type(submit_error(answer({"result_code": code, "task_id": value}))) is kind
+
+
+@pytest.mark.parametrize("status", [400, 404, 429])
+@pytest.mark.parametrize("body", [b'{"result_code":100,"msg":"SUCC', b'["', b"\x1f\x8b\x08\x00\x00\x01"])
+def test_a_body_that_was_cut_or_packed_may_have_named_a_job(status: int, body: bytes) -> None:
+    """Where a whole one would have been a refusal."""
+    assert type(submit_error(Response(status, body))) is UncertainSubmitError
+    assert type(submit_error(Response(429, b'{"error": "slow down"}'))) is UnavailableError
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{photo}", "{quoted}", "a.jpg?{query}", "{query}", "the photo of {login}"],
+)
+def test_an_answer_that_repeats_the_photo_shows_no_secret(written: str) -> None:
+    """However it writes the address."""
+    photo = "https://anna:pass-9183@h.example.com/a.jpg?fn='a.jpg'&sig=SIG-48151"
+    request = build_submit(text=TEXT, image_url=photo, pronouncer=VOICE, key=KEY)
+    query, login = photo.partition("?")[2], "anna:pass-9183"
+    said = written.format(photo=photo, quoted=quote(photo, safe=""), query=query, login=login)
+    with pytest.raises(RejectedError) as caught:
+        parse_submit(request, answer({"result_code": 202, "msg": said}), sent_at=NOW)
+    assert "SIG-48151" not in str(caught.value)
+    assert "pass-9183" not in str(caught.value)
 
 
 def test_the_address_of_the_photo_names_no_job() -> None:
