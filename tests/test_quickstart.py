@@ -111,7 +111,7 @@ def dag_file() -> str:
 
 def test_the_quick_start_makes_a_video_with_airflow_dags_test(home: Path, emulator: subprocess.Popen[str]):
     """And what it prints has no warning or error of this package, and no key."""
-    [name] = set(re.findall(r"Save the file as `(\w+\.py)`", PAGE))
+    [name] = set(re.findall(r"Save this as `(\w+\.py)`", PAGE))
     run(command("airflow db migrate"), home)
     run(command("airflow connections add", "127.0.0.1"), home)
     printed_folder = run("airflow config get-value core dags_folder", home).splitlines()[-1]
