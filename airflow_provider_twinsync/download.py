@@ -200,7 +200,7 @@ class _Transfer:
             raise
         except NOT_ASKED as error:
             raise DownloadRefusedError(
-                f"The video's address cannot be asked for: {shown_url(url)} ({problem_of(error)})."
+                f"The video's address cannot be requested: {shown_url(url)} ({problem_of(error)})."
             ) from error
         except Exception as error:  # the boundary: whatever a library raises is an interruption
             raise self._interrupted(url, limit, error) from error

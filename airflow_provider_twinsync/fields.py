@@ -1,4 +1,4 @@
-"""The template fields of the operators and the sensor: they are texts, and are rendered as such."""
+"""Render and check the template fields of the operators and the sensor: they are texts."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class TextFields:
     Natively the id ``20230423_11_23_05_10279`` becomes the integer 2023042311230510279, the text ``2024`` a
     number, and a text in quotation marks loses them. The output of a task (an ``XComArg``) stays as it is.
 
-    For the bases of an operator, before Airflow's own. Airflow renders a mapped task by the same method.
+    A base class of the operators, before Airflow's own. Airflow renders a mapped task by the same method.
     """
 
     template_fields: Collection[str]
     template_ext: Sequence[str]
-    #: The template field that may be the name of a file which ends in one of ``template_ext``. Airflow takes
-    #: any field for one, and so the address of a photo that ends in ``.txt``.
+    #: The only template field that may be the name of a file, with an ending of ``template_ext``. Airflow
+    #: itself would read a file for every field, also for the address of a photo that ends in ``.txt``.
     file_field = ""
 
     def render_template(
@@ -119,7 +119,7 @@ def _read(name: str, file: str, env: Environment) -> Template:
         problem = "there is no such file"
     except (OSError, UnicodeDecodeError) as error:
         problem = f"it cannot be read ({type(error).__name__})"
-    folders = ", ".join(str(folder) for folder in getattr(env.loader, "searchpath", ())) or "no folder"
+    folders = ", ".join(str(folder) for folder in getattr(env.loader, "searchpath", ())) or "any folder"
     with airflow_errors():
         raise UsageError(
             f"{name} is {shown_text(file)}, the name of a file, as it ends in .txt, and {problem} in "
@@ -130,8 +130,8 @@ def _read(name: str, file: str, env: Environment) -> Template:
 
 
 def _render(template: Template, context: Any) -> str:
-    # jinja2's own Template.render() looks up everything in Airflow's context, the deprecated too. Neither
-    # module is public: without them it is that which renders.
+    # jinja2's own Template.render() looks up everything in Airflow's context, also what is deprecated.
+    # Neither module is public; without both, Template.render() is used.
     for module in ("airflow.sdk.definitions.context", "airflow.utils.helpers"):  # Airflow 3; Airflow 2
         with suppress(ImportError):
             if render := getattr(import_module(module), "render_template_to_string", None):

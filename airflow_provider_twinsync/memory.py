@@ -31,7 +31,7 @@ class Record:
     """A submit record as it was found, of which everything may be damaged.
 
     :param is_there: whether there is one at all.
-    :param is_damaged: it can not be read, so it may stand for a job.
+    :param is_damaged: the record cannot be read, so there may be a job behind it.
     :param twinsync_task_id: the job, if its id is known.
     :param inputs: the fingerprint of what was submitted.
     :param shown: the same for a person.
@@ -78,13 +78,13 @@ class Record:
 
 
 class Memory:
-    """The submit of an earlier try, and this try's own.
+    """The submit record of a task: that of an earlier try, and this try's own.
 
     :param store: the task's state store; None where there is none, or none is wanted.
     :param inputs: a fingerprint of what this try would submit.
     :param shown: the same for a person.
     :param max_tries: Airflow's count of the tries that this task may have: a retry leaves it as it is, and a
-        clear raises it. So a task that a person has cleared is told from one that Airflow runs again.
+        clear raises it. So a clear by a person differs from a retry by Airflow.
     :raises UnavailableError: the store cannot be read: that is not the same as a store without a record.
     """
 
@@ -121,9 +121,9 @@ class Memory:
 
     @property
     def is_unresolved(self) -> bool:
-        """Whether an earlier try submitted, did not learn the end, and no person has decided since.
+        """Return whether the last submit is uncertain, and no person has decided since.
 
-        A damaged record is taken for such a one: it may stand for a job.
+        A damaged record counts as an uncertain submit: there may be a job behind it.
         """
         record = self.record
         if not record.is_there or self.twinsync_task_id or (record.made_no_job and not record.is_damaged):
@@ -131,7 +131,7 @@ class Memory:
         return record.told_at_max_tries is None or record.told_at_max_tries >= self._max_tries
 
     def mark(self) -> None:
-        """Note that a submit begins. A store that fails here fails the task, before anything is paid."""
+        """Record that a submit begins. A store that fails here fails the task, before anything is paid."""
         if self._store is None:
             return
         self._entry = {
@@ -147,7 +147,7 @@ class Memory:
             raise
 
     def remember(self, twinsync_task_id: str) -> bool:
-        """Note the job that was made, and say whether that went well: it is paid for, and fails nothing."""
+        """Record the job, and return whether that worked. A failure raises nothing: the job is paid for."""
         if self._store is None:
             return False
         self._entry = {**(self._entry or {}), "twinsync_task_id": twinsync_task_id}
@@ -156,11 +156,11 @@ class Memory:
         )
 
     def tell(self, *, names_job: bool = False) -> None:
-        """Note that a person is told of an uncertain submit: who then clears the task wants it sent.
+        """Record that this try reports an uncertain submit: a person who then clears the task wants a submit.
 
-        The intent stays until then. Were it removed here, a worker that dies before Airflow knows that the
-        task has failed would be followed by a retry that pays again. What is damaged is not kept: it may be
-        as large as nothing that can be stored.
+        The intent stays until then. If this removed the intent, and the worker died before Airflow knows that
+        the task has failed, a retry would pay again. A damaged record is not kept: it may be too large to be
+        stored.
 
         :param names_job: the answer named a job: then no retry may submit again.
         """
@@ -170,16 +170,16 @@ class Memory:
             if names_job:
                 self._entry["names_job"] = True
             self._try_to(
-                "It could not be noted that this was told: it is told once more after a clear. If that "
-                "goes on, " + HOW_TO_DELETE
+                "Could not record that this was reported; the task reports it again after a clear. If that "
+                "happens at every clear, " + HOW_TO_DELETE
             )
 
     def forget(self) -> None:
-        """Note that this try's submit is over and made no job: what was known before counts again."""
+        """Record that this try's submit is over and made no job: the earlier record counts again."""
         if self._store is not None:
             ended = {"inputs": self._inputs, "twinsync_task_id": None, "made_no_job": True}
             self._entry = self._found if self.twinsync_task_id else ended
-            self._try_to("It could not be noted that no job was made: the next try calls this one uncertain")
+            self._try_to("Could not record that no job was made; the next try reports this one as uncertain")
 
     def _try_to(self, otherwise: str) -> bool:
         """Store the entry as it is now; where that fails, what the task knows is worth more."""

@@ -75,7 +75,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
     usable answer comes, a job may exist: the task then fails, skips its retries and says what to look for.
 
     On Airflow 3.3 and later the task remembers its job across tries, as long as Airflow keeps its task state:
-    while the inputs, as rendered, are the same and the job has not failed, a retry takes it over and pays
+    while the inputs, as rendered, are the same and the job has not failed, a retry reconnects to it and pays
     nothing. So does a clear on Airflow 3.3; a later Airflow may discard the state then, and the task submits.
     Below 3.3 every try submits.
 
@@ -87,9 +87,8 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
     ``{"twinsync_task_id", "fingerprint", "photo"}``.
 
     :param text: what the person in the photo says; at most 150 words, each Chinese or Japanese
-        character counting as one (templated). A text that ends in ``.txt`` is the name of a file, which is
-        looked for where Airflow looks for templates: in the folder of the DAG file, and in the DAG's
-        ``template_searchpath``.
+        character counting as one (templated). A text that ends in ``.txt`` is the name of a file, for
+        example ``news.txt``, in the folder of the DAG file or in the DAG's ``template_searchpath``.
     :param image_url: the http(s) address of the photo, which the service must be able to open (templated).
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural`` (templated).
     :param twinsync_conn_id: the connection (templated).
@@ -114,7 +113,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
     # Airflow 2 shows it as text, and Airflow 3 by what it looks like.
     template_fields_renderers = {"text": "doc"}  # noqa: RUF012  # as BaseOperator has it
     file_field = "text"
-    #: What a download and a sensor know a submit by.
+    #: Downloads and sensors recognize a submit task by this.
     makes_jobs = True
     ui_color = "#c9e4ca"
 
@@ -143,7 +142,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 f"on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
             )
         # A mapped task is made of its values when it runs: there execute() checks them, and skips retries.
-        # Were Airflow's private name gone, this would check them too, and a retry would fail in the same way.
+        # Without Airflow's private name this would check them too, and a retry would fail in the same way.
         if not getattr(self, "_BaseOperator__from_mapped", False):
             check_constants(text=text, image_url=image_url, pronouncer=pronouncer)
         # What may be an XComArg here is a text when the task runs.
@@ -170,8 +169,8 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 "exponential_backoff": exponential_backoff,
                 "max_wait": max_wait,
             }
-            # Airflow hands over what it took from default_args, which are of all tasks of a DAG, in the
-            # same way, and beside it what the default_args are.
+            # Airflow passes a value of default_args, which are of all tasks of a DAG, as any other argument,
+            # and also the default_args themselves.
             usual = {**_OF_A_WAIT, **(kwargs.get("default_args") or {})}
             if useless := [
                 name for name, value in given.items() if value not in (_OF_A_WAIT[name], usual[name])
@@ -181,7 +180,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                     "it to the TwinSyncSensor that does, or add wait_for_completion=True."
                 )
         self._job: str | None = None
-        self._submitting = ""  # what a submit is of and since when, while one may be with the service
+        self._submitting = ""  # during a submit: its text, its photo and when it began
         self._is_remembered = False
         self._is_resumed = False
 
@@ -347,7 +346,9 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         try:
             yield
         except JobFailedError as error:
-            raise AirflowException(f"{sentence(str(error))} A retry of this task submits it anew.") from None
+            raise AirflowException(
+                f"{sentence(str(error))} A retry of this task submits a new job."
+            ) from None
         except (Exception, AirflowTaskTimeout, KeyboardInterrupt):
             try:
                 with airflow_errors(advice=self._advice):
@@ -389,7 +390,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
 
 
 def _unresolved(record: Record) -> UncertainSubmitError:
-    """Build the error about a submit of an earlier try, of which nobody knows whether it made a job."""
+    """Build the error about an uncertain submit of an earlier try."""
     if not record.is_damaged:
         return unresolved(
             f"An earlier try of this task began to submit at {record.marked_at}, and whether TwinSync made "
@@ -406,11 +407,11 @@ def _unresolved(record: Record) -> UncertainSubmitError:
 
 
 class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
-    """Fetch a video; the XCom ``return_value`` says where it lies, and what it is.
+    """Fetch a video; the XCom ``return_value`` is a ``dict`` about it.
 
     It is ``{"path", "bytes", "sha256", "content_type", "duration_s"}``; ``duration_s`` is how long the video
-    plays, in seconds, or None where its file does not say. The path is
-    the XCom ``path`` too: ``fetch.output["path"]`` is the argument for the next task.
+    plays, in seconds, or None if its file does not say. The XCom ``path`` has the path alone:
+    ``fetch.output["path"]`` is the argument for the next task.
 
     The file appears at the destination when it is whole, or not at all; one that was there before is replaced
     then. This holds for local paths, and for stores that commit an upload at its end, as S3, Google Cloud

@@ -34,12 +34,12 @@ from airflow_provider_twinsync.protocol import (
 _MIN_DELAY_S = 0.1
 #: So much longer than to the deadline a look waits for its turn.
 _LAST_TURN_S = 10.0
-#: An outage ends a wait after so many polls at least: one of them may have lasted as long as the tolerance.
+#: An outage ends a wait after at least two polls: one poll alone may last as long as the tolerance.
 _MIN_TROUBLES = 2
-#: So shortly before the end of the tolerance a poll begins that may be the last one, if it lasts that long.
+#: A poll that begins within this time before the end of the tolerance may be the last one.
 _LAST_POLL_S = 30.0
-#: A finished job without an address is asked for so often, with delays of at most 2, 4, 8 and 16 s: half a
-#: minute is enough for a service that stores the state first and the address after it.
+#: The polls of a finished job without an address, with delays of at most 2, 4, 8 and 16 s: half a minute is
+#: enough for a service that stores the state first and the address after it.
 _MAX_WITHOUT_ADDRESS = 5
 #: A wait of which nothing else is to be said says so often that it still waits.
 _SIGN_OF_LIFE_S = 3600.0
@@ -160,9 +160,8 @@ class Wait:
         :param took_s: seconds that the look took: in the end it is when it began that counts, as a job may
             finish while an answer is on its way.
         """
-        if isinstance(
-            seen, NoAddressError
-        ):  # not counted: a triggerer that takes the wait over counts from one
+        if isinstance(seen, NoAddressError):
+            # Not counted: a triggerer that takes the wait over counts from one.
             return self._after_no_address(seen, elapsed_s, took_s)
         self._looks += 1
         if isinstance(seen, StatusError):
@@ -199,7 +198,7 @@ class Wait:
 
     @property
     def lacks_address(self) -> bool:
-        """Whether the last poll found the job finished, and no address of its video."""
+        """Return whether the last poll found the job finished, without an address of its video."""
         return self._without_address > 0
 
     @property
@@ -258,9 +257,7 @@ class Wait:
         return delay_s if self._deadline_s is None else min(delay_s, self._deadline_s - elapsed_s)
 
     def _left_of_tolerance_s(self, now_s: float) -> float | None:
-        """Return for how long an outage may last on, in seconds; None if there is none, or it may for
-        ever.
-        """
+        """Return the seconds that an outage may still last; None without an outage or a limit."""
         if self.policy.tolerance_s is None or not self._troubles:
             return None
         return self._trouble_since_s + self.policy.tolerance_s - now_s
@@ -303,7 +300,7 @@ class Wait:
         )
 
     def _after_no_address(self, seen: NoAddressError, elapsed_s: float, took_s: float) -> Again | End:
-        """Ask a few times more for the address of a video that is there."""
+        """Poll a few times more for the address of a finished job's video."""
         if not self._without_address:
             self._finished_since_s = elapsed_s
         self._troubles = 0
@@ -315,7 +312,7 @@ class Wait:
             return self._ended_without_address(elapsed_s)
         note = None
         if self._without_address == 1:
-            note = f"is finished, and the address of its video is asked for again: {seen.problem}"
+            note = f"is finished, but has no usable address of its video yet; polling again: {seen.problem}"
         return self._again(
             elapsed_s,
             took_s,
@@ -390,7 +387,7 @@ class Wait:
 
     @property
     def _prospect(self) -> str:
-        """What may become of the job, as far as it is known."""
+        """Return a sentence about the job's future, as far as it is known."""
         if self._last_state is TaskState.SUCCEEDED:
             return (
                 "The job is finished, and its video had no usable address: wait for it again, or ask the "

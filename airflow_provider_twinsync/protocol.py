@@ -235,8 +235,7 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
     :raises RejectedError: refused, no job was made.
     :raises UnavailableError: nothing was accepted, sending it again is safe.
     :raises UncertainSubmitError: a job may exist; it must not be sent again blindly. Every answer that names
-    a job
-        and is no success is one of these, whatever its code and its HTTP status are.
+        a job and is no success is one of these, whatever its code and its HTTP status are.
     """
     form = request.form or {}
     key = form.get("key", "")
@@ -270,9 +269,7 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
 
 
 def _checked_task_id(task_id: Any, key: str) -> str | None:
-    """Return the id of an accepted job, by the same rule as a wait for it; None if a wait would not take
-    it.
-    """
+    """Return the id of an accepted job, or None if a wait would refuse the id."""
     if isinstance(task_id, int) and not isinstance(task_id, bool):
         task_id = str(task_id)
     with suppress(UsageError):
@@ -387,7 +384,7 @@ def _submit_error_without_code(
         return _not_accepted(request, sent_at, response, said)
     if status in _REDIRECTS:
         return RejectedError(
-            f"The address of the connection redirects elsewhere, and a submit is not sent after it "
+            "The address of the connection redirects elsewhere, and a submit is not sent after it "
             f"({said}). Put the final address into the connection."
         )
     if status in _REFUSALS:

@@ -131,7 +131,7 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
         if limit is not None and limit.was_sent and handing_over is not None:
             handing_over()
         raise
-    return NoAnswer(limit.was_sent, f"Timeout: no whole answer within {limit_s:g} s")
+    return NoAnswer(limit.was_sent, f"Timeout: no complete answer within {limit_s:g} s")
 
 
 def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = "") -> Answer:

@@ -380,7 +380,7 @@ def test_a_login_that_cannot_be_sent_is_refused(connect: Callable[..., None], tm
     """Of a video's address; the message has neither it nor the signature."""
     connect(port=CLOSED)
     url = f"http://ann:{PASSWORD}\u20ac@127.0.0.1:{CLOSED}/a.mp4?sig={SIGNATURE}"
-    with pytest.raises(DownloadRefusedError, match=r"cannot be asked for: http://127\.0\.0\.1") as caught:
+    with pytest.raises(DownloadRefusedError, match=r"cannot be requested: http://127\.0\.0\.1") as caught:
         TwinSyncHook().download(url, tmp_path / "video.mp4")
     shown(str(caught.value))
 

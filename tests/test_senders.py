@@ -544,7 +544,7 @@ def test_a_proxy_that_drips_is_cut(serve: Serve) -> None:
             ended.set()
         gc.collect()
     assert time.monotonic() - began < 15
-    assert got == NoAnswer(False, "Timeout: no whole answer within 0.5 s")
+    assert got == NoAnswer(False, "Timeout: no complete answer within 0.5 s")
 
 
 # ------------------------------------------------------------------------------------------------------- TLS
@@ -871,7 +871,7 @@ def test_the_limit_bounds_connecting(
     assert without_words(got) == sender.says(NOT_SENT)
     if sender.name == "sync":
         assert isinstance(got, NoAnswer)
-        assert got.problem == "Timeout: no whole answer within 1 s"
+        assert got.problem == "Timeout: no complete answer within 1 s"
 
 
 @WHAT_EACH_SENDS
