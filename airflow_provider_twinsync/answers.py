@@ -89,7 +89,7 @@ def read_code(payload: dict[str, Any]) -> int:
 
 
 def shown(text: str, key: str, limit: int = 300) -> str:
-    """Return a text of the service, or of what lies between, for a message, an event or a log.
+    """Return a text of the service, or of a proxy on the way, for a message, an event or a log.
 
     It is bounded and on one line, without the access key, and without logins and queries in addresses, which
     may be signatures.

@@ -66,8 +66,8 @@ def refuse_unrendered(argument: str, value: Any) -> None:
 def checked_task_id(value: Any) -> str:
     """Return the id without surrounding white space.
 
-    One check for an id that a submit was answered with and for one to wait for: an id that passes here can be
-    waited for, stored and shown as it is.
+    Both the answer to a submit and the argument of a wait pass this check: so an id that a submit returns can
+    be waited for, stored and shown as it is.
 
     :raises UsageError: it is no text, empty, the word that an empty template renders to, a template, longer
         than 250 characters, or cannot be shown on one line.
@@ -241,9 +241,9 @@ def _speakable(value: Any) -> str:
 
 
 def check_constants(*, text: Any, image_url: Any, pronouncer: Any) -> None:
-    """Check what a DAG file itself gives to a submit, when the file is parsed.
+    """Check the constant arguments of a submit, when the DAG file is parsed.
 
-    What is no text (an XCom) or holds a template is known when the task runs. A text that ends with ``.txt``
+    The value of an XCom or a template is known when the task runs. A text that ends with ``.txt``
     is the name of a file. How long a text may be depends on the connection, so it is checked then, too.
 
     :raises UsageError: an argument is not what the service could accept.
@@ -261,7 +261,7 @@ def _is_constant(value: Any) -> TypeGuard[str]:
 
 
 def warnings_of(text: str, pronouncer: str, limit_words: int) -> list[str]:
-    """Return what a person should know of a submit that passed the checks, and may be refused all the same.
+    """Return warnings about a submit that passed the checks, and that the service may still refuse.
 
     :param text: as :func:`checked_text` returned it.
     :param pronouncer: as :func:`checked_pronouncer` returned it.
@@ -293,7 +293,7 @@ def bare_url(url: str) -> str:
     """Return an address without what may be a secret: its login, and a query, which may be a signature.
 
     Malformed addresses hold secrets too, so this reads the text itself: ``urlsplit`` refuses some of them.
-    Where it cannot be told where the login of such an address ends, nothing behind the scheme is shown.
+    If the end of the login is unclear, nothing behind the scheme is shown.
 
     For example ``https://user:pw@example.com/a.jpg?sig=x`` is shown as ``https://example.com/a.jpg``.
     """

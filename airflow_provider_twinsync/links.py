@@ -25,7 +25,7 @@ _MAX_CHARACTERS = 8000
 
 
 def is_shown(url: Any) -> TypeGuard[str]:
-    """Return whether a link may lead there: a browser runs a ``javascript:`` address."""
+    """Return whether a link may have this address: a browser would run a ``javascript:`` address."""
     return is_http_url(url) and len(url) <= _MAX_CHARACTERS
 
 
@@ -36,10 +36,10 @@ def push_xcom(context: Context, key: str, value: Any) -> None:
 
 
 def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str, url: str) -> None:
-    """Let the link of the submit that made a job lead to its video too; never fails.
+    """Set the link of the submit that made a job to its video, too; never fails.
 
-    Airflow has no call for what the web server shows of another task but to set its XCom. Only a submit
-    upstream is found, with this task's map index, or without one.
+    The only way to change the link of another task is to set its XCom. Only a submit upstream is found, with
+    this task's map index, or without one.
 
     :param context: of the task that has seen the video.
     :param task: that task.
@@ -51,7 +51,7 @@ def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str
         own_index = -1 if ti.map_index is None else ti.map_index
         for submit, is_many in submits_before(task):
             if is_many and own_index < 0:
-                continue  # nothing tells which of them it is
+                continue  # it may be any of them
             index = own_index if is_many else -1
             if ti.xcom_pull(task_ids=submit, map_indexes=index) == twinsync_task_id:
                 place = {**place_of(ti), "task_id": submit, "map_index": index}
@@ -71,7 +71,7 @@ def submits_before(task: Any) -> Iterator[tuple[str, bool]]:
 
 
 def is_mapped(task: Any) -> bool:
-    """Return whether a task of a DAG becomes as many as what it is mapped over has elements."""
+    """Return whether a task of a DAG is mapped, with ``expand`` or ``expand_kwargs``."""
     return getattr(task, "is_mapped", hasattr(task, "expand_input"))  # the latter on Airflow 2
 
 
@@ -131,8 +131,7 @@ class Linked:
             return
         self.is_linked = True
         push_xcom(context, LINK_KEY, url)
-        # Airflow 3 shows what lies here, and puts it there when a task ends: one that runs or is killed
-        # had none.
+        # Airflow 3 shows this XCom, and sets it when a task ends: a task that runs or was killed had none.
         if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
             with _or_told(key, url):
                 from airflow.sdk.bases.xcom import BaseXCom

@@ -53,10 +53,10 @@ async def aread_settings(conn_id: str) -> Settings:
 def _is_inline() -> bool:
     """Return whether Airflow 3 runs this trigger inside of `dag.test()` or `airflow dags test`.
 
-    What answers a look-up there has `send` and no `asend` (3.1.8 to 3.3.2), and an asynchronous look-up finds
-    nothing. `task_runner.SUPERVISOR_COMMS` is a private name of Airflow. Where it is gone, and on Airflow 2,
-    which has none, the usual look-up is made: production stays as it is, and such a test on Airflow 3 would
-    find only the connections of the environment and of secrets backends.
+    There `SUPERVISOR_COMMS` has `send` and no `asend` (3.1.8 to 3.3.2), and an asynchronous look-up finds
+    nothing. `task_runner.SUPERVISOR_COMMS` is a private name of Airflow. Without it, as on Airflow 2, this
+    returns False: production stays as it is, and `dag.test()` on Airflow 3 would find only the connections of
+    the environment and of secrets backends.
     """
     task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     comms = getattr(task_runner, "SUPERVISOR_COMMS", None)
@@ -65,7 +65,7 @@ def _is_inline() -> bool:
 
 @contextmanager
 def _only_ours(conn_id: str) -> Iterator[None]:
-    """Turn every error of Airflow, or of the secrets backend that it asks, into one of ours.
+    """Turn every error of Airflow, or of its secrets backend, into a :class:`TwinSyncError`.
 
     :raises NoConnectionError: the connection is not found.
     :raises UnavailableError: it could not be looked up.

@@ -1,4 +1,4 @@
-"""The structure of an MP4 file: is it one, and is it complete? Pure.
+"""Read the structure of an MP4 file: is it one, is it complete, and how long does it play? Pure.
 
 By ISO/IEC 14496-12: a file is made of boxes, each of which begins with its length and its name (4.2).
 ``moov`` lists where in the file the samples of each track are, in chunks (8.7). A fragmented file has more
@@ -149,7 +149,7 @@ def duration_s(file: IO[bytes], size: int) -> float | None:
 
     A fragmented file says it in its movie extends header, or nowhere.
 
-    :param file: the file, open for reading; where it is read from then on is another place.
+    :param file: the file, open for reading; its position changes.
     :param size: its size in bytes.
     """
     found: dict[bytes, tuple[int, int]] = {}

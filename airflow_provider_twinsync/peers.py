@@ -109,10 +109,10 @@ def is_inside(host: str) -> bool:
 
 
 def photo_warning(photo_host: str, api_host: str) -> str | None:
-    """Return what to tell a person of a photo's host that the service cannot open, or None.
+    """Return a warning about a photo's host that the service cannot reach, or None.
 
     :param photo_host: the host of the photo.
-    :param api_host: the host of the service: one inside may open what is inside, as the emulator does.
+    :param api_host: the host of the service: inside the network, as the emulator is, it reaches such a host.
     """
     if not is_inside(photo_host) or is_inside(api_host):
         return None

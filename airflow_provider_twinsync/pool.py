@@ -87,7 +87,7 @@ class _Connector(aiohttp.TCPConnector):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A GET, in the words of ``aiohttp``."""
+    """The address and the headers of a GET, as ``aiohttp`` takes them."""
 
     url: URL
     headers: dict[str, str]
@@ -138,7 +138,7 @@ class Pool:
             await self._line.session.close()
 
     def address(self, request: Request) -> Address:
-        """Return what :meth:`ask` sends for a GET: made once a wait, it saves a tenth of each look."""
+        """Return the address for :meth:`ask`: built once a wait, it saves a tenth of the CPU of each poll."""
         return Address(self._url.with_query(request.params), request.headers)
 
     async def ask(

@@ -30,7 +30,7 @@ def resolve(name: str, port: int | None, limit_s: float) -> list[str]:
     """Return the addresses of a name, in the order in which to try them.
 
     Nothing can interrupt the system's resolver, which may take half a minute (resolv.conf(5)): so a thread
-    asks it. If the answer comes too late, the thread ends by itself, and its answer is dropped.
+    asks it. If the answer comes too late, the thread ends by itself, and nobody reads its answer.
 
     :param limit_s: seconds to wait for the answer.
     :raises OSError: the name has no address, or the answer did not come in time (a ``TimeoutError``).
@@ -66,7 +66,7 @@ def addresses_of(host: str, limit_s: float) -> set[str]:
 
 
 class Connections:
-    """Limit the time of a session's connections, check where they lead, and record what was sent.
+    """Limit the time of a session's connections, check their addresses, and record what was sent.
 
     The timeout of ``requests`` begins again with every byte and with every address of a name: an answer that
     drips would never end. Here one limit is for all of it: the look-up of the name, the connection, TLS, and
@@ -119,12 +119,12 @@ class Connections:
 
     @property
     def is_over(self) -> bool:
-        """Return whether the connections were cut: the answer is not complete then, even if it seems so."""
+        """Return whether the connections were cut: the answer is then never complete, even if it seems so."""
         return self._cut.is_set()
 
     @property
     def left_s(self) -> float:
-        """Seconds until the connections are cut."""
+        """Return the seconds until the connections are cut."""
         return max(0.0, self._ends_at - time.monotonic())
 
     @property
@@ -182,8 +182,8 @@ class Connections:
 class _FinalResponse(HTTPResponse):
     """An answer without the interim ones before it, which say that it is to come (RFC 9110, 15.2).
 
-    ``http.client`` skips 100 alone; 101 is final. If ``_read_status`` is gone after an upgrade of Python, an
-    interim answer is taken for the answer again: a submit is uncertain then.
+    ``http.client`` skips 100 alone; 101 is final. If a later Python has no ``_read_status``, an interim
+    answer counts as the final one, and a submit is then uncertain.
     """
 
     def _read_status(self) -> tuple[str, int, str]:

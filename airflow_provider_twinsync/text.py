@@ -1,8 +1,8 @@
 """Count the words of a text, as the limit on a text counts them.
 
-The service says "150 words" and not what a word is, so the rules are our reading. They follow Unicode's word
-breaks (UAX #29), with two differences: a hyphen joins (``state-of-the-art`` is one word), and each Chinese or
-Japanese character is a word.
+The service limits a text to "150 words" and does not define a word, so the rules are our reading. They
+follow Unicode's word breaks (UAX #29), with two differences: a hyphen joins (``state-of-the-art`` is one
+word), and each Chinese or Japanese character is a word.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _CHARACTERS = (
     r"\u3100-\u312f\u31a0-\u31bf"  # Bopomofo
     r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
 )
-#: Scripts of South-East Asia without spaces between words (Line_Break=SA in Unicode). Where a word ends takes
-#: a dictionary, so each character counts as one, and the sum is a guess.
+#: Scripts of South-East Asia without spaces between words (Line_Break=SA in Unicode). Only a dictionary knows
+#: where a word ends, so each character counts as one, and the sum is a guess.
 _GUESSED = (
     r"\u0e00-\u0eff"  # Thai, Lao
     r"\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f\U000116d0-\U000116ff"  # Burmese, Shan and their like

@@ -184,10 +184,10 @@ class TwinSyncTrigger(BaseTrigger):
             await self._store(set_link, settings.status_url(self.twinsync_task_id))
 
     async def _settings(self, hook: TwinSyncHook) -> Settings | None:
-        """Read the connection; None where it may be there, and the wait goes on looking for it.
+        """Read the connection, or return None if it may exist: the wait then looks it up again.
 
         :raises UsageError: the connection is wrong.
-        :raises NoConnectionError: there is none, and nobody has ever read it for this task.
+        :raises NoConnectionError: the connection does not exist, and no try of this task ever read it.
         """
         for is_second in (False, True):
             try:
@@ -204,7 +204,7 @@ class TwinSyncTrigger(BaseTrigger):
         return None
 
     async def _is_first_to_read(self) -> bool:
-        """Return whether Airflow's database answers, and says that nobody has read the connection before."""
+        """Return whether Airflow's database answers, and no try of this task has read the connection."""
         if self.task_instance is None:
             return False
         try:

@@ -60,10 +60,10 @@ class Watch:
     def look(self) -> Again | End:
         """Poll once, and return what follows.
 
-        A finished job without an address is asked for here until it has one, for half a minute at most: in
-        the worker in every mode, as nothing counts the polls of a rescheduled sensor or those before a
-        deferral. To fail at the first of them would lose a video that is paid for, and to go on would never
-        end.
+        If a finished job has no address, this polls until it has one, for half a minute at most. It does so
+        in the worker in every mode, as nothing counts the polls of a rescheduled sensor or those before a
+        deferral. To fail at the first poll would lose a video that is paid for; never to fail would wait for
+        ever.
         """
         try:
             step = self._hook.look(self._wait, self._elapsed_s())

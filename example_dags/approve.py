@@ -1,8 +1,9 @@
 """
 ### A person approves the video before it is published
 
-The video is fetched first, and then a person is asked in Airflow's web UI, at *Required actions*. The next
-task runs with *Approve*, and not with *Reject* or without an answer within a day. Needs Airflow 3.1 or later.
+The DAG fetches the video, and then asks a person in Airflow's web UI, at *Required actions*. After *Approve*
+the next task runs. After *Reject* it is skipped, and without an answer within a day the question fails.
+Needs Airflow 3.1 or later.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ with DAG(
 
     @task
     def publish(path: str) -> str:
-        """Publish the video; here its path is all that is returned."""
+        """Publish the video; this example only returns its path."""
         return path
 
     fetch >> approve >> publish("{{ ti.xcom_pull(task_ids='fetch')['path'] }}")

@@ -1,8 +1,8 @@
 """
 ### A run that fails when one of its videos failed
 
-One video for each text, and a summary that is written whatever became of them. Airflow judges a run by its
-last tasks alone, and the summary succeeds always. So another last task fails the run when a row failed.
+One video for each text, and a summary, also if some videos failed. Airflow judges a run by its last tasks
+alone, and the summary always succeeds. So another last task fails the run when a row failed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ with DAG(
     # [START howto_twinsync_fail_the_run]
     @task(trigger_rule="all_done")
     def summary(ti: Any) -> str:
-        """Run after all rows, also if some failed; return the paths of the videos that there are."""
+        """Run after all rows, also if some failed; return the paths of the videos that were fetched."""
         fetched = ti.xcom_pull(task_ids=["video.fetch"])  # in a list: the result is one, too
         return ", ".join(video["path"] for video in fetched if video)
 

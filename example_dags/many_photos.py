@@ -1,8 +1,8 @@
 """
 ### One video for each text
 
-A group of three tasks, mapped over as many texts as a list holds. Every text is submitted, waited for and
-fetched on its own: one that fails holds up no other, and can be cleared alone.
+A group of three tasks, mapped over a list of texts. Every text is submitted, waited for and fetched on its
+own: a row that fails delays no other row, and can be cleared alone.
 """
 
 from __future__ import annotations
@@ -57,6 +57,6 @@ with DAG(
             retries=3,
         )
 
-    # A group and not three mapped tasks: those would each wait for all of the one before, and need all of it.
+    # One group, not three mapped tasks: each of those would wait for all rows of the task before it.
     video.expand_kwargs(rows())
     # [END howto_twinsync_mapped]

@@ -1,7 +1,7 @@
 """
-### What comes after the video
+### A task that uses the video
 
-Two ways to use the video: a task gets its path as an argument, and a command has it in a template.
+There are two ways: a task gets the path of the video as an argument, or a command has it in a template.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ with DAG(
     # [START howto_twinsync_next_task]
     @task
     def first_bytes(path: str) -> str:
-        """Open the video, on a disk or in an object store, and return what it begins with."""
+        """Open the video, on a disk or in an object store, and return a part of its first bytes."""
         with ObjectStoragePath(path).open("rb") as video:
             return video.read(12)[4:].decode("ascii")
 

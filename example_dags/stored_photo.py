@@ -1,8 +1,8 @@
 """
 ### A photo from an object store
 
-The service opens a photo by its address, so a task before the submit signs one: whoever has that address can
-read the photo for a day. Each retry of the submit has the same address, and so the same job.
+The service opens a photo by its address, so a task before the submit signs an address. Anyone with that
+address can read the photo for a day. Each retry of the submit has the same address, and so the same job.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How web frameworks write a text into another: what an access key may look like in a message."""
+"""Escape an access key as web frameworks do when they write it into a message."""
 
 from __future__ import annotations
 

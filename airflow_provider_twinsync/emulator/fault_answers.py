@@ -1,4 +1,4 @@
-"""What a fault puts on the wire: in place of the service's answer, before it, or after a part of it."""
+"""Build the answers of faults: in place of the service's answer, before it, or after a part of it."""
 
 from __future__ import annotations
 

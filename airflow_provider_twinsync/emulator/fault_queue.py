@@ -1,4 +1,4 @@
-"""The faults that wait for the requests that they hit."""
+"""The queue of faults that wait for their requests."""
 
 from __future__ import annotations
 

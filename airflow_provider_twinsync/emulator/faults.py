@@ -158,7 +158,7 @@ class FailJob(Fault):
 
 @dataclass(frozen=True, slots=True)
 class AcceptThenHttpError(Fault):
-    """The request is processed, a submitted job accepted; then it is answered with an HTTP error.
+    """An HTTP error as the answer to a request that was processed: a submitted job exists.
 
     ``{task_id}`` in ``body`` is the job's id. ``FRONT_ENDS`` has the pages of proxies that answer like that.
     """
@@ -170,7 +170,7 @@ class AcceptThenHttpError(Fault):
 
 @dataclass(frozen=True, slots=True)
 class AnotherJob(Fault):
-    """The answer, from a cache, is about another job, ``task_id``: its video is done, and has an address."""
+    """An answer about another job, ``task_id``, as from a cache: its video is done, and has an address."""
 
     calls: ClassVar[tuple[str, ...]] = ("status",)
     task_id: str = field(default="20230423_11_23_05_10279", metadata={"max_chars": _MAX_CODE_CHARS})
@@ -178,7 +178,7 @@ class AnotherJob(Fault):
 
 @dataclass(frozen=True, slots=True)
 class NoAddress(Fault):
-    """The answer says that the video is done, but not where it is, whatever the job's state."""
+    """An answer of success without the address of the video, whatever the job's state."""
 
     calls: ClassVar[tuple[str, ...]] = ("status",)
 
@@ -193,8 +193,10 @@ class Padded(Fault):
 
 @dataclass(frozen=True, slots=True)
 class KeyInMessage(Fault):
-    """An error (code 201 of a submit, 104 of a status) whose msg repeats the access key, once in each of the
-    escapes that web frameworks use (``escapes.py``). A submit makes no job.
+    """An error (code 201 of a submit, 104 of a status) whose ``msg`` repeats the access key.
+
+    The key is there once in each of the escapes that web frameworks use (``escapes.py``). A submit makes no
+    job.
     """
 
     calls: ClassVar[tuple[str, ...]] = ("submit", "status")
@@ -202,8 +204,9 @@ class KeyInMessage(Fault):
 
 @dataclass(frozen=True, slots=True)
 class GzipBomb(Fault):
-    """HTTP 200 with a small body that gzip, used ``layers`` times, makes ``mebibytes`` large; the request is
-    not processed.
+    """HTTP 200 with a small body that unpacks to ``mebibytes`` MiB, after ``layers`` layers of gzip.
+
+    The request is not processed.
     """
 
     mebibytes: int = field(default=64, metadata={"min": 1, "max": 4096})

@@ -1,6 +1,7 @@
-"""What the proxies in front of a service answer when they got no answer of it in time.
+"""The pages of proxies in front of a service, for a service that does not answer in time.
 
-They passed the request on: the service may have processed it, so a job may exist. The pages are shortened.
+The proxy passed the request on: the service may have processed it, so a job may exist. The pages are
+shortened.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Keeps web pages away: a page in a browser on this machine can send requests to the emulator, too.
+"""Refuse requests of web pages: a page in a browser on this machine can send some to the emulator.
 
-Two ways lead there. A page on another site posts to http://127.0.0.1:17374; the browser then says so in
+There are two ways. A page on another site posts to http://127.0.0.1:17374; the browser then says so in
 ``Sec-Fetch-Site`` or ``Origin``. Or the page's owner makes a name resolve to 127.0.0.1 (DNS rebinding), so
 that the browser takes the emulator for the page's own site; then that name is in ``Host``.
 """
@@ -22,7 +22,7 @@ _MAX_SHOWN = 100
 
 
 class Guard:
-    """Decides which requests are refused.
+    """Decide which requests are refused.
 
     :param allowed_hosts: host names by which clients reach the emulator, beside ``localhost`` and what it
         listens on; without a port.
@@ -41,8 +41,10 @@ class Guard:
         self._any_ip = False
 
     def listen_on(self, host: str) -> None:
-        """Allow the address that the emulator listens on; on all of them (``0.0.0.0``, ``::``), any IP
-        address: it takes a name to rebind, and behind a published port of a container it is another one.
+        """Allow the address that the emulator listens on.
+
+        If it listens on all addresses (``0.0.0.0``, ``::``), any IP address is allowed: behind a published
+        port of a container the address differs, and DNS rebinding needs a name.
         """
         self._names.add(_normal(host))
         self._any_ip = not host or (_is_ip(host) and ip_address(host).is_unspecified)

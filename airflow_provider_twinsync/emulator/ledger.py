@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-MIN_BYTES = (
-    1 << 20
-)  # a file is written again, without what no longer matters, when it has this and twice that
+# A file is written again, without lines that no longer matter, from this size on and twice its least size.
+MIN_BYTES = 1 << 20
 _KEPT_FIELDS = ("id", "text", "image_url", "pronouncer", "created_at_s", "failure")
 _ID = re.compile(r".*_[0-9]+")
 

@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class PhotoDesk:
-    """Opens the photos of jobs in the background, and takes uploads.
+    """Open the photos of jobs in the background, and take uploads.
 
     :param world: its ``photos`` setting decides which photos are opened; its memory keeps them.
     """
@@ -69,7 +69,7 @@ class PhotoDesk:
         return None
 
     def order(self, task: Task, *, own_host: str) -> bool:
-        """Begin to open a job's photo; the job is not done before that has ended, and fails if it failed.
+        """Begin to open a job's photo. The job waits for the photo, and fails if it cannot be opened.
 
         :return: whether the photo is judged: not if it is on the internet, and is not to be opened.
         """
@@ -172,9 +172,7 @@ class PhotoDesk:
 
 
 class _Resolver(ThreadedResolver):
-    """Drops the IP addresses that may not be opened: a local name may have one on the internet, and the
-    other way round.
-    """
+    """Drop IP addresses that may not be opened: a local name may have a public address, or the reverse."""
 
     def __init__(self, world: World) -> None:
         super().__init__()

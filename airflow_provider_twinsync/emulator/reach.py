@@ -1,4 +1,7 @@
-"""How far away a photo's host is, judged by its name or IP address alone; pure, with no look-up."""
+"""Classify a photo's host by its name or IP address alone: on this machine, on the internet, or neither.
+
+Pure, with no look-up.
+"""
 
 from __future__ import annotations
 

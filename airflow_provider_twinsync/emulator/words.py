@@ -1,4 +1,4 @@
-"""Finds the words of a text, for the limit on a text and for how long it takes to speak it."""
+"""Find the words of a text, for the limit on a text and for how long it takes to speak."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-# Thai, Lao, Burmese, Khmer: only a dictionary tells where a word ends.
+# Thai, Lao, Burmese, Khmer: only a dictionary knows where a word ends.
 _GUESSED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 # Scripts that put no spaces between words: those, Chinese and Japanese. Korean has spaces.
 _UNSPACED = re.compile(
@@ -56,7 +56,7 @@ def words(text: str) -> list[Word]:
 
 
 def limited_words(text: str) -> int:
-    """Count the words that the limit counts: the Thai, Lao, Burmese and Khmer ones are a guess, and free."""
+    """Count the words for the limit. Thai, Lao, Burmese and Khmer do not count: their words are a guess."""
     return len(words(re.sub(f"[{_GUESSED}]", " ", text)))
 
 
