@@ -180,7 +180,8 @@ class TwinSyncHook(BaseHook):
 
         def handing_over() -> None:
             nonlocal sent_at
-            sent_at = datetime.now(timezone.utc)
+            # An alarm or Ctrl-C reports again: the time to look for is that of the submit.
+            sent_at = sent_at or datetime.now(timezone.utc)
 
         try:
             settings = self.settings()

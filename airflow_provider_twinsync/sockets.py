@@ -156,7 +156,8 @@ class Connections:
     def opened(self, made: socket.socket) -> None:
         """Limit the time of a connection."""
         with self._lock:
-            self._opened.append(made.dup())
+            if not self._left.is_set():
+                self._opened.append(made.dup())
             if self.is_over:
                 self._cut_all()
 

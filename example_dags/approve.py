@@ -3,7 +3,7 @@
 
 The DAG fetches the video, and then asks a person in Airflow's web UI, at *Required actions*. After *Approve*
 the next task runs. After *Reject* it is skipped, and without an answer within a day the question fails.
-Needs Airflow 3.1 or later.
+Needs Airflow 3.3 or later; on 3.1 and 3.2 give `execution_timeout` instead of `response_timeout`.
 """
 
 from __future__ import annotations

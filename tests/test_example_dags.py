@@ -22,7 +22,7 @@ from airflow_provider_twinsync.links import TwinSyncVideoLink
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 #: The Airflow from which on there is what an example shows. That one runs in test_without_worker.py.
-NEEDS = {"approve": (3, 1)}
+NEEDS = {"approve": (3, 3)}  # `response_timeout` of the standard provider
 FETCHED = ("video.fetch", "success")
 
 
