@@ -127,8 +127,10 @@ _MENTIONED = re.compile(
     r"""(?:task|job|任务)(?:[\s_#-]|%5f){0,9}(?:ids?(?![a-z])|编号|号)|["'](?:task|job|id)["']\s*:""",
     re.IGNORECASE,
 )
+#: And the same without an id: a field that is empty, and sentences that say so.
 _EMPTY = re.compile(
-    r"""["']?(?:task|job)?[\s_-]?ids?["']?\s*[:=]\s*(?:null|none|false|\[\]|\{\}|-?\d(?!\w)|(["'])\s*(?:-|n/a)?\1)""",
+    r"""["']?(?:task|job)?[\s_-]?ids?["']?\s*(?:[:=]\s*(?:null|none|false|\[\]|\{\}|(?:0+|-\d+)(?!\w)"""
+    r"""|(["'])\s*(?:-|n/?a|none|null|undefined|0+|-\d+)?\s*\1)|:?\s+(?:is\s+)?(?:missing|not|the|invalid)\b)""",
     re.IGNORECASE,
 )
 

@@ -108,8 +108,8 @@ class TwinSyncVideoLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey, **kwargs: Any) -> str:
         """Return the address, or an empty text where there is none: no page breaks for a missing link."""
-        # Airflow 3 asks in the worker, after each try, and logs an error for an XCom that is not there. Airflow 2
-        # asks in the web server, whose operator does not know.
+        # Airflow 3 asks in the worker, after each try, and logs an error for an XCom that is not there.
+        # Airflow 2 asks in the web server, whose operator does not know.
         if hasattr(self, "xcom_key") and not getattr(operator, "is_linked", True):
             return ""
         try:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import airflow_provider_twinsync.requirements  # noqa: F401
 
@@ -41,7 +40,7 @@ from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -185,7 +184,14 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         self._is_resumed = False
 
     def execute(self, context: Context) -> str:
-        """Submit, or take over what an earlier try submitted; then wait, if that is asked for."""
+        """Submit, or reconnect to the job of an earlier try; then wait, if that is asked for."""
+        # Around all of it: an alarm or Ctrl-C may come at any line after the submit.
+        try:
+            return self._execute(context)
+        except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
+            self._end_paid(error)
+
+    def _execute(self, context: Context) -> str:
         began = time.monotonic()
         with airflow_errors():
             self.check_rendered()
@@ -215,30 +221,29 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                     context["ti"].try_number,
                 )
             self._job = taken_over = self._take_over(hook, memory)
-        # Around the submit, too: an alarm or Ctrl-C may come at any line after it.
-        with self._paid_for():
-            twinsync_task_id = taken_over or self._submit(hook, memory)
-            if not taken_over:
-                self.log.info(
-                    "TwinSync job %s is submitted (%s); %s.",
-                    twinsync_task_id,
-                    shown_duration(time.monotonic() - began),
-                    "this task waits for its video" if self.wait_for_completion else _NEXT,
-                )
-            self._is_remembered = bool(taken_over) or memory.remember(twinsync_task_id)
-            self.push_link(context, hook.settings().status_url(twinsync_task_id))
-            push_inputs(context, twinsync_task_id, fingerprint=inputs, image_url=self.image_url)
-            if not self.wait_for_completion:
-                return twinsync_task_id
-            # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
-            context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
-            watch = Watch(self, hook, twinsync_task_id)
-            if self.deferrable:
-                step = watch.look()
-                if isinstance(step, Again):
-                    watch.hand_over(self, step)
-                return self._finish(context, step)
-            return self._finish(context, watch.until_the_end())
+            self._is_remembered = taken_over is not None
+        twinsync_task_id = taken_over or self._submit(hook, memory)
+        if not taken_over:
+            self.log.info(
+                "TwinSync job %s is submitted (%s); %s.",
+                twinsync_task_id,
+                shown_duration(time.monotonic() - began),
+                "this task waits for its video" if self.wait_for_completion else _NEXT,
+            )
+        self._is_remembered = self._is_remembered or memory.remember(twinsync_task_id)
+        self.push_link(context, hook.settings().status_url(twinsync_task_id))
+        push_inputs(context, twinsync_task_id, fingerprint=inputs, image_url=self.image_url)
+        if not self.wait_for_completion:
+            return twinsync_task_id
+        # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
+        context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
+        watch = Watch(self, hook, twinsync_task_id)
+        if self.deferrable:
+            step = watch.look()
+            if isinstance(step, Again):
+                watch.hand_over(self, step)
+            return self._finish(context, step)
+        return self._finish(context, watch.until_the_end())
 
     def _store(self, context: Context) -> Any:
         return context.get("task_state_store") if self.durable else None
@@ -323,12 +328,14 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         """Take up the task again, whatever ended the deferral."""
         self.is_linked = True  # before it was deferred
         self._is_resumed = True
-        with self._paid_for():
+        try:
             store = self._store(context)
             self._job = job_of(store.get(STORE_KEY)) if store is not None else None
             self._is_remembered = self._job is not None
             check_triggerer(next_method, next_kwargs)
             return super().resume_execution(next_method, next_kwargs, context)
+        except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
+            self._end_paid(error)
 
     def _finish(self, context: Context, end: End) -> str:
         self._job = end.twinsync_task_id
@@ -337,33 +344,29 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         self.push_link(context, result_url)
         return end.twinsync_task_id
 
-    @contextmanager
-    def _paid_for(self) -> Iterator[None]:
-        """End a task whose job exists: a retry must not pay for another one, unless this one failed.
+    def _end_paid(self, error: BaseException) -> NoReturn:
+        """Raise what ends the task: a retry must not pay for another job, unless this one failed.
 
         Where there is no job yet, errors become Airflow's as elsewhere.
         """
-        try:
-            yield
-        except JobFailedError as error:
+        if isinstance(error, JobFailedError):
             raise AirflowException(
                 f"{sentence(str(error))} A retry of this task submits a new job."
             ) from None
-        except (Exception, AirflowTaskTimeout, KeyboardInterrupt):
-            try:
-                with airflow_errors(advice=self._advice):
-                    raise
-            except (AirflowFailException, AirflowSensorTimeout):
+        try:
+            with airflow_errors(advice=self._advice):
+                raise error
+        except (AirflowFailException, AirflowSensorTimeout):
+            raise
+        except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as ending:
+            is_ctrl_c = isinstance(ending, KeyboardInterrupt)
+            has_job = self._job is not None or self._is_resumed
+            if not has_job or self._is_remembered or (is_ctrl_c and not self.retries):
                 raise
-            except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
-                is_ctrl_c = isinstance(error, KeyboardInterrupt)
-                has_job = self._job is not None or self._is_resumed
-                if not has_job or self._is_remembered or (is_ctrl_c and not self.retries):
-                    raise
-                said = "Ctrl-C came before the task was done" if is_ctrl_c else str(error)
-                named = not self._job or self._job in said
-                which = "" if named else f" (TwinSync job {self._job}, which is paid for)"
-                raise AirflowFailException(f"{said}{which}") from error
+            said = "Ctrl-C came before the task was done" if is_ctrl_c else str(ending)
+            named = not self._job or self._job in said
+            which = "" if named else f" (TwinSync job {self._job}, which is paid for)"
+            raise AirflowFailException(f"{said}{which}") from ending
 
     def on_kill(self) -> None:
         """Tell a person who stops the task what becomes of the job."""
