@@ -156,8 +156,7 @@ class Connections:
     def opened(self, made: socket.socket) -> None:
         """Limit the time of a connection."""
         with self._lock:
-            if not self._left.is_set():
-                self._opened.append(made.dup())
+            self._opened.append(made.dup())
             if self.is_over:
                 self._cut_all()
 
