@@ -107,7 +107,9 @@ class Sender:
             assert re.fullmatch(r"\w+(: .+)?", got.problem), "the error's name, and its text on one line"
             assert len(got.problem) < 300
             assert not re.search(r"0x[0-9a-f]{6}| object at |Traceback|" + KEY, got.problem)
-        return got
+            return got
+        assert bool(got.head) == (request.method == "POST"), "a submit's headers may name its job"
+        return replace(got, head="")
 
     def says(self, wanted: Answer) -> Answer:
         """What it makes of an answer: whether anything was sent, only a submit needs to know."""
