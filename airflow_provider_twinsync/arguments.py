@@ -6,12 +6,15 @@ Pure, as :mod:`~airflow_provider_twinsync.protocol` is, which uses them.
 from __future__ import annotations
 
 import re
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 from unicodedata import category
 from urllib.parse import urlsplit
 
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.text import is_silent, word_count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEFAULT_TEXT_LIMIT_WORDS = 150
 #: A longer text is refused unread, per word of the limit. The longest words of any language have about 200
@@ -138,6 +141,50 @@ def _is_file_name(place: str) -> bool:
     )
 
 
+def checked_destination(value: Any) -> str:
+    """Return a destination as a text, without surrounding white space.
+
+    Only what can be told from the words is checked: not the store, nor what is there.
+
+    :raises UsageError: it is empty, a folder, has a login in it, or cannot be the name of a file.
+    """
+    is_path = isinstance(value, str) or hasattr(value, "__fspath__") or hasattr(value, "sign")
+    target = str(value).strip() if is_path else ""
+    refuse_unrendered("destination", target)
+    if not target:
+        raise UsageError(
+            f"destination is {shown_address(value)}: it should be the path or address of a file to write."
+        )
+    shown = shown_destination(target)
+    if "\0" in target:
+        raise UsageError(f"destination {shown} cannot be the name of a file.")
+    if target.endswith("/"):
+        raise UsageError(f"destination {shown} is a folder: give the name of the file too.")
+    if re.match(r"[a-z][a-z0-9+.-]+:/[^/]", target):
+        raise UsageError(
+            f"destination {shown_address(target)} is what a Path makes of an address: give the address as a "
+            "text, or as an ObjectStoragePath."
+        )
+    scheme, colon, rest = target.partition("://")
+    if colon and scheme in ("file", "local"):
+        if not rest.startswith("/"):
+            raise UsageError(f"destination {shown} names a host: a file's address begins file:///.")
+    elif colon:
+        # Airflow takes a login for the id of a connection, and repeats it in its errors.
+        login = rest.partition("/")[0].rpartition("@")[0]
+        if ":" in login or bare_url(target).endswith("://***"):
+            raise UsageError(
+                f"destination {shown} has a login in it: define a connection with it, and give the "
+                "connection's id instead, such as 's3://aws_default@bucket/video.mp4'."
+            )
+    return target
+
+
+def shown_destination(target: str) -> str:
+    """Return a destination for a message: an address without its secrets, a path of a file as it is."""
+    return shown_address(target) if "://" in target else shown_text(target)
+
+
 def is_http_url(value: Any) -> TypeGuard[str]:
     """Return whether the value is a text that names a host by http or https, and can be shown as it is.
 
@@ -240,20 +287,27 @@ def _speakable(value: Any) -> str:
     return value
 
 
-def check_constants(*, text: Any, image_url: Any, pronouncer: Any) -> None:
-    """Check the constant arguments of a submit, when the DAG file is parsed.
+def check_constants(**arguments: Any) -> None:
+    """Check the constant arguments of an operator, when the DAG file is parsed.
 
     The value of an XCom or a template is known when the task runs. A text that ends with ``.txt``
     is the name of a file. How long a text may be depends on the connection, so it is checked then, too.
 
-    :raises UsageError: an argument is not what the service could accept.
+    :param arguments: any of ``text``, ``image_url``, ``pronouncer`` and ``destination``.
+    :raises UsageError: an argument is not what the service, or the download, could accept.
     """
-    if _is_constant(text) and not text.endswith(".txt"):
-        _speakable(text)
-    if _is_constant(image_url):
-        checked_photo(image_url)
-    if _is_constant(pronouncer):
-        checked_pronouncer(pronouncer)
+    for name, value in arguments.items():
+        constant = str(value) if hasattr(value, "__fspath__") and name == "destination" else value
+        if _is_constant(constant) and not (name == "text" and constant.endswith(".txt")):
+            _CONSTANT_CHECKS[name](constant)
+
+
+_CONSTANT_CHECKS: dict[str, Callable[[Any], object]] = {
+    "text": _speakable,
+    "image_url": checked_photo,
+    "pronouncer": checked_pronouncer,
+    "destination": checked_destination,
+}
 
 
 def _is_constant(value: Any) -> TypeGuard[str]:

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import stat
 import tempfile
 from contextlib import suppress
@@ -21,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
 
-from airflow_provider_twinsync.arguments import bare_url, refuse_unrendered, shown_address, shown_text
+from airflow_provider_twinsync.arguments import checked_destination, shown_destination, shown_text
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
 from airflow_provider_twinsync.fragment import open_fragment, sweep, writing
 
@@ -127,9 +126,9 @@ class StorePlace:
         try:
             self._put(fragment)
         except Exception as error:  # the store may be anything, and so may what it raises
-            problem = f"{type(error).__name__}: {error}"
+            shown, problem = shown_destination(self.address), f"{type(error).__name__}: {error}"
             raise DownloadInterruptedError(
-                f"The video was fetched, and {_shown(self.address)} could not be written: {problem}"
+                f"The video was fetched, and {shown} could not be written: {problem}"
             ) from error
 
     def _put(self, fragment: Fragment) -> None:
@@ -174,48 +173,18 @@ def find_place(destination: Any) -> Place:
     :raises UsageError: it is empty, a folder, or cannot be understood.
     :raises DownloadInterruptedError: it is a relative path, and there is no working folder now.
     """
-    known = isinstance(destination, (str, os.PathLike, ObjectStoragePath))
-    target = str(destination).strip() if known else ""
-    refuse_unrendered("destination", target)
-    if not target:
-        raise UsageError(
-            f"destination is {shown_address(destination)}: it should be the path or address of a file to "
-            "write."
-        )
-    if "\0" in target:
-        raise UsageError(f"destination {_shown(target)} cannot be the name of a file.")
-    if target.endswith("/"):
-        raise UsageError(f"destination {_shown(target)} is a folder: give the name of the file too.")
-    if re.match(r"[a-z][a-z0-9+.-]+:/[^/]", target):
-        raise UsageError(
-            f"destination {shown_address(target)} is what a Path makes of an address: give the address as a "
-            "text, or as an ObjectStoragePath."
-        )
+    target = checked_destination(destination)
     scheme, colon, rest = target.partition("://")
     if colon and scheme not in ("file", "local"):
         return _find_in_store(target, destination)
-    if colon and not rest.startswith("/"):
-        raise UsageError(f"destination {_shown(target)} names a host: a file's address begins file:///.")
     try:
         return LocalPlace(str(Path(rest if colon else target).expanduser().absolute()))
     except (OSError, RuntimeError) as error:  # no such user's home; no working folder
-        raise _unwritable(f"destination {_shown(target)}", error) from None
-
-
-def _shown(target: str) -> str:
-    """Show a destination: an address without its secrets, and the path of a file as it is."""
-    return shown_address(target) if "://" in target else shown_text(target)
+        raise _unwritable(f"destination {shown_destination(target)}", error) from None
 
 
 def _find_in_store(target: str, destination: Any) -> StorePlace:
-    shown = _shown(target)
-    # Airflow takes a login for the id of a connection, and repeats it in its errors.
-    login = target.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    if ":" in login or bare_url(target).endswith("://***"):
-        raise UsageError(
-            f"destination {shown} has a login in it: define a connection with it, and give the connection's "
-            "id instead, such as 's3://aws_default@bucket/video.mp4'."
-        )
+    shown = shown_destination(target)
     try:
         path = destination if isinstance(destination, ObjectStoragePath) else ObjectStoragePath(target)
         store = path.fs

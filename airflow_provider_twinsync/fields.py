@@ -65,6 +65,15 @@ class TextFields:
         """
         self.prepare_template()  # type: ignore[attr-defined]
 
+    @property
+    def is_unmapped(self) -> bool:
+        """Return whether Airflow made this task of the values of a mapped one, which it does when it runs.
+
+        There ``execute()`` checks the values, and skips the retries. Without Airflow's private name
+        ``__init__`` checks them too, and a retry fails in the same way.
+        """
+        return bool(getattr(self, "_BaseOperator__from_mapped", False))
+
     def check_given(self) -> None:
         """Check while the DAG is parsed that each template field is a value, and not the task that gives it.
 

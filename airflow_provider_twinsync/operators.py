@@ -140,9 +140,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             raise ValueError(
                 f"on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
             )
-        # A mapped task is made of its values when it runs: there execute() checks them, and skips retries.
-        # Without Airflow's private name this would check them too, and a retry would fail in the same way.
-        if not getattr(self, "_BaseOperator__from_mapped", False):
+        if not self.is_unmapped:
             check_constants(text=text, image_url=image_url, pronouncer=pronouncer)
         # What may be an XComArg here is a text when the task runs.
         self.text: Any = text
@@ -440,6 +438,8 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
     :param overwrite: fetch the video even if the file that an earlier run made is still there. (A file that
         is not that one is replaced in any case.)
     :param twinsync_conn_id: the connection, which says what hosts a video may come from (templated).
+    :raises ValueError: ``destination`` is no template and can never be right, or a task is given where its
+        output should be.
     """
 
     template_fields: Sequence[str] = ("result_url", "destination", "twinsync_task_id", "twinsync_conn_id")
@@ -456,6 +456,8 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if not self.is_unmapped:
+            check_constants(destination=destination)  # before the job is paid for
         self.result_url: Any = result_url
         self.destination: Any = destination
         self.twinsync_task_id: Any = twinsync_task_id

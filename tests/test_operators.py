@@ -853,8 +853,7 @@ def test_the_download_operator_gives_what_was_fetched(emulator, tmp_path):
     [
         ({"result_url": None}, "result_url is None"),
         ({"result_url": "None"}, "result_url is 'None'"),
-        ({"destination": ""}, "destination is ''"),
-        ({"destination": "/"}, "is a folder"),
+        ({"destination": None}, "destination is None"),
         ({"twinsync_task_id": "None"}, "twinsync_task_id is 'None'"),
     ],
     ids=str,
@@ -870,6 +869,27 @@ def test_a_download_that_cannot_be_meant_sends_nothing(emulator, tmp_path, argum
     assert run.ended == "AirflowFailException"
     assert said in str(run.error)
     assert not emulator.world.journal
+
+
+@pytest.mark.parametrize(
+    "destination",
+    ["", "videos/", Path("s3://videos/a.mp4"), "s3://key:s3cret@videos/a.mp4", "file://videos/a.mp4", "None"],
+    ids=str,
+)
+def test_a_destination_that_is_never_right_is_refused_before_the_job_is_paid_for(destination):
+    """The download comes last: its constants are checked when the DAG is parsed."""
+    with pytest.raises(ValueError, match="destination"):
+        TwinSyncDownloadOperator(task_id="fetch", result_url="{{ x }}", destination=destination)
+
+
+@pytest.mark.parametrize(
+    "destination",
+    ["{{ ds }}/", "s3://videos/{{ ds }}.mp4", "nosuchstore://videos/a.mp4", Path("a.mp4")],
+    ids=str,
+)
+def test_a_destination_that_may_be_right_later_is_parsed(destination):
+    """A template; a store whose provider may be on the worker only."""
+    TwinSyncDownloadOperator(task_id="fetch", result_url="{{ x }}", destination=destination)
 
 
 @pytest.mark.parametrize("waits", [False, True], ids=["submit", "submit and wait"])
