@@ -58,7 +58,10 @@ def cell(session: nox.Session) -> None:
     session.run("uv", "pip", "check", "--quiet", silent=True)
     session.chdir(folder)
     session.run("python", "-c", WHERE, silent=True)
-    command = ["python", "-m", "pytest", "-m", "not whole_airflow", f"--junit-xml={report}", *session.posargs]
+    # Two at a time: a test often waits, for a server of its own or a process that it started.
+    parallel = ["--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder"]
+    command = ["python", "-m", "pytest", "-m", "not whole_airflow", *parallel, f"--junit-xml={report}"]
+    command += session.posargs
     with report.with_suffix(".log").open("w") as log:
         session.run(*command, stdout=log, stderr=subprocess.STDOUT)
 

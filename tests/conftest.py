@@ -129,16 +129,15 @@ def pytest_unconfigure() -> None:
     _HOME.cleanup()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together where several processes run them, as `make test` does.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together: several processes run them.
 
     Whole Airflows run one after the other, in one of the processes, and begin first, as they take longest.
     """
-    if config.pluginmanager.hasplugin("xdist"):  # not in `make matrix`, which runs two cells at a time
-        for item in items:
-            whole = item.get_closest_marker("whole_airflow")
-            item.add_marker(pytest.mark.xdist_group("whole_airflow" if whole else item.path.name))
-        items.sort(key=lambda item: item.get_closest_marker("whole_airflow") is None)
+    for item in items:
+        whole = item.get_closest_marker("whole_airflow")
+        item.add_marker(pytest.mark.xdist_group("whole_airflow" if whole else item.path.name))
+    items.sort(key=lambda item: item.get_closest_marker("whole_airflow") is None)
 
 
 @pytest.fixture(scope="session")
