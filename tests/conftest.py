@@ -11,6 +11,7 @@ import logging
 import os
 import random
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -122,6 +123,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     for line in filters:
         config.addinivalue_line("filterwarnings", line)
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and so all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
