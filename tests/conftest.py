@@ -200,17 +200,21 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def logged(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[[], str]]:
-    """All that was logged so far. Airflow 3 prints a hook's log, Airflow 2 may keep it from the root logger.
+    """All that was logged so far, each record once.
 
-    Where it does not, each record is met by two handlers; it may also be printed, in a line that begins with
-    a bracket.
+    Airflow 3 prints a hook's log. Airflow 2 may keep it from the root logger; where it does not, two handlers
+    meet each record, and a third one prints it if an earlier test has set Airflow's logging up.
     """
     seen: list[str] = []
 
     def logged() -> str:
         seen.extend(capfd.readouterr())
         records = {id(record): record for record in caplog.records}.values()
-        return "\n".join([*seen, *(f"{record.getMessage()} {record.args!r}" for record in records)])
+        messages = {record.getMessage() for record in records}
+        lines = [line for text in seen for line in text.splitlines()]
+        # Airflow 2 prints "[time] {file.py:1} INFO - message".
+        printed = [line for line in lines if line.partition(" - ")[2].rstrip() not in messages]
+        return "\n".join([*printed, *(f"{record.getMessage()} {record.args!r}" for record in records)])
 
     tasks = logging.getLogger("airflow.task")
     tasks.addHandler(caplog.handler)
