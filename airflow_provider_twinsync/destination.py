@@ -16,18 +16,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
 
 from airflow_provider_twinsync.arguments import checked_destination, shown_destination, shown_text
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
-from airflow_provider_twinsync.fragment import open_fragment, sweep, writing
+from airflow_provider_twinsync.fragment import open_fragment, writing
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync.fragment import Fragment
 
-_READ_BYTES = 4_194_304
 #: More than the 5 MiB that S3 wants, and a multiple of the 256 KiB that Google Cloud Storage wants.
 _PART_BYTES = 8_388_608
 #: S3 takes no more for one object.
@@ -86,10 +85,6 @@ class LocalPlace:
             os.fsync(fragment.file.fileno())
             fragment.path.replace(Path(self.address).resolve())
 
-    def open(self) -> IO[bytes]:
-        """Open what is at the destination."""
-        return Path(self.address).open("rb")
-
 
 @dataclass(frozen=True)
 class StorePlace:
@@ -112,7 +107,6 @@ class StorePlace:
         own = f"twinsync-{os.geteuid()}-"
         try:
             folder = Path(tempfile.gettempdir())
-            sweep(folder, f"{own}*")
             # The store takes the type of the object from this name.
             return open_fragment(folder / f"{own}{_digest(self.address, source)}.mp4", 0o600)
         except OSError as error:
@@ -157,11 +151,6 @@ class StorePlace:
                         call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
             raise
 
-    def open(self) -> IO[bytes]:
-        """Open what is at the destination."""
-        file: IO[bytes] = self._store.open(self._path, "rb", block_size=_READ_BYTES)
-        return file
-
 
 Place: TypeAlias = LocalPlace | StorePlace
 
@@ -197,16 +186,6 @@ def _find_in_store(target: str, destination: Any) -> StorePlace:
     if not path.name:
         raise UsageError(f"destination {shown} is a folder: give the name of the file too.")
     return StorePlace(target, store, path.path)
-
-
-def holds(place: Place, size: int, sha256: str) -> bool:
-    """Whether there is a file at the destination with that size and checksum; it is read through."""
-    found = hashlib.sha256()
-    with place.open() as file:
-        while size >= 0 and (chunk := file.read(_READ_BYTES)):
-            found.update(chunk)
-            size -= len(chunk)
-    return size == 0 and found.hexdigest() == sha256
 
 
 def _digest(address: str, source: str) -> str:

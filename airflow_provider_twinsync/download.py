@@ -13,9 +13,7 @@ from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urljoin, urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
-
-from airflow_provider_twinsync.arguments import bare_url, checked_url, shown_address, shown_text, shown_url
+from airflow_provider_twinsync.arguments import checked_url, shown_address, shown_text, shown_url
 from airflow_provider_twinsync.destination import find_place
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
@@ -82,7 +80,6 @@ def fetch(
     *,
     twinsync_task_id: str | None,
     get_task: Callable[[], TwinSyncTask] | None,
-    keep_part: bool,
     log: Any,
 ) -> Download:
     """Fetch a video; :meth:`~airflow_provider_twinsync.hooks.TwinSyncHook.download` describes it.
@@ -95,14 +92,8 @@ def fetch(
     log.info("Fetching the video%s from %s to %s.", whose, shown_url(url), place.address)
     try:
         with place.stage(twinsync_task_id or url) as fragment:
-            try:
-                fragment.take_up(bare_url(url))
-                _Transfer(settings, fragment).run(url, get_task, log)
-                place.publish(fragment)
-            except (DownloadInterruptedError, AirflowTaskTimeout):
-                if keep_part:
-                    fragment.keep()
-                raise
+            _Transfer(settings, fragment).run(url, get_task, log)
+            place.publish(fragment)
             return Download(
                 path=place.address,
                 bytes=fragment.received,
@@ -135,12 +126,9 @@ class _Transfer:
     def run(self, url: str, get_task: Callable[[], TwinSyncTask] | None, log: Any) -> None:
         """Fetch the video, going on after a cut, and asking for another address once."""
         fragment = self.fragment
-        if fragment.resumes_at:
-            log.info("Going on after the %d bytes that an earlier try left.", fragment.received)
         tries = 0
         furthest = fragment.received
         is_new = False
-        # An earlier try may have fetched all of it, and not been able to put it where it belongs.
         while not fragment.is_whole:
             try:
                 self._try(url)
@@ -150,8 +138,7 @@ class _Transfer:
                 url = _new_address(error, get_task)
                 is_new = True
                 log.info("%s. The service was asked for the address again.", error)
-                fragment.restart()  # what names a version names it at one address
-                fragment.address = bare_url(url)
+                fragment.restart()  # a validator is of one address
             except DownloadInterruptedError as error:
                 if fragment.received < furthest + _PROGRESS_BYTES:
                     tries += 1

@@ -8,8 +8,6 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-import airflow_provider_twinsync.requirements  # noqa: F401
-
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_twinsync.arguments import shown_text

@@ -11,8 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import airflow_provider_twinsync.requirements  # noqa: F401
-
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
@@ -313,19 +311,14 @@ class TwinSyncHook(BaseHook):
         destination: str | os.PathLike[str] | ObjectStoragePath,
         *,
         twinsync_task_id: str | None = None,
-        keep_part: bool = False,
     ) -> Download:
-        """Fetch a video; the file appears at the destination when it is whole, or not at all.
+        """Download a video; the file appears at the destination when it is complete, or not at all.
 
-        What an earlier call left of it with ``keep_part`` is gone on with, if it is unchanged since, came
-        from the same address (whatever its query), and the server still has the same video.
+        An interrupted download resumes, if the server supports ranges, and leaves nothing when it fails.
 
         :param result_url: the address of the video.
         :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
         :param twinsync_task_id: the job, to ask for a new address if this one has expired.
-        :param keep_part: after an interruption, leave what has arrived for a call with the same destination
-            and job (or address, if no job is given), beside a local destination or in the temporary folder;
-            else nothing is left.
         :return: where it lies, its size in bytes, its SHA-256, its content type, and how long it plays, in
             seconds.
         :raises UsageError: an argument or the connection is wrong, or the destination cannot be written.
@@ -342,7 +335,6 @@ class TwinSyncHook(BaseHook):
             destination,
             twinsync_task_id=twinsync_task_id,
             get_task=partial(self.get_task, twinsync_task_id) if twinsync_task_id else None,
-            keep_part=keep_part,
             log=self.log,
         )
 

@@ -6,8 +6,6 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import airflow_provider_twinsync.requirements  # noqa: F401
-
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
 from airflow_provider_twinsync.arguments import is_http_url, shown_url

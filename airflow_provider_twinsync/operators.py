@@ -6,8 +6,6 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-import airflow_provider_twinsync.requirements  # noqa: F401
-
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
@@ -35,7 +33,6 @@ from airflow_provider_twinsync.memory import HOW_TO_DELETE, STORE_KEY, Memory, j
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.polling import Again, End, goes_on, shown_duration
 from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job, unresolved
-from airflow_provider_twinsync.receipt import Receipt
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
@@ -418,14 +415,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
     then. This holds for local paths, and for stores that commit an upload at its end, as S3, Google Cloud
     Storage and Azure do (tested is S3).
 
-    After a cut the download goes on where it was, if the server can do that; so does a retry of the task on
-    the same machine (or with a local destination that the machines share), after an interruption or an
-    ``execution_timeout``. What it goes on with is a hidden file beside a local destination, or one in the
-    temporary folder; it is removed when the video is there or no retry follows.
-
-    On Airflow 3.3 and later the task remembers what it fetched across tries, clears included (as long as
-    Airflow keeps its task state): if the file at the destination is still that one, by its size and SHA-256,
-    a rerun for the same job fetches nothing. Below 3.3 every run fetches.
+    An interrupted download resumes within the try, if the server supports ranges. A retry begins again.
 
     The event of each asset among the ``outlets`` has the ``return_value`` as its ``extra``, with the keys
     ``twinsync_task_id`` and ``fingerprint`` (of the job's inputs, if a submit upstream made it) in addition.
@@ -435,8 +425,6 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         ``ObjectStoragePath`` understands, such as ``s3://aws_default@videos/{{ run_id }}.mp4`` (templated).
     :param twinsync_task_id: the job, to ask for a new address if this one has expired, and to know the video
         again whatever its address is by then (templated).
-    :param overwrite: fetch the video even if the file that an earlier run made is still there. (A file that
-        is not that one is replaced in any case.)
     :param twinsync_conn_id: the connection, which says what hosts a video may come from (templated).
     :raises ValueError: ``destination`` is no template and can never be right, or a task is given where its
         output should be.
@@ -451,7 +439,6 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         result_url: str | XComArg,
         destination: str | os.PathLike[str] | ObjectStoragePath | XComArg,
         twinsync_task_id: str | XComArg | None = None,
-        overwrite: bool = False,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -461,7 +448,6 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         self.result_url: Any = result_url
         self.destination: Any = destination
         self.twinsync_task_id: Any = twinsync_task_id
-        self.overwrite = overwrite
         self.twinsync_conn_id = twinsync_conn_id
         self.check_given()
         self._is_fetching = False
@@ -470,7 +456,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         self._fetched: Download | None = None
 
     def execute(self, context: Context) -> Download:
-        """Fetch the video, unless the one that an earlier run fetched is there."""
+        """Download the video."""
         if is_http_url(self.result_url):  # before the fetch, so that one that fails has a link too
             self.push_link(context, self.result_url)
         with airflow_errors():
@@ -484,36 +470,21 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
                 )
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
             self._job = twinsync_task_id
-            receipt = Receipt(
-                context.get("task_state_store"), twinsync_task_id or str(self.result_url).strip()
+            self._is_fetching = True
+            began = time.monotonic()
+            try:
+                fetched = TwinSyncHook(self.twinsync_conn_id).download(
+                    self.result_url, self.destination, twinsync_task_id=twinsync_task_id
+                )
+            finally:
+                self._is_fetching = False
+            self.log.info(
+                "The video%s lies at %s (%s bytes, %s).",
+                f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else "",
+                fetched["path"],
+                f"{fetched['bytes']:,}",
+                shown_duration(time.monotonic() - began),
             )
-            fetched = None if self.overwrite else receipt.recall(self.destination)
-            if fetched is None:
-                self._is_fetching = True
-                began = time.monotonic()
-                try:
-                    fetched = TwinSyncHook(self.twinsync_conn_id).download(
-                        self.result_url,
-                        self.destination,
-                        twinsync_task_id=twinsync_task_id,
-                        keep_part=self._is_retried(context),
-                    )
-                finally:
-                    self._is_fetching = False
-                receipt.remember(fetched)
-                self.log.info(
-                    "The video%s lies at %s (%s bytes, %s).",
-                    f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else "",
-                    fetched["path"],
-                    f"{fetched['bytes']:,}",
-                    shown_duration(time.monotonic() - began),
-                )
-            else:
-                self.log.info(
-                    "The video that an earlier run of this task fetched is still at %s, with the same size "
-                    "and SHA-256: nothing is fetched. To fetch it anyway, give overwrite=True.",
-                    fetched["path"],
-                )
         self._fetched = fetched
         self._inputs = pull_inputs(context, submits_before(self), twinsync_task_id)
         made_of = self._inputs["fingerprint"] if self._inputs else None
@@ -537,11 +508,3 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         """Tell OpenLineage of the photo and the video; of a task that failed, of what it knew."""
         photo = self._inputs and self._inputs["photo"]
         return openlineage(photo or self.result_url, self._fetched, self._job)
-
-    def _is_retried(self, context: Context) -> bool:
-        """Whether another try follows if this one fails, by Airflow's own rule.
-
-        Executed by hand, in somebody's test, a task has no tries, and none follows.
-        """
-        ti = context.get("ti")
-        return bool(self.retries) and getattr(ti, "try_number", 1) <= getattr(ti, "max_tries", 0)

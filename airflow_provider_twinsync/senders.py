@@ -16,11 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync.requirements import unmet
-
-if _said := unmet():  # before what comes next is imported, which may be what is missing or too old
-    raise ImportError(_said)
-
 import requests
 import requests.utils
 import urllib3.exceptions

@@ -9,8 +9,6 @@ from contextlib import aclosing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import airflow_provider_twinsync.requirements  # noqa: F401
-
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_twinsync.arguments import checked_task_id

@@ -17,7 +17,7 @@ from pathlib import Path
 import airflow
 import pytest
 from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias
-from drive import Store, activate, attach, run_task
+from drive import activate, attach, run_task
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_twinsync.lineage import openlineage
@@ -135,25 +135,6 @@ def test_an_event_that_cannot_be_told_of_the_video_ends_no_task(emulator, connec
     assert run_task(operator, context={"outlet_events": Events()}).ended == "success"
     assert "does not tell of the video: no event" in caplog.text
     assert "was made of" not in caplog.text
-
-
-def test_a_video_that_is_there_already_has_an_event_like_any_other(
-    emulator, connection, outlet_events, tmp_path
-):
-    """Nothing is fetched, and the next DAG is started with the same words."""
-    job = emulator.world.accept(text="Hello", image_url=PHOTO, pronouncer=VOICE).id
-    address = f"{emulator.url}/example/{job}.mp4"
-    store, extras = Store(), []
-    for _ in range(2):
-        outlet_events[VIDEO].extra.clear()
-        operator = download(
-            result_url=address, twinsync_task_id=job, destination=tmp_path / "v.mp4", outlets=[VIDEO]
-        )
-        run_task(operator, store=store, context={"outlet_events": outlet_events})
-        extras.append(dict(outlet_events[VIDEO].extra))
-    assert [entry.call for entry in emulator.world.journal].count("result") == 1
-    assert extras[0] == extras[1]
-    assert set(extras[0]) == VIDEO_KEYS
 
 
 def test_a_download_that_fails_says_nothing(emulator, connection, outlet_events, tmp_path):

@@ -20,11 +20,9 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
 from conftest import answer, mp4
-from drive import Store, run_task
 
 import airflow_provider_twinsync
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError
-from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
 
 pytest.importorskip("s3fs", reason="the tests of S3 need the provider for it")
 pytest.importorskip("moto", reason="the tests of S3 need an S3 on loopback")
@@ -270,27 +268,6 @@ def test_an_upload_in_which_the_time_of_the_task_is_over_leaves_the_bucket_as_it
         ended.set()
     assert objects(s3) == []
     assert list(folder.iterdir()) == []
-
-
-def test_what_is_in_the_bucket_is_not_fetched_again(
-    s3: Any, serve: Callable[..., Server], connection: str
-) -> None:
-    """It is read through; an object that somebody else has put there is replaced."""
-    head = answer(200, Content_Type="video/mp4", Content_Length=len(VIDEO))
-    server = serve(lambda _: [head, VIDEO])
-    store = Store()
-
-    def fetch() -> None:
-        operator = TwinSyncDownloadOperator(task_id="fetch", result_url=server.url, destination=DESTINATION)
-        assert run_task(operator, store=store).ended == "success"
-
-    fetch()
-    fetch()
-    assert len(server.requests) == 1
-    s3.put_object(Bucket="videos", Key="2026/a.mp4", Body=VIDEO[:-1] + b"x")
-    fetch()
-    assert len(server.requests) == 2
-    assert content(s3) == VIDEO
 
 
 def test_a_process_that_has_used_s3_ends_without_a_word(

@@ -96,7 +96,6 @@ with DAG("good_morning", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=t
         result_url=wait.output,
         destination=submit.output,
         twinsync_task_id=None,
-        overwrite=True,
     )
 
     # Mapped.
@@ -147,7 +146,7 @@ def with_the_hook() -> str:
         assert_type(state.result_url, str | None)
         assert_type(hook.test_connection(), tuple[bool, str])
         if state.result_url:
-            video = hook.download(state.result_url, Path("a.mp4"), twinsync_task_id=job, keep_part=True)
+            video = hook.download(state.result_url, Path("a.mp4"), twinsync_task_id=job)
             assert_type(video, Download)
             assert_type(video["bytes"], int)
             video["length"]  # type: ignore[typeddict-item]
