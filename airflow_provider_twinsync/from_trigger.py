@@ -16,7 +16,6 @@ from airflow_provider_twinsync.durations import checked_seconds
 from airflow_provider_twinsync.events import BACKSTOP_S
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink, is_shown, place_of, set_shown_link
-from airflow_provider_twinsync.templates import NeedsWorkerError, as_template, check_template
 
 if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
@@ -28,6 +27,10 @@ _HAS_IT = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 #: Airflow ends a wait that began in the triggerer at its ``execution_timeout``, and names neither job nor
 #: reason. The trigger's own deadline lies so many seconds before, or a quarter of the time if that is less.
 _MARGIN_S = 10.0
+
+
+class NeedsWorkerError(Exception):
+    """A sensor cannot start in the triggerer; the message is the reason, as part of a sentence."""
 
 
 def why_no_triggerer(sensor: Any) -> str:
@@ -60,8 +63,8 @@ def start_args_of(sensor: Any) -> StartTriggerArgs:
     if _is_hooked(sensor, "pre_execute"):
         raise NeedsWorkerError("the task has a pre_execute, which only a worker calls")
     return start_args(
-        twinsync_task_id=as_template("twinsync_task_id", sensor.twinsync_task_id, sensor),
-        twinsync_conn_id=as_template("twinsync_conn_id", sensor.twinsync_conn_id, sensor),
+        twinsync_task_id=_as_template("twinsync_task_id", sensor.twinsync_task_id),
+        twinsync_conn_id=_as_template("twinsync_conn_id", sensor.twinsync_conn_id),
         poke_interval=sensor.poke_interval,
         exponential_backoff=sensor.exponential_backoff,
         max_wait=sensor.max_wait,
@@ -126,7 +129,7 @@ def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
     """Give the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
 
     :param wait: the other arguments of :func:`start_args`, which are the sensor's.
-    :raises UsageError: the triggerer cannot render an id, or a time is negative or not finite.
+    :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not finite.
     """
     for name in ("timeout", "execution_timeout", "poke_interval", "max_wait"):
         if wait[name] is not None:
@@ -134,12 +137,39 @@ def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
     arguments = {**wait, "start_from_trigger": True}
     if not _HAS_IT or _why_not_picked_up():  # Airflow 2.11 would start it with the template as the id
         return arguments
-    try:
-        check_template("twinsync_task_id", twinsync_task_id)
-        check_template("twinsync_conn_id", wait["twinsync_conn_id"])
-    except NeedsWorkerError as error:
-        raise UsageError(f"A mapped sensor cannot start in the triggerer: {error}.") from None
+    for name, template in {"twinsync_task_id": twinsync_task_id, **wait}.items():
+        # It asks Airflow something that a trigger gets no answer to, and waits for ever (3.3.2).
+        if isinstance(template, str) and "xcom_pull" in template and "map_indexes" not in template:
+            raise UsageError(
+                f"A mapped sensor cannot start in the triggerer with {name}={template!r}: add map_indexes to "
+                "xcom_pull, such as map_indexes=ti.map_index."
+            )
     return {**arguments, "start_trigger_args": start_args(twinsync_task_id=twinsync_task_id, **wait)}
+
+
+def _as_template(name: str, value: Any) -> str:
+    """Return an argument as a text that the triggerer renders to the value that a worker would get.
+
+    :raises NeedsWorkerError: it is neither a constant nor the output of a task.
+    """
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+    if isinstance(value, PlainXComArg):
+        return _pull(value)
+    if not isinstance(value, str):
+        raise NeedsWorkerError(f"{name} is neither a text nor the output of a task ({type(value).__name__})")
+    # Some templates ask Airflow something that a trigger gets no answer to, and wait for ever (3.3.2).
+    if any(mark in value for mark in ("{{", "{%", "{#")):
+        raise NeedsWorkerError(f"{name} is a template, which a worker renders")
+    return value
+
+
+def _pull(arg: Any) -> str:
+    task = arg.operator  # not a mapped one, nor of another mapped group: TextFields.check_given
+    index = "-1" if task.get_closest_mapped_task_group() is None else "ti.map_index"
+    pull = f"ti.xcom_pull(task_ids={task.task_id!r}, key={arg.key!r}, map_indexes={index})"
+    # A list would become a text that looks like an id.
+    return f"{{% set value = {pull} %}}{{{{ value if value is string else none }}}}"
 
 
 def why_worker_ends(task: Any, *, is_mapped: bool = False) -> str:

@@ -11,6 +11,7 @@ from airflow_provider_twinsync.events import check_triggerer, read_event
 from airflow_provider_twinsync.exceptions import airflow_errors
 from airflow_provider_twinsync.fields import TextFields
 from airflow_provider_twinsync.from_trigger import (
+    NeedsWorkerError,
     partial_args,
     start_args_of,
     why_no_triggerer,
@@ -20,7 +21,6 @@ from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_submit_link
 from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.polling import Again, End, EndReason, goes_on
-from airflow_provider_twinsync.templates import NeedsWorkerError
 from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
     :param max_wait: the most time between two looks, likewise; the default is 60 s, or ``poke_interval`` if
         that is more.
     :param start_from_trigger: begin the wait in the triggerer, where the scheduler leaves it to no worker
-        (Airflow 3.3 and later). The id comes from the output of a task, or from a template that needs no
-        worker; what does need one begins there, and the task's log says why. Mapped: :meth:`in_triggerer`.
+        (Airflow 3.3 and later). The id is a constant or the output of a task; any other wait begins on a
+        worker, and the task's log says why. Mapped: :meth:`in_triggerer`.
     :param end_from_trigger: end the task in the triggerer when the video is there, with the same XComs
         (Airflow 3.3 and later). Every other end is a worker's, and so is that of a task with a success
         callback, outlets or a ``post_execute``; the task's log says why. Airflow's listeners, such as
@@ -152,7 +152,8 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         :param do_xcom_push: whether the task has an XCom ``return_value`` then.
         :return: ``start_from_trigger``, ``start_trigger_args`` and the arguments above; below Airflow 3.3,
             where a worker begins the wait, without ``start_trigger_args``.
-        :raises UsageError: the template needs a worker, or a time is negative or not finite.
+        :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not
+            finite.
         """
         return partial_args(
             twinsync_task_id,

@@ -136,7 +136,7 @@ LAYERS: tuple[set[str], ...] = (
     {"download", "pool"},
     {"lookup"},
     {"hooks"},
-    {"links", "templates"},
+    {"links"},
     {"fields", "from_trigger"},
     {"triggers"},
     {"watch", "memory", "lineage"},

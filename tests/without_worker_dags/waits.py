@@ -55,13 +55,6 @@ with DAG("waits", schedule=None, params={"conn": "twinsync_default"}, default_ar
             task_id="end", twinsync_task_id=jobs["plain"], **{**BOTH, "start_from_trigger": False}
         ),
         TwinSyncSensor(
-            task_id="templates",
-            twinsync_task_id="{{ dag_run.conf['jobs']['plain'] }}",
-            twinsync_conn_id="{{ var.value.get('no_such', params.conn) }}",
-            mode="reschedule",
-            **BOTH,
-        ),
-        TwinSyncSensor(
             task_id="needs_worker", twinsync_task_id="{{ ti.xcom_pull('submit', key='plain') }}", **BOTH
         ),
         TwinSyncSensor(
