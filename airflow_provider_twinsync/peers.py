@@ -1,7 +1,7 @@
-"""Where on the internet an address lies, and whether a video may be fetched from there.
+"""Which addresses a video may be fetched from.
 
-Pure: what a name resolves to is asked through a function that is given. A worker stands inside a network, and
-reaches what the one who names an address does not: an address that leads there is not fetched.
+Pure: the caller passes the function that resolves a name. A worker stands inside a network and reaches hosts
+that the author of an address does not: such a host is not fetched from, unless the service itself is there.
 """
 
 from __future__ import annotations
@@ -9,43 +9,28 @@ from __future__ import annotations
 import socket
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_Address: TypeAlias = IPv4Address | IPv6Address
-
 
 class AddressKind(Enum):
-    """Where an address lies; the value says so in a message."""
+    """The kind of an IP address, with its words for a message."""
 
     PUBLIC = "a public address"
     PRIVATE = "a private address (of an inner network)"
     LOOPBACK = "a loopback address (of the worker's own machine)"
-    LINK_LOCAL = "a link-local address (of the worker's own network segment)"
-    METADATA = "a metadata address (where a cloud gives its machines their credentials)"
-    OTHER = "a reserved address (of no machine on the internet)"
+    SPECIAL = "a special address (link-local, metadata of a cloud, multicast or reserved)"
 
 
-_PRIVATE = (
-    IPv4Network("10.0.0.0/8"),  # RFC 1918, and the next two
-    IPv4Network("172.16.0.0/12"),
-    IPv4Network("192.168.0.0/16"),
-    IPv4Network("100.64.0.0/10"),  # RFC 6598: shared by the customers of a carrier, or of a cloud
-    IPv4Network("198.18.0.0/15"),  # RFC 2544: what some VPN clients give every name
-    IPv4Network("240.0.0.0/4"),  # RFC 1112: reserved, and what some large networks use inside
-    IPv6Network("fc00::/7"),  # RFC 4193
-    IPv6Network("fec0::/10"),  # what was there before it (RFC 3879)
-    IPv6Network("64:ff9b:1::/48"),  # RFC 8215: for gateways of one's own, which put the IPv4 where they like
-)
+#: Not in the `is_private` of every Python: RFC 6598, shared by the customers of a carrier or a cloud; RFC
+#: 8215, for gateways that translate to IPv4; RFC 3879, the private IPv6 addresses before fc00::/7.
+_ALSO_PRIVATE = (IPv4Network("100.64.0.0/10"), IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
+#: Where a cloud gives its machines their credentials, as far as the address is not link-local.
 _METADATA = frozenset(
     ip_address(one)
     for one in (
-        "169.254.169.254",  # AWS, Azure, Google, Oracle, OpenStack and others
-        "169.254.170.2",  # AWS: the credentials of a container
-        "169.254.170.23",  # AWS: the credentials of a pod
-        "169.254.0.23",  # Tencent
         "100.100.100.200",  # Alibaba
         "168.63.129.16",  # Azure
         "192.0.0.192",  # Oracle, the older one
@@ -59,35 +44,34 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def kind_of(address: str) -> AddressKind:
-    """Say where an address lies; one of IPv6 that stands for one of IPv4 lies where that does."""
+    """Classify an IP address; an embedded IPv4 address decides for IPv6.
+
+    For example ``::ffff:10.0.0.1`` is private, as ``10.0.0.1`` is.
+    """
     ip = _inner(address)
-    if ip in _METADATA:
-        return AddressKind.METADATA
     if ip.is_loopback:
         return AddressKind.LOOPBACK
-    if ip.is_link_local:
-        return AddressKind.LINK_LOCAL
-    if any(ip in net for net in _PRIVATE):
+    if ip in _METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+        return AddressKind.SPECIAL
+    if ip.is_private or any(ip in net for net in _ALSO_PRIVATE):
         return AddressKind.PRIVATE
-    if ip.is_multicast or ip.is_unspecified or ip.is_reserved or not ip.is_global:
-        return AddressKind.OTHER
-    return AddressKind.PUBLIC
+    return AddressKind.PUBLIC if ip.is_global and not ip.is_reserved else AddressKind.SPECIAL
 
 
 def is_admitted(address: str, api_host: str, resolve: Callable[[str], Iterable[str]]) -> bool:
-    """Whether a video may be fetched from an address: a public one, or one where the service itself is.
+    """Return whether a video may be fetched from an address: a public one, or one of the service's kind.
 
-    :param address: the address, in digits.
+    :param address: the numeric address.
     :param api_host: the host of the service, a name or an address.
-    :param resolve: gives the addresses of a name; asked only where the answer depends on it.
+    :param resolve: returns the addresses of a name; called only if the result depends on it.
     """
     kind = kind_of(address)
-    if kind in (AddressKind.PUBLIC, AddressKind.OTHER):
-        return kind is AddressKind.PUBLIC
+    if kind is AddressKind.PUBLIC:
+        return True
     literal = literal_address(api_host)
-    if kind is AddressKind.METADATA:  # no name is trusted to lead there
+    if kind is AddressKind.SPECIAL:  # a name could be made to lead there
         return literal is not None and _inner(literal) == _inner(address)
-    # A service that has a public address too is not inside: whoever names its other ones may be anybody.
+    # A service with a public address too is not inside: anybody may add another address to such a name.
     kinds = {kind_of(one) for one in ([literal] if literal else resolve(api_host))}
     return kind in kinds and AddressKind.PUBLIC not in kinds
 
@@ -123,7 +107,7 @@ def photo_warning(photo_host: str, api_host: str) -> str | None:
 
 
 def literal_address(host: str) -> str | None:
-    """Give the address that a host is in itself, or None if it is a name."""
+    """Return the numeric address that a host is, or None for a name."""
     try:
         return str(ip_address(host))
     except ValueError:
@@ -135,7 +119,7 @@ def literal_address(host: str) -> str | None:
         return None
 
 
-def _inner(address: str) -> _Address:
+def _inner(address: str) -> IPv4Address | IPv6Address:
     ip = ip_address(address.partition("%")[0])  # behind a % is the name of a network card
     if isinstance(ip, IPv6Address):
         if ip in _NAT64:

@@ -105,14 +105,14 @@ def test_a_photo_on_the_internet_is_not_warned_of(host: str) -> None:
         (AddressKind.PRIVATE, ["100.127.255.255", "198.18.0.7", "fd12:3456::1", "fc00::1", "fec0::1"]),
         (AddressKind.PRIVATE, ["::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "2002:a00:1::1"]),
         (AddressKind.PRIVATE, ["64:ff9b:1::a00:1", "240.0.0.1", "250.1.2.3"]),
-        (AddressKind.LOOPBACK, ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"]),
         (AddressKind.PRIVATE, ["64:ff9b:1::7f00:1", "64:ff9b:1:ffff::127.0.0.1", "64:ff9b:1::"]),
-        (AddressKind.LINK_LOCAL, ["169.254.0.1", "169.254.170.3", "fe80::1", "fe80::1%eth0"]),
-        (AddressKind.METADATA, ["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16"]),
-        (AddressKind.METADATA, ["fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]),
-        (AddressKind.OTHER, ["0.0.0.0", "0.1.2.3", "224.0.0.1", "224.0.1.1"]),
-        (AddressKind.OTHER, ["192.0.2.1", "203.0.113.9", "::", "ff02::1", "ff0e::1", "2001:db8::1"]),
-        (AddressKind.OTHER, ["4000::1", "::127.0.0.1", "100::1"]),
+        (AddressKind.PRIVATE, ["192.0.2.1", "203.0.113.9", "2001:db8::1", "0.1.2.3", "100::1"]),
+        (AddressKind.LOOPBACK, ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"]),
+        (AddressKind.SPECIAL, ["169.254.0.1", "169.254.170.3", "fe80::1", "fe80::1%eth0"]),
+        (AddressKind.SPECIAL, ["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16"]),
+        (AddressKind.SPECIAL, ["fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]),
+        (AddressKind.SPECIAL, ["0.0.0.0", "224.0.0.1", "224.0.1.1", "::", "ff02::1", "ff0e::1"]),
+        (AddressKind.SPECIAL, ["4000::1", "::127.0.0.1"]),
     ],
 )
 def test_what_kind_an_address_is(kind: AddressKind, addresses: list[str]) -> None:
@@ -142,14 +142,15 @@ NAMES = {
         ("::1", "127.0.0.1", True),
         # It is not inside: anybody may give a name of his a second address.
         ("127.0.0.1", "both.example", False),
-        ("169.254.0.9", "169.254.1.1", True),
+        ("169.254.0.9", "169.254.1.1", False),
+        ("169.254.1.1", "169.254.1.1", True),
         ("169.254.169.254", "169.254.1.1", False),
         ("169.254.169.254", "meta.example", False),
         ("169.254.169.254", "100.100.100.200", False),
         ("169.254.169.254", "169.254.169.254", True),
         ("::ffff:169.254.169.254", "169.254.169.254", True),
-        ("224.0.0.1", "224.0.0.1", False),
-        ("0.0.0.0", "0.0.0.0", False),
+        ("224.0.0.1", "127.0.0.1", False),
+        ("0.0.0.0", "127.0.0.1", False),
     ],
 )
 def test_what_is_admitted(address: str, api_host: str, admitted: bool) -> None:
@@ -342,9 +343,9 @@ def test_a_redirect_that_leads_inside_is_sent_nothing(
         ("127.1", "loopback"),
         ("2130706433", "loopback"),
         ("10.0.0.1", "private"),
-        ("169.254.169.254", "metadata"),
-        ("100.100.100.200", "metadata"),
-        ("0.0.0.0", "reserved"),
+        ("169.254.169.254", "special"),
+        ("100.100.100.200", "special"),
+        ("0.0.0.0", "special"),
     ],
 )
 def test_a_proxy_is_not_asked_for_an_address_inside(
