@@ -14,34 +14,32 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseHook
 
 from airflow_provider_twinsync import get_provider_info
-from airflow_provider_twinsync.arguments import sentence, warnings_of
-from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
-from airflow_provider_twinsync.lookup import aread_settings, read_settings
-from airflow_provider_twinsync.peers import photo_warning
-from airflow_provider_twinsync.polling import Again, End, Wait, submit_delay_s
-from airflow_provider_twinsync.protocol import (
-    Answer,
-    NoAnswer,
-    Request,
-    Response,
-    TwinSyncTask,
+from airflow_provider_twinsync._airflow.connection_lookup import aread_settings, read_settings
+from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync._api.shown import sentence
+from airflow_provider_twinsync._api.status import Job, build_status, parse_job
+from airflow_provider_twinsync._api.submit import (
     build_key_check,
-    build_status,
     build_submit,
     parse_key_check,
     parse_submit,
-    parse_task,
     uncertain,
 )
+from airflow_provider_twinsync._api.validation import warnings_of
+from airflow_provider_twinsync._download.address_policy import photo_warning
+from airflow_provider_twinsync._wait.outcome import Again, End
+from airflow_provider_twinsync._wait.schedule import submit_delay_s
+from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
 
 if TYPE_CHECKING:
     import os
 
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_twinsync.connection import Settings
-    from airflow_provider_twinsync.download import Download
-    from airflow_provider_twinsync.pool import Pool
+    from airflow_provider_twinsync._api.settings import Settings
+    from airflow_provider_twinsync._download.transfer import Download
+    from airflow_provider_twinsync._http.async_client import AsyncClient
+    from airflow_provider_twinsync._wait.poller import Poller
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +51,9 @@ _imported: list[Any] = []  # the pool module, once this process needs it
 async def _pool_room() -> Any:
     """Import what a triggerer asks with: it takes half a second, which is not the event loop's."""
     if not _imported:  # in sys.modules is also what another thread is still importing
-        _imported.append(await asyncio.to_thread(import_module, "airflow_provider_twinsync.pool"))
+        _imported.append(
+            await asyncio.to_thread(import_module, "airflow_provider_twinsync._http.async_client")
+        )
     return _imported[0]
 
 
@@ -77,8 +77,8 @@ class TwinSyncHook(BaseHook):
         self.twinsync_conn_id = twinsync_conn_id
         self._settings: Settings | None = None
         # For a wait in a triggerer, from its first look to `aclose`.
-        self._pool: Pool | None = None
-        self._wait: Wait | None = None
+        self._client: AsyncClient | None = None
+        self._wait: Poller | None = None
         self._address: Any = None
 
     # The form of the connection, for Airflow below 3.2: 3.2 and later read the provider info and not these.
@@ -140,7 +140,7 @@ class TwinSyncHook(BaseHook):
         :return: whether all is well, and a sentence for a person; nothing is raised.
         """
         try:
-            from airflow_provider_twinsync.senders import send
+            from airflow_provider_twinsync._http.sync_client import send
 
             settings = self.settings()
             request = build_key_check(settings.key)
@@ -171,7 +171,7 @@ class TwinSyncHook(BaseHook):
         :raises UncertainSubmitError: a job may exist.
         :raises KeyboardInterrupt: Ctrl-C; if a job may exist, it has the message of the error above.
         """
-        from airflow_provider_twinsync.senders import send
+        from airflow_provider_twinsync._http.sync_client import send
 
         sent_at: datetime | None = None  # set while a submit may be with the service, its answer not read yet
         attempts = 0
@@ -227,7 +227,7 @@ class TwinSyncHook(BaseHook):
                 ) from None
             raise
 
-    def get_task(self, twinsync_task_id: str) -> TwinSyncTask:
+    def get_job(self, twinsync_task_id: str) -> Job:
         """Ask for a job's status, once.
 
         :param twinsync_task_id: the job, as :meth:`submit` gave it.
@@ -235,19 +235,19 @@ class TwinSyncHook(BaseHook):
         :raises UsageError: the id or the connection is wrong; nothing was sent.
         :raises StatusError: the answer says nothing certain.
         """
-        from airflow_provider_twinsync.senders import send
+        from airflow_provider_twinsync._http.sync_client import send
 
         request = build_status(twinsync_task_id)
         settings = self.settings()
-        return parse_task(request.params["taskID"], send(settings, request), key=settings.key)
+        return parse_job(request.params["taskID"], send(settings, request), key=settings.key)
 
-    async def aget_task(self, twinsync_task_id: str) -> TwinSyncTask:
-        """Ask for a job's status, once, without blocking the event loop; as :meth:`get_task`.
+    async def aget_job(self, twinsync_task_id: str) -> Job:
+        """Ask for a job's status, once, without blocking the event loop; as :meth:`get_job`.
 
         :param twinsync_task_id: the job, as :meth:`submit` gave it.
         """
         request = build_status(twinsync_task_id)
-        kept = self._pool
+        kept = self._client
         pool = kept or await self._join()
         try:
             # Who asks once wants to know now, and not what others were told.
@@ -255,36 +255,36 @@ class TwinSyncHook(BaseHook):
         finally:
             if not kept:
                 await pool.leave()
-        return parse_task(request.params["taskID"], answer, key=pool.settings.key)
+        return parse_job(request.params["taskID"], answer, key=pool.settings.key)
 
-    async def _join(self) -> Pool:
+    async def _join(self) -> AsyncClient:
         settings = await self.asettings()
-        pool: Pool = await (await _pool_room()).join(settings)
+        pool: AsyncClient = await (await _pool_room()).join(settings)
         self._settings = pool.settings  # ten thousand equal ones are one
         return pool
 
     async def aclose(self) -> None:
-        """Leave what :meth:`alook` has joined."""
-        pool, self._pool = self._pool, None
+        """Leave what :meth:`apoll` has joined."""
+        pool, self._client = self._client, None
         if pool:
             await pool.leave()
 
-    def look(self, wait: Wait, elapsed_s: float) -> Again | End:
+    def poll(self, wait: Poller, elapsed_s: float) -> Again | End:
         """Take one step of a wait: ask for the status, and log what changed.
 
         :param wait: the wait, which decides what the answer means for it.
         :param elapsed_s: seconds since the start of the wait.
         :raises UsageError: the id or the connection is wrong.
         """
-        from airflow_provider_twinsync.senders import send
+        from airflow_provider_twinsync._http.sync_client import send
 
         began = time.monotonic()
         settings = self.settings()
         seen = wait.read(send(settings, wait.request), key=settings.key)
         return self._noted(wait.next(seen, elapsed_s, time.monotonic() - began))
 
-    async def alook(self, wait: Wait, elapsed_s: float) -> Again | End:
-        """Take one step of a wait without blocking the event loop; as :meth:`look`.
+    async def apoll(self, wait: Poller, elapsed_s: float) -> Again | End:
+        """Take one step of a wait without blocking the event loop; as :meth:`poll`.
 
         The looks of a hook, one after the other, share a session with those of others, until :meth:`aclose`.
 
@@ -293,14 +293,14 @@ class TwinSyncHook(BaseHook):
         """
         began = time.monotonic()
         try:
-            if self._pool is None:
-                self._pool = await self._join()
-                wait.tolerate(self._pool.settings.tolerance_s)
+            if self._client is None:
+                self._client = await self._join()
+                wait.tolerate(self._client.settings.tolerance_s)
             if self._wait is not wait:
-                self._wait, self._address = wait, self._pool.address(wait.request)
+                self._wait, self._address = wait, self._client.address(wait.request)
             patience_s, decides = wait.patience(elapsed_s)
-            answer = await self._pool.ask(self._address, patience_s=patience_s, in_any_case=decides)
-            seen = wait.read(answer, key=self._pool.settings.key)
+            answer = await self._client.ask(self._address, patience_s=patience_s, in_any_case=decides)
+            seen = wait.read(answer, key=self._client.settings.key)
         except UnavailableError as error:
             seen = StatusError(str(error), problem=str(error).rstrip("."))
         return self._noted(wait.next(seen, elapsed_s, time.monotonic() - began))
@@ -327,14 +327,14 @@ class TwinSyncHook(BaseHook):
         :raises DownloadInterruptedError: the video did not arrive whole, even after some tries, a new address
             could not be had, or there is trouble with the disk that may pass.
         """
-        from airflow_provider_twinsync.download import fetch
+        from airflow_provider_twinsync._download.transfer import fetch
 
         return fetch(
             self.settings(),
             result_url,
             destination,
             twinsync_task_id=twinsync_task_id,
-            get_task=partial(self.get_task, twinsync_task_id) if twinsync_task_id else None,
+            get_job=partial(self.get_job, twinsync_task_id) if twinsync_task_id else None,
             log=self.log,
         )
 

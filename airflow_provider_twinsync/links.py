@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
-from airflow_provider_twinsync.arguments import is_http_url, shown_url
+from airflow_provider_twinsync._api.shown import shown_url
+from airflow_provider_twinsync._api.validation import is_http_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -15,9 +15,18 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_twinsync.arguments import check_constants, checked_task_id, is_http_url, sentence
-from airflow_provider_twinsync.durations import checked_seconds
-from airflow_provider_twinsync.events import check_triggerer, read_event
+from airflow_provider_twinsync._airflow.lineage import openlineage, pull_inputs, push_inputs, tell_assets
+from airflow_provider_twinsync._airflow.text_fields import TextFields
+from airflow_provider_twinsync._airflow.waiting import WorkerWait
+from airflow_provider_twinsync._api.durations import checked_seconds
+from airflow_provider_twinsync._api.shown import sentence, shown_duration
+from airflow_provider_twinsync._api.status import JobState
+from airflow_provider_twinsync._api.submit import fingerprint, shown_job, unresolved
+from airflow_provider_twinsync._api.validation import check_constants, checked_task_id, is_http_url
+from airflow_provider_twinsync._records.submit_record import HOW_TO_DELETE, STORE_KEY, RecordKeeper, job_of
+from airflow_provider_twinsync._wait.event import check_triggerer, read_event
+from airflow_provider_twinsync._wait.outcome import Again, End, job_continues
+from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
     StatusError,
@@ -25,15 +34,8 @@ from airflow_provider_twinsync.exceptions import (
     UsageError,
     airflow_errors,
 )
-from airflow_provider_twinsync.fields import TextFields
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
-from airflow_provider_twinsync.lineage import openlineage, pull_inputs, push_inputs, tell_assets
 from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
-from airflow_provider_twinsync.memory import HOW_TO_DELETE, STORE_KEY, Memory, job_of
-from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
-from airflow_provider_twinsync.polling import Again, End, goes_on, shown_duration
-from airflow_provider_twinsync.protocol import TaskState, fingerprint, shown_job, unresolved
-from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
     import os
@@ -42,9 +44,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_twinsync.download import Download
-    from airflow_provider_twinsync.lineage import Inputs
-    from airflow_provider_twinsync.memory import Record
+    from airflow_provider_twinsync._airflow.lineage import Inputs
+    from airflow_provider_twinsync._download.transfer import Download
+    from airflow_provider_twinsync._records.submit_record import SubmitRecord
 
 _NEXT = "a TwinSyncSensor can wait for its video"
 _ADVICE = (
@@ -202,7 +204,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer)
             )
             tries = getattr(context["ti"], "max_tries", 0)
-            memory = Memory(store, inputs, shown_job(self.text, self.image_url), tries)
+            memory = RecordKeeper(store, inputs, shown_job(self.text, self.image_url), tries)
             if (
                 store is not None
                 and not memory.record.is_there
@@ -215,7 +217,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                     "clear, and after [state_store] default_retention_days.",
                     context["ti"].try_number,
                 )
-            self._job = taken_over = self._take_over(hook, memory)
+            self._job = taken_over = self._reconnect(hook, memory)
             self._is_remembered = taken_over is not None
         twinsync_task_id = taken_over or self._submit(hook, memory)
         if not taken_over:
@@ -232,18 +234,18 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             return twinsync_task_id
         # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
         context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
-        watch = Watch(self, hook, twinsync_task_id)
+        watch = WorkerWait(self, hook, twinsync_task_id)
         if self.deferrable:
-            step = watch.look()
+            step = watch.poll()
             if isinstance(step, Again):
-                watch.hand_over(self, step)
+                watch.defer(self, step)
             return self._finish(context, step)
-        return self._finish(context, watch.until_the_end())
+        return self._finish(context, watch.run())
 
     def _store(self, context: Context) -> Any:
         return context.get("task_state_store") if self.durable else None
 
-    def _take_over(self, hook: TwinSyncHook, memory: Memory) -> str | None:
+    def _reconnect(self, hook: TwinSyncHook, memory: RecordKeeper) -> str | None:
         """Give the job that an earlier try of this task submitted, if it still serves."""
         if memory.is_unresolved:
             error = _unresolved(memory.record)
@@ -266,7 +268,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             return None
         trouble = None
         try:
-            if hook.get_task(twinsync_task_id).state is TaskState.FAILED:
+            if hook.get_job(twinsync_task_id).state is JobState.FAILED:
                 self.log.info("TwinSync job %s of an earlier try failed: submitting anew.", twinsync_task_id)
                 return None
         except StatusError as error:
@@ -282,7 +284,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             self.log.warning("%s", trouble)
         return twinsync_task_id
 
-    def _submit(self, hook: TwinSyncHook, memory: Memory) -> str:
+    def _submit(self, hook: TwinSyncHook, memory: RecordKeeper) -> str:
         memory.mark()
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
@@ -372,7 +374,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 self._submitting,
             )
         elif self._job:
-            self.log.warning("%s %s", goes_on(self._job), self._advice)
+            self.log.warning("%s %s", job_continues(self._job), self._advice)
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Tell OpenLineage of the photo."""
@@ -387,7 +389,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         return _ADVICE if self._is_remembered else _ADVICE_WITHOUT_MEMORY
 
 
-def _unresolved(record: Record) -> UncertainSubmitError:
+def _unresolved(record: SubmitRecord) -> UncertainSubmitError:
     """Build the error about an uncertain submit of an earlier try."""
     if not record.is_damaged:
         return unresolved(

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_twinsync.durations import checked_seconds
-from airflow_provider_twinsync.events import check_triggerer, read_event
-from airflow_provider_twinsync.exceptions import airflow_errors
-from airflow_provider_twinsync.fields import TextFields
-from airflow_provider_twinsync.from_trigger import (
+from airflow_provider_twinsync._airflow.start_from_trigger import (
     NeedsWorkerError,
     partial_args,
     start_args_of,
     why_no_triggerer,
     why_worker_ends,
 )
+from airflow_provider_twinsync._airflow.text_fields import TextFields
+from airflow_provider_twinsync._airflow.waiting import WorkerWait
+from airflow_provider_twinsync._api.durations import checked_seconds
+from airflow_provider_twinsync._wait.event import check_triggerer, read_event
+from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
+from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
+from airflow_provider_twinsync.exceptions import airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_submit_link
-from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S
-from airflow_provider_twinsync.polling import Again, End, EndReason, goes_on
-from airflow_provider_twinsync.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,7 +99,7 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         self.deferrable = deferrable
         self.end_from_trigger = end_from_trigger
         self.check_given()
-        self._watch: Watch | None = None
+        self._watch: WorkerWait | None = None
         self._is_start_given = start_trigger_args is not None
         self._why_worker_starts = ""
         if start_from_trigger:
@@ -177,15 +177,15 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
             watch = self._watch = self._start()
             self.push_link(context, watch.status_url)
             if self.deferrable:
-                step = watch.look()
+                step = watch.poll()
                 if isinstance(step, Again):
-                    watch.hand_over(self, step, end_from_trigger=self.end_from_trigger and not why_not_ended)
+                    watch.defer(self, step, end_from_trigger=self.end_from_trigger and not why_not_ended)
                 result_url = step.result()
             elif self.reschedule:
                 result_url = super().execute(context)
             else:
                 # Not BaseSensorOperator's loop, which gives up without a last look, and names no job.
-                result_url = watch.until_the_end().result()
+                result_url = watch.run().result()
         return self._found(context, watch.twinsync_task_id, result_url)
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
@@ -217,7 +217,7 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         """Look once; ``BaseSensorOperator`` calls it with ``mode="reschedule"``."""
         with self._errors():
             watch = self._watch = self._watch or self._start()
-            step = watch.look()
+            step = watch.poll()
             if isinstance(step, End):
                 return PokeReturnValue(is_done=True, xcom_value=step.result())
         return PokeReturnValue(is_done=False)
@@ -228,16 +228,16 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         """Give the pause where it is BaseSensorOperator that makes it, with ``mode="reschedule"``."""
         if self.exponential_backoff or self._watch is None:
             return float(super()._get_next_poke_interval(started_at, run_duration, poke_count))
-        return self._watch.pause_s(run_duration())
+        return self._watch.delay_s(run_duration())
 
     def on_kill(self) -> None:
         """Tell a person who stops the task that the job goes on."""
         if self._watch:
-            self.log.warning("%s %s", goes_on(self._watch.twinsync_task_id), _ADVICE)
+            self.log.warning("%s %s", job_continues(self._watch.twinsync_task_id), _ADVICE)
 
-    def _start(self) -> Watch:
+    def _start(self) -> WorkerWait:
         rescheduled = self.reschedule and not self.deferrable
-        return Watch(
+        return WorkerWait(
             self,
             TwinSyncHook(self.twinsync_conn_id),
             self.twinsync_task_id,

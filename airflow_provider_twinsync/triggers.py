@@ -11,20 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_twinsync.arguments import checked_task_id
-from airflow_provider_twinsync.events import make_event
+from airflow_provider_twinsync._airflow.connection_lookup import NoConnectionError
+from airflow_provider_twinsync._airflow.start_from_trigger import (
+    begin_try,
+    end_try,
+    has_link,
+    set_link,
+    why_worker_ends,
+)
+from airflow_provider_twinsync._api.settings import DEFAULT_TOLERANCE_S
+from airflow_provider_twinsync._api.status import JobState
+from airflow_provider_twinsync._api.validation import checked_task_id
+from airflow_provider_twinsync._wait.event import make_event
+from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
+from airflow_provider_twinsync._wait.poller import Poller
+from airflow_provider_twinsync._wait.schedule import (
+    DEFAULT_POKE_INTERVAL_S,
+    PollSchedule,
+)
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
-from airflow_provider_twinsync.from_trigger import begin_try, end_try, has_link, set_link, why_worker_ends
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
-from airflow_provider_twinsync.lookup import NoConnectionError
-from airflow_provider_twinsync.policy import DEFAULT_POKE_INTERVAL_S, DEFAULT_TOLERANCE_S, PollPolicy
-from airflow_provider_twinsync.polling import Again, End, EndReason, Wait, goes_on
-from airflow_provider_twinsync.protocol import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from airflow_provider_twinsync.connection import Settings
+    from airflow_provider_twinsync._api.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +76,7 @@ class TwinSyncTrigger(BaseTrigger):
         started_at: float | None = None,
         timeout_s: float | None = None,
         execution_timeout_s: float | None = None,
-        next_look_s: float = 0.0,
+        next_poll_s: float = 0.0,
         trouble_since_s: float | None = None,
         airflow_timeout_s: float | None = None,
         end_from_trigger: bool = False,
@@ -82,7 +93,7 @@ class TwinSyncTrigger(BaseTrigger):
         self._started_at = time.time() if started_at is None and airflow_timeout_s is None else started_at
         self.timeout_s = timeout_s
         self.execution_timeout_s = execution_timeout_s
-        self.next_look_s = next_look_s
+        self.next_poll_s = next_poll_s
         self.trouble_since_s = trouble_since_s
         self.airflow_timeout_s = airflow_timeout_s
         self.end_from_trigger = end_from_trigger
@@ -92,11 +103,11 @@ class TwinSyncTrigger(BaseTrigger):
     @classmethod
     def of(
         cls,
-        wait: Wait,
+        wait: Poller,
         *,
         twinsync_conn_id: str,
         started_at: float,
-        next_look_s: float,
+        next_poll_s: float,
         end_from_trigger: bool = False,
         do_xcom_push: bool = True,
     ) -> TwinSyncTrigger:
@@ -112,7 +123,7 @@ class TwinSyncTrigger(BaseTrigger):
             started_at=started_at,
             timeout_s=policy.timeout_s,
             execution_timeout_s=policy.execution_timeout_s,
-            next_look_s=next_look_s,
+            next_poll_s=next_poll_s,
             trouble_since_s=wait.trouble_since_s,
             end_from_trigger=end_from_trigger,
             do_xcom_push=do_xcom_push,
@@ -131,7 +142,7 @@ class TwinSyncTrigger(BaseTrigger):
             "started_at": self._started_at,
             "timeout_s": self.timeout_s,
             "execution_timeout_s": self.execution_timeout_s,
-            "next_look_s": self.next_look_s,
+            "next_poll_s": self.next_poll_s,
             "trouble_since_s": self.trouble_since_s,
             "airflow_timeout_s": self.airflow_timeout_s,
             "end_from_trigger": self.end_from_trigger,
@@ -234,7 +245,7 @@ class TwinSyncTrigger(BaseTrigger):
         return True
 
     async def _wait(self, hook: TwinSyncHook) -> End:
-        policy = PollPolicy(
+        policy = PollSchedule(
             poke_interval_s=self.poke_interval_s,
             exponential_backoff=self.exponential_backoff,
             max_wait_s=self.max_wait_s,
@@ -243,23 +254,23 @@ class TwinSyncTrigger(BaseTrigger):
             timeout_s=self.timeout_s,
             execution_timeout_s=self.execution_timeout_s,
         )
-        wait = Wait(self.twinsync_task_id, policy)
+        wait = Poller(self.twinsync_task_id, policy)
         # Between processes only the wall clock is shared; inside this one it may jump, so it is read once.
         before_s = max(0.0, time.time() - self.started_at)
         began = time.monotonic()
         step: Again | End = wait.go_on(
             before_s,
-            next_look_s=self.next_look_s,
+            next_poll_s=self.next_poll_s,
             trouble_since_s=self.trouble_since_s,
             # One of a later version of this package, which began the wait, may be unknown here.
-            last_state=next((state for state in TaskState if state.value == self.last_state), None),
+            last_state=next((state for state in JobState if state.value == self.last_state), None),
         )
         async with aclosing(hook):
             while not isinstance(step, End):
                 await asyncio.sleep(step.delay_s)
-                step = await hook.alook(wait, before_s + time.monotonic() - began)
+                step = await hook.apoll(wait, before_s + time.monotonic() - began)
         return step
 
     async def on_kill(self) -> None:
         """Tell a person who stops the task that the job goes on (called by Airflow 3.3 and later)."""
-        log.warning("%s", goes_on(self.twinsync_task_id))
+        log.warning("%s", job_continues(self.twinsync_task_id))

@@ -1,8 +1,8 @@
 """What the pauses between two looks cost: how late a video is seen, and how often the service is asked.
 
-This is the simulation that chose the defaults of ``PollPolicy``. It asks the real policy for each pause, and
-no service: the jobs' lengths are drawn from lognormal distributions (sigma 0.6) with a median of 60 s and of
-600 s, with a fixed seed. A job is looked at when it was just made, as a worker does, and then after each
+This is the simulation that chose the defaults of ``PollSchedule``. It asks the real schedule for each pause,
+and no service: the jobs' lengths are drawn from lognormal distributions (sigma 0.6) with a median of 60 s and
+of 600 s, with a fixed seed. A job is looked at when it was just made, as a worker does, and then after each
 pause until it is finished. The rows are the default, fixed intervals, and neighbours of the default. It
 prints
 
@@ -29,8 +29,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_twinsync import policy
-from airflow_provider_twinsync.policy import PollPolicy
+from airflow_provider_twinsync._wait import schedule as policy
+from airflow_provider_twinsync._wait.schedule import PollSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ class Row:
     """One policy; a share and a jitter of None are the package's own."""
 
     name: str
-    policy: PollPolicy
+    policy: PollSchedule
     share: float | None = None
     jitter: float | None = None
 
@@ -64,20 +64,20 @@ class Row:
             policy._SHARE, policy._JITTER = kept
 
 
-def fixed(interval_s: float) -> PollPolicy:
+def fixed(interval_s: float) -> PollSchedule:
     """Give a policy whose interval neither grows nor varies."""
-    return PollPolicy(poke_interval_s=interval_s, max_wait_s=interval_s)
+    return PollSchedule(poke_interval_s=interval_s, max_wait_s=interval_s)
 
 
-DEFAULT, FIXED_5_S = Row("the default", PollPolicy()), Row("fixed 5 s", fixed(5))
+DEFAULT, FIXED_5_S = Row("the default", PollSchedule()), Row("fixed 5 s", fixed(5))
 ROWS = (
     DEFAULT,
     FIXED_5_S,
     Row("fixed 30 s", fixed(30)),
     Row("fixed 60 s", fixed(60)),
-    Row("share 3 %", PollPolicy(), share=0.03),
-    Row("share 10 %", PollPolicy(), share=0.10),
-    Row("jitter 50 %", PollPolicy(), jitter=0.50),
+    Row("share 3 %", PollSchedule(), share=0.03),
+    Row("share 10 %", PollSchedule(), share=0.10),
+    Row("jitter 50 %", PollSchedule(), jitter=0.50),
 )
 
 
@@ -92,13 +92,13 @@ class Found:
     polls_p99: float
 
 
-def looks_s(how: PollPolicy, job: str) -> Iterator[float]:
+def looks_s(how: PollSchedule, job: str) -> Iterator[float]:
     """Give the times of the looks at a job that never ends."""
-    elapsed_s, looks = 0.0, 0
+    elapsed_s, polls = 0.0, 0
     while True:
         yield elapsed_s
-        looks += 1
-        elapsed_s += how.delay_s(looks, elapsed_s, job)
+        polls += 1
+        elapsed_s += how.delay_s(polls, elapsed_s, job)
 
 
 def measure(row: Row, jobs: dict[str, float]) -> Found:
@@ -106,12 +106,12 @@ def measure(row: Row, jobs: dict[str, float]) -> Found:
     late, added_s, polls = [], 0.0, []
     with row.constants():
         for job, length_s in jobs.items():
-            looks, seen_s = next(
-                look for look in enumerate(looks_s(row.policy, job), start=1) if look[1] >= length_s
+            polls, seen_s = next(
+                poll for poll in enumerate(looks_s(row.policy, job), start=1) if poll[1] >= length_s
             )
             late.append((seen_s - length_s) / length_s)
             added_s += seen_s - length_s
-            polls.append(looks)
+            polls.append(polls)
     return Found(
         statistics.fmean(late), added_s / sum(jobs.values()), p99(late), statistics.fmean(polls), p99(polls)
     )

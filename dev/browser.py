@@ -64,17 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.only != "2":
             world = AirflowWorld(homes / "browser3", DAGS_FOLDER)
-            look(world, Airflow3Site, version("apache-airflow"), program, clock)
+            poll(world, Airflow3Site, version("apache-airflow"), program, clock)
         if args.only != "3":
             old = Airflow2World(homes / "browser2", DAGS_FOLDER, programs=args.airflow2.resolve())
-            look(old, Airflow2Site, "2", program, clock)
+            poll(old, Airflow2Site, "2", program, clock)
     except (CheckError, Error, *EXPECTED) as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def look(world: AirflowWorld, kind: type[Site], name: str, program: str, clock: Clock) -> None:
+def poll(world: AirflowWorld, kind: type[Site], name: str, program: str, clock: Clock) -> None:
     """Look at one Airflow.
 
     :param kind: how its pages are used.

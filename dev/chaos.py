@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
-from airflow_provider_twinsync.protocol import fingerprint
+from airflow_provider_twinsync._api.submit import fingerprint
 from dev.airflow_api import AirflowApiError
 from dev.airflow_world import AirflowWorld, AirflowWorldError, free_ports
 from dev.chaos_account import Account, Job, make_account, table

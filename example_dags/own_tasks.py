@@ -60,7 +60,7 @@ with DAG(
     def report(twinsync_task_id: str) -> str:
         """Ask once what became of the job: `waiting`, `running`, `succeeded` or `failed`."""
         with airflow_errors():
-            return TwinSyncHook().get_task(twinsync_task_id).state.value
+            return TwinSyncHook().get_job(twinsync_task_id).state.value
         # [END howto_hook_twinsync_get_task]
 
     job = submit()

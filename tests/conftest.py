@@ -6,27 +6,27 @@ proxies, and no request leaves this machine.
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import json
 import logging
 import os
-import random
-import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from functools import lru_cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.environment import AIRFLOW_VERSION, CHECKOUT, DEPRECATIONS, HOME, KEY, PACKAGE
+from support.servers import Received, Server
 
 if TYPE_CHECKING:
     import ssl
@@ -34,53 +34,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync.emulator import Emulator
     from airflow_provider_twinsync.hooks import TwinSyncHook
-
-CHECKOUT = Path(__file__).resolve().parents[1]
-PACKAGE = "airflow_provider_twinsync"
-#: Of the installed one, which is not imported yet.
-AIRFLOW_VERSION = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
-#: What announces a removal. Airflow's own are of these classes: RemovedInAirflow4Warning and
-#: AirflowProviderDeprecationWarning are DeprecationWarnings, DeprecatedImportWarning is a FutureWarning.
-DEPRECATIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
-KEY = "emulator-key-5d41"
-
-_HOME = tempfile.TemporaryDirectory(prefix="twinsync-tests-")
-
-
-#: An import of an example, and in a comment the module that has the same names on Airflow 2.
-IMPORT_FOR_AIRFLOW_2 = r"(?m)^( *)from airflow\.sdk (import .*?)  # Airflow 2: (\S+)$"
-
-
-def for_this_airflow(source: str) -> str:
-    """Return an example with the imports of this Airflow: those for Airflow 2 are in a comment beside."""
-    if AIRFLOW_VERSION >= (3, 0):
-        return source
-    return re.sub(IMPORT_FOR_AIRFLOW_2, r"\1from \3 \2", source)
-
-
-#: The example DAGs, for this Airflow.
-EXAMPLES = CHECKOUT / "example_dags"
-if AIRFLOW_VERSION < (3, 0):
-    EXAMPLES = Path(_HOME.name) / "example_dags"
-    EXAMPLES.mkdir()
-    for _example in (CHECKOUT / "example_dags").glob("*.py"):
-        _text = for_this_airflow(_example.read_text(encoding="utf-8"))
-        (EXAMPLES / _example.name).write_text(_text, encoding="utf-8")
-
-_NOT_OURS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-for _name in list(os.environ):
-    if _name.startswith(("AIRFLOW_", "OPENLINEAGE")) or _name.upper() in _NOT_OURS:
-        del os.environ[_name]
-os.environ |= {
-    "AIRFLOW_HOME": _HOME.name,
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
-    "NETRC": os.devnull,
-    "NO_PROXY": "localhost,127.0.0.1,::1",
-    "HYPOTHESIS_STORAGE_DIRECTORY": str(CHECKOUT / ".hypothesis"),
-}
-# For `dev`; at the end, so that a package that is installed is found there and not in the checkout.
-sys.path.append(str(CHECKOUT))
 
 
 def pytest_report_header() -> str:
@@ -108,7 +61,7 @@ def _package_folder() -> Path:
 def elsewhere() -> Iterator[None]:
     """Work in a folder without packages: `python -c` and `-m`, which tests start, look there first."""
     before = Path.cwd()
-    os.chdir(_HOME.name)
+    os.chdir(HOME.name)
     yield
     os.chdir(before)
 
@@ -130,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     """Remove the tests' Airflow."""
-    _HOME.cleanup()
+    HOME.cleanup()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -228,92 +181,6 @@ def logged(
     tasks.removeHandler(caplog.handler)
 
 
-def box(name: bytes, *content: bytes) -> bytes:
-    """A box of an MP4 file."""
-    inner = b"".join(content)
-    return (8 + len(inner)).to_bytes(4, "big") + name + inner
-
-
-def mp4(size: int, seed: int = 1) -> bytes:
-    """A file in the form of a video, of one sample that ends where the file does; no two parts are alike."""
-
-    def movie(start: int, length: int) -> bytes:
-        table = box(
-            b"stbl",
-            box(b"stsz", struct.pack(">4I", 0, 0, 1, length)),
-            box(b"stsc", struct.pack(">5I", 0, 1, 1, 1, 1)),
-            box(b"stco", struct.pack(">3I", 0, 1, start)),
-        )
-        return box(b"moov", box(b"trak", box(b"mdia", box(b"minf", table))))
-
-    ftyp = b"\0\0\0\x18ftypisom" + bytes(12)
-    start = len(ftyp) + len(movie(0, 0)) + 8
-    content = random.Random(seed).randbytes(size - start)
-    return ftyp + movie(start, len(content)) + box(b"mdat", content)
-
-
-def answer(status: int = 200, body: bytes = b"", /, **headers: str | int) -> bytes:
-    """An HTTP answer, byte for byte; a header's `_` stands for a hyphen, and Content-Length is not added."""
-    lines = [f"HTTP/1.1 {status} Because", "Connection: close"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-@dataclass(frozen=True)
-class Received:
-    """A request as it came: the target is a path, or an address where a proxy is asked."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Server:
-    """A server that answers each request with the pieces that a function gives, and then closes."""
-
-    listening: socket.socket
-    respond: Callable[[Received], Iterable[bytes]]
-    tls: ssl.SSLContext | None = None
-    requests: list[Received] = field(default_factory=list)
-
-    @property
-    def port(self) -> int:
-        return int(self.listening.getsockname()[1])
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
-
-    def run(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listening.accept()
-            except OSError:  # the test is over
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(30)
-        try:
-            with connection, self._wrapped(connection) as stream, stream.makefile("rb") as reader:
-                method, target, _ = reader.readline().decode("latin-1").split(" ")
-                headers = {}
-                while line := reader.readline().decode("latin-1").strip():
-                    name, _, value = line.partition(":")
-                    headers[name.lower()] = value.strip()
-                body = reader.read(int(headers.get("content-length", 0)))
-                self.requests.append(Received(method, target, headers, body))
-                for piece in self.respond(self.requests[-1]):
-                    stream.sendall(piece)
-        except (OSError, ValueError):  # the client left, or spoke no HTTP
-            return
-
-    def _wrapped(self, connection: socket.socket) -> socket.socket:
-        return self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
-
-
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a working folder and the temporary one lie; the memory that is a store is emptied."""
@@ -343,3 +210,61 @@ def serve() -> Iterator[Callable[..., Server]]:
         # A thread that waits in accept() is only woken by a shutdown.
         server.listening.shutdown(socket.SHUT_RDWR)
         server.listening.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that only itself vouches for, with its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.timezone.utc)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        signed.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    )
+    return path
+
+
+@pytest.fixture
+def silent() -> Iterator[Callable[[int], list[str]]]:
+    """Addresses that take no connection and refuse none: a full queue drops the first packet of each."""
+    with ExitStack() as stack:
+
+        def silent(port: int, count: int = 8) -> list[str]:
+            addresses = [f"127.0.0.{number}" for number in range(2, 2 + count)]
+            for address in addresses:
+                stack.enter_context(socket.create_server((address, port), backlog=0))
+                for _ in range(3):
+                    waiting = stack.enter_context(socket.socket())
+                    waiting.setblocking(False)
+                    waiting.connect_ex((address, port))
+            return addresses
+
+        yield silent
+
+
+@pytest.fixture(scope="module")
+def moto_port() -> Iterator[int]:
+    """The port of an S3 on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield port
+    server.stop()

@@ -16,11 +16,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from clock import Clock
-from conftest import Received, Server, answer
-from drive import Run, Store, run_task
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.clock import Clock
+from support.drive import Run, Store, run_task
+from support.servers import Received, Server, answer
 
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
@@ -128,7 +128,7 @@ def server() -> Iterator[ScriptedServer]:
 class Case:
     """One service, one connection, and the arguments of a wait."""
 
-    looks: list[str]
+    polls: list[str]
     end: str
     tolerance_s: float = 300.0
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class Case:
         """Give all that both modes must have in common."""
         with pytest.MonkeyPatch.context() as patch:
             clock = Clock(patch)
-            service = Service([*(GOES_ON[look] for look in self.looks), ENDS[self.end]], clock)
+            service = Service([*(GOES_ON[poll] for poll in self.polls), ENDS[self.end]], clock)
             server.respond = service.respond
             connection = {
                 "conn_type": "twinsync",

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from airflow_provider_twinsync.mp4 import duration_s
+from airflow_provider_twinsync._download.mp4 import duration_s
 
 FTYP = b"\0\0\0\x18ftypisom" + bytes(12)
 
@@ -65,7 +65,7 @@ def test_it_is_that_of_the_emulator_s_video(emulator, hook, tmp_path):
     job = hook.submit(
         text="Hello, you.", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural"
     )
-    got = hook.download(hook.get_task(job).result_url, tmp_path / "v.mp4")
+    got = hook.download(hook.get_job(job).result_url, tmp_path / "v.mp4")
     with av.open(str(tmp_path / "v.mp4")) as video:
         assert got["duration_s"] == pytest.approx(video.duration / 1_000_000, abs=0.05)
 

@@ -15,8 +15,11 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
-from conftest import KEY, answer
+from support.environment import KEY
+from support.servers import answer
 
+from airflow_provider_twinsync._api.status import JobState
+from airflow_provider_twinsync._wait.schedule import submit_delay_s
 from airflow_provider_twinsync.emulator import (
     AcceptThenHang,
     AcceptThenReset,
@@ -39,17 +42,16 @@ from airflow_provider_twinsync.exceptions import (
     UsageError,
 )
 from airflow_provider_twinsync.hooks import TwinSyncHook
-from airflow_provider_twinsync.polling import submit_delay_s
-from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Server
+    from support.servers import Server
 
+    from airflow_provider_twinsync._api.status import Job
     from airflow_provider_twinsync.emulator import Emulator
 
-    GetTask: TypeAlias = "Callable[[str], TwinSyncTask]"
+    GetTask: TypeAlias = "Callable[[str], Job]"
 
 JOB = {
     "text": "你好，我是会说话的照片数字人",
@@ -73,43 +75,43 @@ def everything_said(error: BaseException, logged: Callable[[], str], hook: TwinS
 
 
 @pytest.fixture(params=["sync", "async"])
-def get_task(request: pytest.FixtureRequest, hook: TwinSyncHook) -> GetTask:
+def get_job(request: pytest.FixtureRequest, hook: TwinSyncHook) -> GetTask:
     if request.param == "sync":
-        return hook.get_task
-    return lambda twinsync_task_id: asyncio.run(hook.aget_task(twinsync_task_id))
+        return hook.get_job
+    return lambda twinsync_task_id: asyncio.run(hook.aget_job(twinsync_task_id))
 
 
 @pytest.mark.parametrize(
     ("code", "state"),
     [
-        (100, TaskState.SUCCEEDED),
-        ("100", TaskState.SUCCEEDED),
-        (101, TaskState.WAITING),
-        (102, TaskState.RUNNING),
-        ("102", TaskState.RUNNING),
-        (103, TaskState.SUCCEEDED),
-        (104, TaskState.FAILED),
+        (100, JobState.SUCCEEDED),
+        ("100", JobState.SUCCEEDED),
+        (101, JobState.WAITING),
+        (102, JobState.RUNNING),
+        ("102", JobState.RUNNING),
+        (103, JobState.SUCCEEDED),
+        (104, JobState.FAILED),
         *((code, None) for code in NO_STATUS),
     ],
 )
 def test_every_code_is_read_the_same_by_both(
-    get_task: GetTask, hook: TwinSyncHook, emulator: Emulator, code: Any, state: TaskState | None
+    get_job: GetTask, hook: TwinSyncHook, emulator: Emulator, code: Any, state: JobState | None
 ) -> None:
     """A finished job, reported with each code: only the documented ones say something."""
     twinsync_task_id = hook.submit(**JOB)
     emulator.world.faults.add("status", ResultCode(code=code))
     if state is None:
         with pytest.raises(StatusError, match="HTTP 200"):
-            get_task(twinsync_task_id)
+            get_job(twinsync_task_id)
         return
-    task = get_task(twinsync_task_id)
+    task = get_job(twinsync_task_id)
     url = f"{emulator.url}/example/{twinsync_task_id}.mp4"
     assert (task.id, task.state, task.code) == (twinsync_task_id, state, int(code))
-    assert task.result_url == (url if state is TaskState.SUCCEEDED else None)
+    assert task.result_url == (url if state is JobState.SUCCEEDED else None)
     assert twinsync_task_id in task.message
 
 
-def test_a_job_is_seen_through_its_life(get_task: GetTask, hook: TwinSyncHook, emulator: Emulator) -> None:
+def test_a_job_is_seen_through_its_life(get_job: GetTask, hook: TwinSyncHook, emulator: Emulator) -> None:
     """Waiting, running, and then one ending or the other."""
     emulator.world.waiting_s, emulator.world.duration_s = 10, 10
     good = hook.submit(**JOB)
@@ -117,14 +119,14 @@ def test_a_job_is_seen_through_its_life(get_task: GetTask, hook: TwinSyncHook, e
     bad = hook.submit(**JOB)
     states = []
     for _ in range(3):
-        states.append((get_task(good).state, get_task(bad).state))
+        states.append((get_job(good).state, get_job(bad).state))
         emulator.world.advance(10)
     assert states == [
-        (TaskState.WAITING, TaskState.WAITING),
-        (TaskState.RUNNING, TaskState.RUNNING),
-        (TaskState.SUCCEEDED, TaskState.FAILED),
+        (JobState.WAITING, JobState.WAITING),
+        (JobState.RUNNING, JobState.RUNNING),
+        (JobState.SUCCEEDED, JobState.FAILED),
     ]
-    assert "no face in the photo" in get_task(bad).message
+    assert "no face in the photo" in get_job(bad).message
 
 
 def short_time_for(fault: Any) -> dict[str, float]:
@@ -148,7 +150,7 @@ def short_time_for(fault: Any) -> dict[str, float]:
     ids=lambda value: getattr(value, "name", None),
 )
 def test_what_says_nothing_certain_is_a_status_error_to_both(
-    get_task: GetTask,
+    get_job: GetTask,
     connect: Callable[..., None],
     emulator: Emulator,
     fault: Any,
@@ -160,17 +162,17 @@ def test_what_says_nothing_certain_is_a_status_error_to_both(
     if fault is not None:
         emulator.world.faults.add("status", fault)
     with pytest.raises(StatusError, match=re.escape(said)) as caught:
-        get_task("20230423_11_23_05_10279")
+        get_job("20230423_11_23_05_10279")
     assert caught.value.retry_after_s == retry_after_s
 
 
 @pytest.mark.parametrize("twinsync_task_id", ["", "  ", "None", None, 7])
 def test_an_id_that_is_none_is_not_asked_for(
-    get_task: GetTask, emulator: Emulator, twinsync_task_id: Any
+    get_job: GetTask, emulator: Emulator, twinsync_task_id: Any
 ) -> None:
     """An empty template renders to the word None."""
     with pytest.raises(UsageError, match="twinsync_task_id"):
-        get_task(twinsync_task_id)
+        get_job(twinsync_task_id)
     assert emulator.world.journal == []
 
 
@@ -216,8 +218,8 @@ def test_a_submit_that_was_not_accepted_is_sent_again(
     assert sleeps[0] < sleeps[1]
     lines = logged()
     assert "made no job" in lines
-    for pause_s in sleeps:
-        assert f"sent again in {pause_s:.0f} s" in lines
+    for delay_s in sleeps:
+        assert f"sent again in {delay_s:.0f} s" in lines
 
 
 @pytest.mark.parametrize(
@@ -724,12 +726,12 @@ def test_the_test_of_a_connection_needs_one(migrated: None) -> None:
 # ---------------------------------------------------------------------------------------------------- errors
 
 
-def test_no_error_of_a_library_comes_out(hook: TwinSyncHook, emulator: Emulator, get_task: GetTask) -> None:
+def test_no_error_of_a_library_comes_out(hook: TwinSyncHook, emulator: Emulator, get_job: GetTask) -> None:
     """Whatever the connection does, and neither as a cause that a task's log would show."""
     for fault in (ResetBefore(times=2), NotJson(), Body(json=None), HttpError(status=500)):
         emulator.world.faults.add("status", fault)
         with pytest.raises(TwinSyncError) as caught:
-            get_task("20230423_11_23_05_10279")
+            get_job("20230423_11_23_05_10279")
         emulator.world.faults.clear()
         chain = "".join(traceback.format_exception(caught.value))
         assert not re.search(r"\b(urllib3|requests|aiohttp)\.", chain)

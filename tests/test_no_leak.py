@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clock import Clock
-from conftest import KEY
-from drive import Store, run_task
-from test_example_dags import load
+from support.clock import Clock
+from support.dags import load
+from support.drive import Store, run_task
+from support.environment import KEY
 
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
@@ -111,7 +111,7 @@ def test_no_way_to_fail_tells_the_key(
     """Submit, wait and fetch under each fault, and a second try: nothing that is left has the key in it."""
     if fault in HANGING:  # the time limit of a request is by the true clock
         monkeypatch.setattr(time, "sleep", lambda _: None)
-        monkeypatch.setattr("airflow_provider_twinsync.download._MAX_TRIES", 2)
+        monkeypatch.setattr("airflow_provider_twinsync._download.transfer._MAX_TRIES", 2)
         connect(request_timeout_s=0.8, tolerance_s=0.5)
     else:
         Clock(monkeypatch)

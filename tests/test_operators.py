@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTaskTimeout
-from drive import Run, Store, alarm_in_a_pause, alarm_when, run_task
+from support.drive import Run, Store, alarm_in_a_pause, alarm_when, run_task
+from support.submits import INPUTS, posts, submit
 
 import airflow_provider_twinsync
+from airflow_provider_twinsync._api.submit import fingerprint
+from airflow_provider_twinsync._records.submit_record import STORE_KEY, SubmitRecord
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
     AcceptThenHttpError,
@@ -28,31 +31,16 @@ from airflow_provider_twinsync.emulator.faults import (
     NotJson,
     ResultCode,
 )
-from airflow_provider_twinsync.memory import STORE_KEY, Record
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
-from airflow_provider_twinsync.protocol import fingerprint
 
-INPUTS = {
-    "text": "你好，我是会说话的照片数字人",
-    "image_url": "https://example.com/portrait.jpeg",
-    "pronouncer": "zh-CN-XiaohanNeural",
-}
 WAITING = {"wait_for_completion": True, "poke_interval": 0}
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
 
 
-def submit(**arguments: Any) -> TwinSyncSubmitOperator:
-    return TwinSyncSubmitOperator(**{"task_id": "submit", **INPUTS, **arguments})
-
-
 def knows_of_no_job(store: Store) -> bool:
     """Whether the next try finds that the one before is over, and made no job."""
-    record = Record.read(store.rows.get(STORE_KEY))
+    record = SubmitRecord.read(store.rows.get(STORE_KEY))
     return record.made_no_job and not record.is_damaged and not record.twinsync_task_id
-
-
-def posts(emulator) -> int:
-    return sum(entry.call == "submit" for entry in emulator.world.journal)
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
-from clock import Clock
-from conftest import AIRFLOW_VERSION, KEY, answer
-from drive import Run, alarm_in_a_pause, alarm_when, run_task
+from support.clock import Clock
+from support.drive import Run, alarm_in_a_pause, alarm_when, run_task
+from support.environment import AIRFLOW_VERSION, KEY
+from support.servers import answer
 
 from airflow_provider_twinsync.emulator.faults import (
     FailJob,
@@ -442,7 +443,7 @@ def test_a_rescheduled_sensor_looks_once_a_time(
 ):
     """With mode="reschedule" the worker is given back after each look; the pause is as in the other modes."""
     from airflow.providers.common.compat.sdk import timezone
-    from drive import AirflowRescheduleException
+    from support.drive import AirflowRescheduleException
 
     began = timezone.utcnow() - timedelta(seconds=waited_s)
 
@@ -457,8 +458,8 @@ def test_a_rescheduled_sensor_looks_once_a_time(
     asked = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule", timeout=6000, **arguments)
     with pytest.raises(AirflowRescheduleException) as rescheduled:
         asked.execute({"ti": TaskInstance()})
-    pause_s = (rescheduled.value.reschedule_date - timezone.utcnow()).total_seconds()
-    assert least_s - 1 < pause_s <= most_s
+    delay_s = (rescheduled.value.reschedule_date - timezone.utcnow()).total_seconds()
+    assert least_s - 1 < delay_s <= most_s
     assert [entry.call for entry in emulator.world.journal] == ["submit", "status"]
 
 

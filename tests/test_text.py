@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_twinsync.arguments import checked_text
+from airflow_provider_twinsync._api.validation import checked_text
 from airflow_provider_twinsync.emulator.words import limited_words
 from airflow_provider_twinsync.text import count_words, is_silent, word_count
 

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 from airflow.secrets import environment_variables
-from clock import Clock
-from conftest import Received, answer
-from drive import Pulse, first_event
+from support.clock import Clock
+from support.drive import Pulse, first_event
+from support.servers import Received, answer
 
 import airflow_provider_twinsync
 from airflow_provider_twinsync import __version__
+from airflow_provider_twinsync._wait.schedule import chance
 from airflow_provider_twinsync.emulator.faults import Hang, HttpError, Slow
 from airflow_provider_twinsync.exceptions import StatusError
-from airflow_provider_twinsync.policy import chance
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def test_a_connection_that_cannot_be_looked_up_for_a_while_is_borne(job, clock, 
     """One line when it begins and one when it ends, whatever Airflow says of it; then the wait goes on."""
     said, back = away
     clock.at(22, back)
-    event = asyncio.run(first_event(trigger_for(job, timeout_s=90.0, next_look_s=5.0)))
+    event = asyncio.run(first_event(trigger_for(job, timeout_s=90.0, next_poll_s=5.0)))
     assert event["reason"] == "timeout"
     assert "last seen: waiting" in event["message"]
     lines = [line for line in capsys.readouterr().out.splitlines() if job in line]
@@ -205,7 +205,7 @@ def test_a_connection_that_cannot_be_looked_up_for_a_while_is_borne(job, clock, 
 def test_a_connection_that_stays_away_ends_the_wait_so_that_it_may_be_retried(job, emulator, clock, away):
     """The budget is that of a lost status, by default five minutes, and the last problem is shown."""
     said, _ = away
-    event = asyncio.run(first_event(trigger_for(job, every_s=60.0, next_look_s=60.0)))
+    event = asyncio.run(first_event(trigger_for(job, every_s=60.0, next_poll_s=60.0)))
     assert event["reason"] == "status_lost"
     assert said in event["message"]
     assert "could not be followed for 300 s" in event["message"]
@@ -223,7 +223,7 @@ def test_a_connection_that_comes_back_brings_its_own_tolerance(job, emulator, co
 
     clock.at(42, came_back)
     emulator.world.faults.add("status", HttpError(status=500, times=None))
-    event = asyncio.run(first_event(trigger_for(job, every_s=20.0, next_look_s=20.0)))
+    event = asyncio.run(first_event(trigger_for(job, every_s=20.0, next_poll_s=20.0)))
     assert event["reason"] == "status_lost"
     assert clock.now_s == pytest.approx(80, abs=0.2)
     assert "HTTP 500" in event["message"]
@@ -250,7 +250,7 @@ def test_a_connection_is_looked_up_once_if_that_works(job, connect, clock):
 def test_an_outage_that_a_worker_met_is_not_told_twice(emulator, connect, clock, capsys):
     """The budget goes on from the worker's look: what is handed over is still true before the next look."""
     connect(tolerance_s=60)
-    trigger = trigger_for("1", every_s=20.0, next_look_s=20.0, trouble_since_s=0.0)
+    trigger = trigger_for("1", every_s=20.0, next_poll_s=20.0, trouble_since_s=0.0)
     event = asyncio.run(first_event(trigger))
     assert event["reason"] == "status_lost"
     assert clock.now_s == pytest.approx(60, abs=0.2)
@@ -260,7 +260,7 @@ def test_an_outage_that_a_worker_met_is_not_told_twice(emulator, connect, clock,
 def test_a_trigger_that_starts_again_has_a_new_budget(emulator, connect, clock, capsys):
     """Its arguments are those of the first start, hours ago; what was then says nothing of now."""
     connect(tolerance_s=60)
-    trigger = trigger_for("1", every_s=20.0, next_look_s=20.0, trouble_since_s=0.0)
+    trigger = trigger_for("1", every_s=20.0, next_poll_s=20.0, trouble_since_s=0.0)
     clock.sleep(1000)
     event = asyncio.run(first_event(trigger))
     assert event["reason"] == "status_lost"
@@ -275,10 +275,10 @@ def test_a_trigger_that_starts_again_has_a_new_budget(emulator, connect, clock, 
 )
 def test_a_wall_clock_that_is_set_between_processes_parks_nothing(job, clock, step_s, pauses_s):
     """At worst the deadline moves; the pause is the one that was handed over, or that of a takeover."""
-    trigger = trigger_for(job, next_look_s=7.0)
+    trigger = trigger_for(job, next_poll_s=7.0)
     clock.step_wall(step_s)
     asyncio.run(first_event(trigger))
-    wanted = [first_pause_s(job) if pause_s is None else pause_s for pause_s in pauses_s]
+    wanted = [first_pause_s(job) if delay_s is None else delay_s for delay_s in pauses_s]
     assert clock.pauses[: len(wanted)] == pytest.approx(wanted, abs=1e-6)
 
 
@@ -308,17 +308,17 @@ async def cancelled_when(ready: Any, trigger: TwinSyncTrigger) -> None:
 @pytest.mark.filterwarnings("error::ResourceWarning")
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
-    ("fault", "next_look_s", "looks"),
+    ("fault", "next_poll_s", "polls"),
     [(Hang(), 0.1, 1), (Slow(delay_s=0.0), 60.0, 0), (HttpError(status=500), 0.1, 1)],
     ids=["in mid-request", "in its first pause", "in a pause after a look"],
 )
-def test_a_triggerer_that_stops_does_nothing_to_the_job(emulator, job, fault, next_look_s, looks):
+def test_a_triggerer_that_stops_does_nothing_to_the_job(emulator, job, fault, next_poll_s, polls):
     """Cancelled: no further request, no event, and no socket left open (a warning of the collector fails)."""
     emulator.world.faults.add("status", fault)
-    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=60.0, next_look_s=next_look_s)
-    asyncio.run(cancelled_when(lambda: len(emulator.world.journal) == 1 + looks, trigger))
+    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=60.0, next_poll_s=next_poll_s)
+    asyncio.run(cancelled_when(lambda: len(emulator.world.journal) == 1 + polls, trigger))
     gc.collect()
-    assert [entry.call for entry in emulator.world.journal] == ["submit", *["status"] * looks]
+    assert [entry.call for entry in emulator.world.journal] == ["submit", *["status"] * polls]
 
 
 @pytest.mark.filterwarnings("error::ResourceWarning")
@@ -350,7 +350,7 @@ def test_a_slow_service_does_not_block_the_loop(connect, serve):
     pulse, went_on = Pulse(), []
 
     def respond(_: Received) -> Iterator[bytes]:
-        went_on.append(pulse.goes_on())
+        went_on.append(pulse.job_continues())
         yield answer(200, b'{"result_code": 104}')
 
     connect(port=serve(respond).port)
@@ -365,7 +365,7 @@ def test_a_slow_secrets_backend_does_not_block_the_loop(job, connect, monkeypatc
     pulse, went_on = Pulse(), []
 
     def slowly(*args: Any, **kwargs: Any) -> Any:
-        went_on.append(pulse.goes_on())
+        went_on.append(pulse.job_continues())
         return get(*args, **kwargs)
 
     monkeypatch.setattr(environment_variables.EnvironmentVariablesBackend, "get_connection", slowly)
@@ -394,7 +394,7 @@ def test_the_first_look_of_a_process_imports_nothing_in_the_loop(hook, monkeypat
     monkeypatch.setattr("airflow_provider_twinsync.hooks._imported", [])  # as in a fresh process
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     with pytest.raises(StatusError):
-        asyncio.run(hook.aget_task("1"))
+        asyncio.run(hook.aget_job("1"))
     assert importers.keys() >= {f"airflow_provider_twinsync.{room}" for room in rooms}
     assert threading.current_thread() not in importers.values()
 

@@ -13,7 +13,8 @@ from airflow.sdk import DAG, ObjectStoragePath, XComArg, task
 from typing_extensions import assert_type
 
 from airflow_provider_twinsync import __version__, get_provider_info
-from airflow_provider_twinsync.download import Download
+from airflow_provider_twinsync._api.status import Job, JobState
+from airflow_provider_twinsync._download.transfer import Download
 from airflow_provider_twinsync.emulator import AcceptThenReset, Emulator, HttpError
 from airflow_provider_twinsync.exceptions import (
     RejectedError,
@@ -24,7 +25,6 @@ from airflow_provider_twinsync.exceptions import (
 )
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
-from airflow_provider_twinsync.protocol import TaskState, TwinSyncTask
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
@@ -139,9 +139,9 @@ def with_the_hook() -> str:
     with airflow_errors(advice="Look at the page of the task."):
         job = hook.submit(text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural")
         assert_type(job, str)
-        state = hook.get_task(job)
-        assert_type(state, TwinSyncTask)
-        assert_type(state.state, TaskState)
+        state = hook.get_job(job)
+        assert_type(state, Job)
+        assert_type(state.state, JobState)
         assert_type(state.state.is_terminal, bool)
         assert_type(state.result_url, str | None)
         assert_type(hook.test_connection(), tuple[bool, str])
@@ -150,23 +150,23 @@ def with_the_hook() -> str:
             assert_type(video, Download)
             assert_type(video["bytes"], int)
             video["length"]  # type: ignore[typeddict-item]
-    state.state = TaskState.FAILED  # type: ignore[misc]
+    state.state = JobState.FAILED  # type: ignore[misc]
     hook.submit("Hello", "https://example.com/a.jpg", "en-US-JennyNeural")  # type: ignore[call-arg]
     hook.submit(text="Hello", image_url="https://example.com/a.jpg")  # type: ignore[call-arg]
-    hook.get_task(submit.output)  # type: ignore[arg-type]
+    hook.get_job(submit.output)  # type: ignore[arg-type]
     hook.download(state.result_url, "a.mp4")  # type: ignore[arg-type]  # it may be None
     TwinSyncHook(conn_id="a")  # type: ignore[call-arg]
     return job
 
 
 async def in_a_trigger_of_ones_own(hook: TwinSyncHook) -> None:
-    assert_type(await hook.aget_task("1"), TwinSyncTask)
-    hook.aget_task("1").state  # type: ignore[attr-defined]  # not awaited
+    assert_type(await hook.aget_job("1"), Job)
+    hook.aget_job("1").state  # type: ignore[attr-defined]  # not awaited
 
 
 def errors() -> None:
     try:
-        TwinSyncHook("mine").get_task("1")
+        TwinSyncHook("mine").get_job("1")
     except (StatusError, UnavailableError) as error:
         assert_type(error.retry_after_s, float | None)
     except RejectedError as error:

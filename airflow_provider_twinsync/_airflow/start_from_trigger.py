@@ -1,0 +1,253 @@
+"""Waits without a worker: what starts and ends a sensor in the triggerer, and what needs a worker after all.
+
+For Airflow 3.3 and later; what is said of it here was run on 3.3.2.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow import __version__
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_twinsync._api.durations import checked_seconds
+from airflow_provider_twinsync._api.settings import DEFAULT_REQUEST_TIMEOUT_S
+from airflow_provider_twinsync._wait.event import BACKSTOP_S
+from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink, is_shown, place_of, set_shown_link
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import StartTriggerArgs
+
+_TRIGGER = "airflow_provider_twinsync.triggers.TwinSyncTrigger"
+_RETURN_VALUE = "return_value"
+_HAS_IT = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
+
+#: Airflow ends a wait that began in the triggerer at its ``execution_timeout``, and names neither job nor
+#: reason. The trigger's own deadline lies so many seconds before, or a quarter of the time if that is less.
+_MARGIN_S = 10.0
+
+
+class NeedsWorkerError(Exception):
+    """A sensor cannot start in the triggerer; the message is the reason, as part of a sentence."""
+
+
+def why_no_triggerer(sensor: Any) -> str:
+    """Say why no triggerer can begin or end the wait of a sensor; empty if one can."""
+    if not _HAS_IT:
+        return f"it needs Airflow 3.3 or later, and this is {__version__}"
+    return "" if sensor.deferrable else "deferrable is False"
+
+
+def _why_not_picked_up() -> str:
+    """Say why no triggerer may take up what it begins; empty if one does."""
+    # Airflow 3.3.2 gives such a trigger no queue, and a triggerer that has queues takes no others.
+    queues = conf.getboolean("triggerer", "queues_enabled", fallback=False)
+    return "[triggerer] queues_enabled is on, and Airflow puts it into no queue" if queues else ""
+
+
+def start_args_of(sensor: Any) -> StartTriggerArgs:
+    """Give what makes Airflow begin the wait of a sensor in the triggerer.
+
+    :raises NeedsWorkerError: it cannot begin there.
+    """
+    if why := why_no_triggerer(sensor) or _why_not_picked_up():
+        raise NeedsWorkerError(why)
+    dag = sensor.get_dag()
+    if set(sensor.params) - set(dag.params if dag else ()):
+        # Airflow checks them in the triggerer, which ends, with all its triggers, if one is wrong (3.3.2).
+        raise NeedsWorkerError("the task has params of its own")
+    if sensor.on_execute_callback:
+        raise NeedsWorkerError("the task has an on_execute_callback, which only a worker calls")
+    if _is_hooked(sensor, "pre_execute"):
+        raise NeedsWorkerError("the task has a pre_execute, which only a worker calls")
+    return start_args(
+        twinsync_task_id=_as_template("twinsync_task_id", sensor.twinsync_task_id),
+        twinsync_conn_id=_as_template("twinsync_conn_id", sensor.twinsync_conn_id),
+        poke_interval=sensor.poke_interval,
+        exponential_backoff=sensor.exponential_backoff,
+        max_wait=sensor.max_wait,
+        silent_fail=sensor.silent_fail,
+        timeout=sensor.timeout,
+        execution_timeout=sensor.execution_timeout,
+        # While the DAG file is parsed, nothing comes after the task yet: the triggerer looks again.
+        end_from_trigger=sensor.end_from_trigger and not _why_worker_ends_by_its_arguments(sensor),
+        do_xcom_push=sensor.do_xcom_push,
+    )
+
+
+def start_args(
+    *,
+    twinsync_task_id: str,
+    twinsync_conn_id: str,
+    poke_interval: timedelta | float,
+    exponential_backoff: bool,
+    max_wait: timedelta | float | None,
+    silent_fail: bool,
+    timeout: timedelta | float,
+    execution_timeout: timedelta | None,
+    end_from_trigger: bool,
+    do_xcom_push: bool,
+) -> StartTriggerArgs:
+    """Give what makes Airflow begin a wait in the triggerer, which renders the two ids; times in seconds."""
+    # Not at the top: it is slow to import, and most DAG files do not need it.
+    from airflow.triggers.base import StartTriggerArgs
+
+    timeout_s = _seconds(timeout)
+    execution_timeout_s = None
+    airflow_timeout_s = timeout_s + BACKSTOP_S + DEFAULT_REQUEST_TIMEOUT_S
+    if execution_timeout is not None:
+        execution_timeout_s = execution_timeout.total_seconds()
+        # As Airflow does, whatever the backstop.
+        airflow_timeout_s = min(airflow_timeout_s, execution_timeout_s)
+        latest_s = airflow_timeout_s - min(_MARGIN_S, airflow_timeout_s / 4)
+        if timeout_s <= execution_timeout_s:  # then the wait ends for this reason, also if it ends earlier
+            timeout_s = min(timeout_s, latest_s)
+        execution_timeout_s = latest_s
+    return StartTriggerArgs(
+        trigger_cls=_TRIGGER,
+        trigger_kwargs={
+            "twinsync_task_id": twinsync_task_id,
+            "twinsync_conn_id": twinsync_conn_id,
+            "poke_interval_s": _seconds(poke_interval),
+            "exponential_backoff": exponential_backoff,
+            "max_wait_s": None if max_wait is None else _seconds(max_wait),
+            "silent_fail": silent_fail,
+            "timeout_s": timeout_s,
+            "execution_timeout_s": execution_timeout_s,
+            "airflow_timeout_s": airflow_timeout_s,
+            "end_from_trigger": end_from_trigger,
+            "do_xcom_push": do_xcom_push,
+        },
+        next_method="execute_complete",
+        timeout=timedelta(seconds=airflow_timeout_s),
+    )
+
+
+def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
+    """Give the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
+
+    :param wait: the other arguments of :func:`start_args`, which are the sensor's.
+    :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not finite.
+    """
+    for name in ("timeout", "execution_timeout", "poke_interval", "max_wait"):
+        if wait[name] is not None:
+            checked_seconds(name, wait[name])
+    arguments = {**wait, "start_from_trigger": True}
+    if not _HAS_IT or _why_not_picked_up():  # Airflow 2.11 would start it with the template as the id
+        return arguments
+    for name, template in {"twinsync_task_id": twinsync_task_id, **wait}.items():
+        # It asks Airflow something that a trigger gets no answer to, and waits for ever (3.3.2).
+        if isinstance(template, str) and "xcom_pull" in template and "map_indexes" not in template:
+            raise UsageError(
+                f"A mapped sensor cannot start in the triggerer with {name}={template!r}: add map_indexes to "
+                "xcom_pull, such as map_indexes=ti.map_index."
+            )
+    return {**arguments, "start_trigger_args": start_args(twinsync_task_id=twinsync_task_id, **wait)}
+
+
+def _as_template(name: str, value: Any) -> str:
+    """Return an argument as a text that the triggerer renders to the value that a worker would get.
+
+    :raises NeedsWorkerError: it is neither a constant nor the output of a task.
+    """
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+    if isinstance(value, PlainXComArg):
+        return _pull(value)
+    if not isinstance(value, str):
+        raise NeedsWorkerError(f"{name} is neither a text nor the output of a task ({type(value).__name__})")
+    # Some templates ask Airflow something that a trigger gets no answer to, and wait for ever (3.3.2).
+    if any(mark in value for mark in ("{{", "{%", "{#")):
+        raise NeedsWorkerError(f"{name} is a template, which a worker renders")
+    return value
+
+
+def _pull(arg: Any) -> str:
+    task = arg.operator  # not a mapped one, nor of another mapped group: TextFields.check_given
+    index = "-1" if task.get_closest_mapped_task_group() is None else "ti.map_index"
+    pull = f"ti.xcom_pull(task_ids={task.task_id!r}, key={arg.key!r}, map_indexes={index})"
+    # A list would become a text that looks like an id.
+    return f"{{% set value = {pull} %}}{{{{ value if value is string else none }}}}"
+
+
+def why_worker_ends(task: Any, *, is_mapped: bool = False) -> str:
+    """Say what a task has that Airflow does on a worker alone when the task succeeds; empty if nothing.
+
+    :param task: the operator, or what a trigger has of it, which does not know of a ``post_execute``.
+    :param is_mapped: whether it is one of those that a mapped task was made into.
+    """
+    if why := _why_worker_ends_by_its_arguments(task):
+        return why
+    if task.get_dag() and not (is_mapped or task.is_mapped) and any(task.iter_mapped_dependants()):
+        return "another task is mapped over what it gives, which only a worker checks"
+    return ""
+
+
+def _why_worker_ends_by_its_arguments(task: Any) -> str:
+    if task.has_on_success_callback:
+        return "the task has an on_success_callback, which only a worker calls"
+    if task.outlets:
+        return "the task has outlets, whose events only a worker makes"
+    if _is_hooked(task, "post_execute"):
+        return "the task has a post_execute, which only a worker calls"
+    return ""
+
+
+def _is_hooked(task: Any, name: str) -> bool:
+    """Whether there is more around ``execute`` than Airflow's own method of that name, which is empty."""
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    if not isinstance(task, BaseOperator):
+        return bool(getattr(task, "partial_kwargs", {}).get(name))
+    method = getattr(getattr(task, name), "__func__", None)
+    return getattr(task, f"_{name}_hook") is not None or method is not getattr(BaseOperator, name)
+
+
+def begin_try(ti: Any) -> None:
+    """Forget what an earlier try left, as Airflow does for a worker; blocks.
+
+    :param ti: the task instance, as a trigger knows it.
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    if ti.try_number > 1:
+        for key in (_RETURN_VALUE, LINK_KEY, TwinSyncVideoLink().xcom_key):
+            XCom.delete(key=key, **place_of(ti))
+
+
+def has_link(ti: Any) -> bool:
+    """Return whether this wait, or an earlier try, stored a link, and so has read the connection; blocks.
+
+    :param ti: the task instance, as a trigger knows it.
+    :raises Exception: Airflow could not answer: its database may be down.
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    return XCom.get_one(key=LINK_KEY, **place_of(ti)) is not None
+
+
+def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
+    """Store what a worker stores when the task succeeds; blocks.
+
+    Not as ``TaskSuccessEvent(xcoms=...)``: what that stores is encoded twice.
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    set_link(ti, result_url)
+    if do_xcom_push:
+        XCom.set(key=_RETURN_VALUE, value=result_url, **place_of(ti))
+
+
+def set_link(ti: Any, url: str) -> None:
+    """Store where the link of a task leads, also where a worker does when it leaves a task; blocks."""
+    from airflow.providers.common.compat.sdk import XCom
+
+    if is_shown(url):
+        XCom.set(key=LINK_KEY, value=url, **place_of(ti))
+        set_shown_link(ti, url)
+
+
+def _seconds(duration: timedelta | float) -> float:
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

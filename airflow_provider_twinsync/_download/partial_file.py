@@ -1,0 +1,136 @@
+"""A video on its way to its destination: a file that grows, and its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_twinsync._download.mp4 import HEAD_BYTES
+from airflow_provider_twinsync.exceptions import DownloadInterruptedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class PartialFile:
+    """A download that is not complete. The end of the block removes it, unless it was published.
+
+    :param path: the file's name.
+    :param file: the file, open.
+    :ivar received: the number of bytes so far.
+    :ivar sha256: their checksum.
+    :ivar head: the first eight of them.
+    :ivar expected: the number of bytes of the video, if the server promised one.
+    :ivar validator: the validator of the answer, which the next range request repeats.
+    :ivar content_type: the type that the server gives.
+    """
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path = path
+        self.file = file
+        self._begin()
+
+    def _begin(self) -> None:
+        self.received = 0
+        self.sha256: Any = hashlib.sha256()
+        self.head = b""
+        self.expected: int | None = None
+        self.validator: str | None = None
+        self.content_type = ""
+
+    def __enter__(self) -> PartialFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # After publishing the file has another name, and its old one may belong to another process.
+        with suppress(OSError):
+            if self._has_its_name():
+                self.path.unlink()
+        with suppress(OSError):  # a write error was reported when it happened
+            self.file.close()
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether every byte is there, if the server promised a number of them."""
+        return self.expected is not None and self.received == self.expected
+
+    @property
+    def resumes_at(self) -> int:
+        """Return the first byte of the next request: 0 without a validator."""
+        return self.received if self.validator else 0
+
+    def add(self, chunk: bytes) -> None:
+        """Append some bytes."""
+        with writing():
+            self.file.write(chunk)
+        self.sha256.update(chunk)
+        self.received += len(chunk)
+        if len(self.head) < HEAD_BYTES:
+            self.head = (self.head + chunk)[:HEAD_BYTES]
+
+    def trim(self) -> None:
+        """Remove the bytes after the last complete write: a failed one may have written some."""
+        with writing():
+            self.file.seek(self.received)
+            self.file.truncate()
+
+    def restart(self) -> None:
+        """Remove all bytes."""
+        self._begin()
+        self.trim()
+
+    def finish(self) -> None:
+        """Check that the file of this name has every byte.
+
+        :raises DownloadInterruptedError: the file was removed, or another process has replaced it.
+        """
+        with writing():
+            self.file.flush()
+        if not self._has_its_name():
+            raise DownloadInterruptedError(
+                f"The video could not be written: {str(self.path)!r} was removed, or another process "
+                "downloads the same video to the same destination."
+            )
+
+    def _has_its_name(self) -> bool:
+        try:
+            return os.path.samestat(self.path.stat(follow_symlinks=False), os.fstat(self.file.fileno()))
+        except OSError:
+            return False
+
+
+def open_partial_file(path: Path, mode: int) -> PartialFile:
+    """Create the file of this name, and remove the one that a killed try left there.
+
+    An older try that still writes to the removed file fails in :meth:`PartialFile.finish`. If the file cannot
+    be removed, the new one has another name: in a folder that all users share, anybody may have made it.
+
+    :param mode: the permissions, before the mask of the process.
+    :raises OSError: no file can be created.
+    """
+    with suppress(OSError):
+        path.unlink()
+    try:
+        number = _create(path, mode)
+    except OSError:
+        path = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
+        number = _create(path, mode)
+    return PartialFile(path, os.fdopen(number, "r+b"))
+
+
+def _create(path: Path, mode: int) -> int:
+    # O_EXCL follows no symbolic link (open(2)).
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Raise an error of the disk as an interruption, so that it is not taken for one of the network."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadInterruptedError(f"The video could not be written: {error.strerror}.") from error

@@ -1,0 +1,221 @@
+"""The connections of a session: their time limit, the address of the other side, and what was sent.
+
+Imported where a request is made and nowhere else, as the senders are.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from http.client import HTTPException, HTTPResponse, parse_headers
+from typing import TYPE_CHECKING, Any
+
+from requests.utils import select_proxy
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from airflow_provider_twinsync._http.network import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+    from urllib3.connectionpool import HTTPConnectionPool
+
+#: The most 1xx answers before the real one; a real server sends one or two.
+_MAX_INTERIM_ANSWERS = 100
+
+
+class ObservedSession:
+    """Limit the time of a session's connections, check their addresses, and record what was sent.
+
+    The timeout of ``requests`` begins again with every byte and with every address of a name: an answer that
+    drips would never end. Here one limit is for all of it: the look-up of the name, the connection, TLS, and
+    the answer. When the time is up the connections are cut.
+
+    :param limit_s: seconds, from the start of the block or from the last :meth:`renew`.
+    :param session: the session, for requests to one address.
+    :param proxies: the proxies, as ``requests`` is given them.
+    :param admit: is called with the address of the other side, in digits, when a connection is made and
+        nothing is sent yet; an error that it raises ends the request.
+    :param handing_over: is called when the first byte of a request is about to be handed to the system.
+    """
+
+    def __init__(
+        self,
+        limit_s: float,
+        session: requests.Session,
+        url: str,
+        proxies: dict[str, str] | None,
+        admit: Callable[[str], None] | None = None,
+        handing_over: Callable[[], None] | None = None,
+    ) -> None:
+        self._limit_s = limit_s
+        self.admit = admit
+        self._handing_over = handing_over
+        # Second handles of the sockets: TLS takes the first ones away, and has them for itself.
+        self._opened: list[socket.socket] = []
+        # No handle is closed while it is used: its number may be that of another file then.
+        self._lock = threading.Lock()
+        self._cut = threading.Event()
+        self._left = threading.Event()
+        self._steps: set[str] = set()
+        self._thread = threading.Thread(target=self._watch, name="twinsync-time-limit", daemon=True)
+        adapter: Any = session.get_adapter(url)
+        proxy = select_proxy(url, proxies)
+        manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: _reporting(pool, self) for scheme, pool in pools.items()}
+
+    def __enter__(self) -> ObservedSession:
+        self.renew()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        with self._lock:
+            for one in self._opened:
+                one.close()
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the connections were cut: the answer is then never complete, even if it seems so."""
+        return self._cut.is_set()
+
+    @property
+    def left_s(self) -> float:
+        """Return the seconds until the connections are cut."""
+        return max(0.0, self._ends_at - time.monotonic())
+
+    @property
+    def was_sent(self) -> bool:
+        """Return whether the system took every byte of a request, or may have.
+
+        If it did not, the other side cannot have the whole of it, and of a form the last field, the key, is
+        missing or cut. If a library no longer calls the methods that report here, it may have.
+        """
+        if self._steps & {"connecting", "handing over"}:
+            return "whole" in self._steps or self._steps == {"connecting", "connected"}
+        return True
+
+    @property
+    def was_handed_over(self) -> bool:
+        """Return whether a byte of a request was handed to the system."""
+        return "handing over" in self._steps
+
+    def renew(self) -> None:
+        """Start the limit again, from now."""
+        self._ends_at = time.monotonic() + self._limit_s
+
+    def note(self, step: str) -> None:
+        """Record how far a request is."""
+        if step == "handing over" and self._handing_over is not None:
+            self._handing_over()
+        self._steps.add(step)
+
+    def opened(self, made: socket.socket) -> None:
+        """Limit the time of a connection."""
+        with self._lock:
+            self._opened.append(made.dup())
+            if self.is_over:
+                self._cut_all()
+
+    def give_up(self) -> None:
+        """Record that the time is up before there is a connection."""
+        self._cut.set()
+
+    def _watch(self) -> None:
+        while not self._left.wait(self.left_s):
+            if self.left_s:
+                continue
+            with self._lock:
+                self._cut.set()
+                self._cut_all()
+            return
+
+    def _cut_all(self) -> None:
+        for one in self._opened:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+class _FinalResponse(HTTPResponse):
+    """An answer without the interim ones before it, which say that it is to come (RFC 9110, 15.2).
+
+    ``http.client`` skips 100 alone; 101 is final. If a later Python has no ``_read_status``, an interim
+    answer counts as the final one, and a submit is then uncertain.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MAX_INTERIM_ANSWERS):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 100 <= line[1] < 200 or line[1] == 101:
+                return line
+            parse_headers(self.fp)
+        raise HTTPException(f"more than {_MAX_INTERIM_ANSWERS} interim answers (1xx)")
+
+
+def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[HTTPConnectionPool]:
+    """Build a kind of pool whose connections report to the limit."""
+
+    class Connection(pool.ConnectionCls):  # type: ignore[name-defined,misc]  # one class for each scheme
+        response_class = _FinalResponse
+
+        def _new_conn(self) -> socket.socket:
+            limit.note("connecting")
+            made = self._connected()
+            try:
+                if limit.admit is not None:
+                    limit.admit(made.getpeername()[0])
+                limit.opened(made)  # the answer of a proxy to a CONNECT comes before the connection is made
+            except BaseException:  # nothing else would close it
+                made.close()
+                raise
+            return made
+
+        def _connected(self) -> socket.socket:
+            """Connect to the first address that answers; each has its share of the time that is left.
+
+            urllib3 gives each address the whole time, and a silent one would leave nothing to the next.
+            """
+            # urllib3's `host` is without the last dot of a name, which keeps it from being completed.
+            this: Any = self
+            name, timeout = getattr(this, "_dns_host", this.host), this.timeout
+            try:
+                addresses = resolve(name.strip("[]"), this.port, limit.left_s)
+                for number, address in enumerate(addresses):
+                    if not (left_s := limit.left_s):
+                        break
+                    this.host, this.timeout = address, left_s / (len(addresses) - number)
+                    try:
+                        made: socket.socket = super()._new_conn()
+                    except (NewConnectionError, ConnectTimeoutError) as error:  # refused; silent
+                        if number == len(addresses) - 1 and isinstance(error, NewConnectionError):
+                            raise
+                    else:
+                        made.settimeout(timeout)
+                        return made
+            except socket.gaierror as error:
+                raise NameResolutionError(name, self, error) from error
+            except TimeoutError:  # of the look-up
+                pass
+            finally:
+                this.host, this.timeout = name, timeout
+            limit.give_up()
+            raise ConnectTimeoutError(self, "no address answered in time")
+
+        def connect(self) -> None:
+            super().connect()
+            limit.note("connected")
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            # urllib3 makes the connection here, if it was not made before.
+            if self.sock is None:
+                self.connect()
+            limit.note("handing over")
+            super().request(*args, **kwargs)
+            limit.note("whole")
+
+    return type(pool.__name__, (pool,), {"ConnectionCls": Connection})

@@ -1,0 +1,215 @@
+"""The sender of a worker, which turns a request into an answer and decides nothing; and rules for both.
+
+Imported where a request is made and nowhere else, because ``requests`` is slow to import. This sender takes
+its session from the http provider's ``HttpHook``; that of a triggerer is in
+:mod:`~airflow_provider_twinsync._http.async_client`. Both read the same
+:class:`~airflow_provider_twinsync._api.settings.Settings`, by the rules for proxies and certificates here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+import requests.utils
+import urllib3.exceptions
+from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.http.hooks.http import HttpHook
+
+from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
+from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync._api.settings import is_proxy
+from airflow_provider_twinsync._api.status import read_retry_after
+from airflow_provider_twinsync._http.observed_session import ObservedSession
+from airflow_provider_twinsync.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_twinsync._api.settings import Settings
+
+_CHUNK_BYTES = 65_536
+_MAX_PROBLEM_CHARACTERS = 2_000
+
+#: Raised before anything is sent: the address or the proxy cannot be used. Not InvalidHeader, which
+#: `requests` raises for a header of the answer, too.
+NOT_ASKED = (
+    UnicodeError,
+    urllib3.exceptions.LocationValueError,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+
+
+class _SessionHook(HttpHook):
+    """The http provider's hook, for its session.
+
+    It is given a connection without our extra fields, because it would send those as headers.
+    """
+
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]  # a classmethod there
+        return Connection(conn_id=conn_id, conn_type="http")
+
+
+def open_session() -> requests.Session:
+    """Open a session as the http provider sets it up (keep-alive probes on the socket)."""
+    session = _SessionHook().get_conn()
+    # What the environment says is read below, once for both senders.
+    session.trust_env = False
+    # An answer that unpacks to gigabytes fits into some kilobytes: no packing is asked for, and none undone.
+    session.headers["Accept-Encoding"] = "identity"
+    # `requests` reads where a redirect leads to even if it is not to follow, and trips over some addresses.
+    session.get_redirect_target = lambda _: None  # type: ignore[method-assign,assignment]
+    return session
+
+
+def request_options(settings: Settings, url: str) -> dict[str, Any]:
+    """Return the settings of every request, in the words of ``requests``."""
+    proxy = proxy_of(settings, url)
+    return {
+        "timeout": settings.request_timeout_s,
+        "verify": _certificates(settings, url),
+        "proxies": {"http": proxy, "https": proxy} if proxy else None,
+        "stream": True,
+        "allow_redirects": False,
+    }
+
+
+def send(settings: Settings, request: Request, handing_over: Callable[[], None] | None = None) -> Answer:
+    """Send a request from a worker.
+
+    :param handing_over: is called when the first byte is about to be handed to the system: before that,
+        nothing was sent, whatever ends it.
+    """
+    limit_s = settings.request_timeout_s
+    options = request_options(settings, settings.url)
+    limit: ObservedSession | None = None
+    try:
+        with (
+            open_session() as session,
+            ObservedSession(limit_s, session, settings.url, options["proxies"], None, handing_over) as limit,
+            session.request(
+                request.method,
+                settings.url,
+                params=request.params,
+                data=request.form,
+                headers=request.headers,
+                **options,
+            ) as response,
+        ):
+            body = bytearray()
+            while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, False)):
+                body += chunk
+        if not limit.is_over:
+            # A submit's answer may name its job in the head, as in Location; no poll needs that.
+            head = str(response.headers) if request.method == "POST" else ""
+            return answer_of(response.status_code, bytes(body), response.headers, head)
+    except Exception as error:  # the boundary: whatever a library raises is no answer
+        if limit is None:
+            return NoAnswer(False, problem_of(error))
+        if not limit.is_over:
+            not_asked = isinstance(error, NOT_ASKED) and not limit.was_handed_over
+            return NoAnswer(limit.was_sent and not not_asked, problem_of(error))
+    except BaseException:  # an alarm or a signal: the caller has to know whether anything was sent
+        if limit is not None and limit.was_sent and handing_over is not None:
+            handing_over()
+        raise
+    return NoAnswer(limit.was_sent, f"Timeout: no complete answer within {limit_s:g} s")
+
+
+def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = "") -> Answer:
+    """Build the answer; a packed one is no answer, as packing was not asked for.
+
+    A body that begins as a JSON object is not packed, whatever its header says: ``Content-Encoding: utf-8``
+    is a common mistake.
+    """
+    packing = {one.strip().lower() for one in headers.get("Content-Encoding", "").split(",")}
+    if packing - {"", "identity"} and not body.lstrip().startswith(b"{"):
+        return NoAnswer(True, f"Packed: HTTP {status} with Content-Encoding, which was not asked for")
+    return Response(status, body, retry_after_s(headers), head)
+
+
+def proxy_of(settings: Settings, url: str) -> str | None:
+    """Return the proxy to ask: the connection's, or the environment's, by the rule of ``requests``.
+
+    :raises UsageError: the environment's is none that both senders can ask.
+    """
+    if settings.proxy:
+        return settings.proxy
+    proxy: str | None = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    if not proxy:
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not is_proxy(proxy):
+        # It may hold a password, so it is not repeated.
+        raise UsageError(
+            f"Connection {settings.conn_id!r}: the proxy in the environment (HTTP_PROXY, HTTPS_PROXY or "
+            "ALL_PROXY) is not usable: it should be the http:// address of a proxy, whose login has Latin "
+            "letters only. SOCKS is not supported."
+        )
+    return proxy
+
+
+def _certificates(settings: Settings, url: str) -> str | bool:
+    """Return the path of the certificates to trust, or False: the rule of ``requests``, for both senders.
+
+    :raises UsageError: there are none to be read.
+    """
+    if settings.verify is False or not url.startswith("https:"):
+        return settings.verify is not False
+    environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    path = environment or requests.utils.DEFAULT_CA_BUNDLE_PATH
+    if isinstance(settings.verify, str):
+        path = settings.verify
+    try:
+        _tls_context(path)
+    except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError; a null character, a ValueError
+        raise UsageError(
+            f"Connection {settings.conn_id!r}: there are no certificates to be read at {path!r} on this "
+            f"machine ({problem_of(error)}). The path is that of verify in the extra, or REQUESTS_CA_BUNDLE."
+        ) from None
+    return path
+
+
+def tls_of(settings: Settings) -> ssl.SSLContext | bool:
+    """Return the same rule in the words of ``aiohttp``."""
+    certificates = _certificates(settings, settings.url)
+    return _tls_context(certificates) if isinstance(certificates, str) else certificates
+
+
+@lru_cache(maxsize=8)
+def _tls_context(path: str) -> ssl.SSLContext:
+    """Read certificates, once a process: it takes some ten milliseconds."""
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the ``Retry-After`` of an answer in seconds from now."""
+    header = headers.get("Retry-After")
+    return None if header is None else read_retry_after(header, datetime.now(timezone.utc))
+
+
+def problem_of(error: BaseException) -> str:
+    """Return an error in one line, without the object addresses, logins and queries of the libraries."""
+    inner = error
+    while causes := [
+        one for one in (getattr(inner, "reason", None), *inner.args) if isinstance(one, Exception)
+    ]:
+        if type(causes[0]).__name__.islower():
+            break  # `gaierror` and the like say less than what they are wrapped in
+        inner = causes[0]
+    words = [one for one in inner.args if isinstance(one, str)]
+    text = " ".join((words[-1] if words else str(inner)).split())
+    text = re.sub(r"<\S{1,200} object at 0x[0-9a-f]+>:? ?", "", text[:_MAX_PROBLEM_CHARACTERS])
+    text = re.sub(r"//[^\s/?#]*@", "//", text)
+    text = re.sub(r"\?[^\s'\"]+", "?...", text)
+    return f"{type(inner).__name__}: {text}" if text else type(inner).__name__

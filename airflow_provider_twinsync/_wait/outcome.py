@@ -1,0 +1,86 @@
+"""The outcome of a poll: poll again, or the end of the wait."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from enum import Enum
+
+from airflow_provider_twinsync.exceptions import (
+    ExecutionTimeoutError,
+    JobFailedError,
+    NoAddressError,
+    StatusError,
+    TwinSyncError,
+    UsageError,
+    WaitTimeoutError,
+)
+
+
+class EndReason(Enum):
+    """All the ways in which a wait ends."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STATUS_LOST = "status_lost"
+    NO_ADDRESS = "no_address"
+    UNUSABLE = "unusable"
+    TIMEOUT = "timeout"
+    EXECUTION_TIMEOUT = "execution_timeout"
+
+
+_ERRORS: dict[EndReason, type[TwinSyncError]] = {
+    EndReason.FAILED: JobFailedError,
+    EndReason.STATUS_LOST: StatusError,
+    EndReason.NO_ADDRESS: NoAddressError,
+    EndReason.UNUSABLE: UsageError,
+    EndReason.TIMEOUT: WaitTimeoutError,
+    EndReason.EXECUTION_TIMEOUT: ExecutionTimeoutError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The wait is over.
+
+    :param reason: how it ended.
+    :param twinsync_task_id: the job that was waited for.
+    :param message: what happened and what to do, for a person.
+    :param result_url: the address of the video; set if and only if the reason is SUCCEEDED. It is not part of
+        the ``repr``, as its query may be a signature.
+    """
+
+    reason: EndReason
+    twinsync_task_id: str
+    message: str
+    result_url: str | None = field(default=None, repr=False)
+
+    def result(self) -> str:
+        """Give the address of the video.
+
+        :raises TwinSyncError: the wait ended without one.
+        """
+        if self.reason is not EndReason.SUCCEEDED or self.result_url is None:
+            raise _ERRORS.get(self.reason, StatusError)(self.message)
+        return self.result_url
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Look again after a delay.
+
+    :param delay_s: seconds to let pass.
+    :param note: a line for the task's log, where something changed.
+    :param level: the `logging` level of that line.
+    """
+
+    delay_s: float
+    note: str | None = None
+    level: int = logging.INFO
+
+
+def job_continues(twinsync_task_id: str) -> str:
+    """Say what stopping a task means for its job."""
+    return (
+        f"TwinSync job {twinsync_task_id} goes on without this task: the service has no call that stops it."
+    )

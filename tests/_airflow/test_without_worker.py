@@ -1,0 +1,382 @@
+"""Waits without a worker, on a real Airflow: one run of one DAG, and what became of each of its sensors.
+
+At its end the same Airflow runs two examples: a video whose asset starts another DAG, and one that a person
+approves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import airflow
+import pytest
+
+from airflow_provider_twinsync.emulator import Emulator
+from airflow_provider_twinsync.emulator.faults import HttpError
+from dev.airflow_world import AirflowWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DAGS = Path(__file__).with_name("without_worker_dags")
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+DAG_ID = "waits"
+KEY = "without-worker-7c10"
+TIME_LIMIT_S = 300.0
+
+pytestmark = [
+    pytest.mark.whole_airflow,
+    pytest.mark.skipif(
+        tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3), reason="only Airflow 3.3 and later can"
+    ),
+]
+
+WITHOUT_WORKER = {"plain", "no_xcom", "one.wait[0]", "one.wait[1]", "mapped[0]", "mapped[1]"}
+STARTED_THERE = {"start", "callback", "outlets", "late_outlets"}
+STARTED_ON_WORKER = {"on_worker", "end", "needs_worker", "mapped_without[0]", "mapped_without[1]"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a task has left in Airflow's database, and its log."""
+
+    state: str
+    tries: int
+    pid: int | None
+    hostname: str
+    next_method: str | None  # a worker that ends a task clears it
+    seconds: float  # of the last try
+    xcoms: dict[str, str]  # as they are stored
+    log: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the run."""
+
+    tasks: dict[str, Seen]
+    first_tries: dict[str, int]  # the process of the first try, of what was tried again
+    asset_events: set[str]
+    called_back: str
+    read: dict[str, Any]
+    jobs: dict[str, str]
+    video: Callable[[str], str]
+    cleared: Seen
+    published: list[dict[str, Any]]
+    fetched: dict[str, Any]
+    published_job: str
+    answered: dict[str, dict[str, str | None]]  # the states of the tasks, by the answer
+    approved: str
+
+    def __getitem__(self, name: str) -> Seen:
+        return self.tasks[name]
+
+
+def connection(emulator: Emulator, **extra: Any) -> str:
+    fields = {"schema": "http", "host": emulator.host, "port": emulator.port, "password": KEY}
+    return json.dumps({"conn_type": "twinsync", **fields, "extra": extra})
+
+
+def accept(emulator: Emulator) -> str:
+    voice = "en-US-JennyNeural"
+    return emulator.world.accept(text="Hello", image_url="https://example.com/a.jpg", pronouncer=voice).id
+
+
+def wait_until(airflow: AirflowWorld, is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + TIME_LIMIT_S
+    while not is_so():
+        airflow.processes.check()
+        assert time.monotonic() < deadline, what
+        time.sleep(0.3)
+
+
+def poll(airflow: AirflowWorld, run_id: str) -> dict[str, Seen]:
+    """Read what the tasks have left."""
+    seen = {}
+    with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
+        for task in airflow.api.task_states(DAG_ID, run_id):
+            place = (task.task_id, task.map_index)
+            of_task = "where task_id = ? and map_index = ?"
+            columns = "state, try_number, pid, hostname, next_method, coalesce(duration, 0)"
+            [row] = database.execute(f"select {columns} from task_instance {of_task}", place)
+            xcoms = dict(database.execute(f"select key, value from xcom {of_task}", place).fetchall())
+            log = airflow.api.logs(DAG_ID, run_id, task) if row[1] else ""
+            seen[task.name] = Seen(*row, xcoms, log)
+    return seen
+
+
+def ask_a_person(airflow: AirflowWorld, folder: Path) -> dict[str, str]:
+    """Run the example of an approval once for each answer; returns the runs by their answers."""
+    dag_id = "twinsync_approve"
+    airflow.wait_for_dag(dag_id)
+    airflow.api.unpause(dag_id)
+    runs = {
+        answer: airflow.api.trigger(dag_id, {"destination": str(folder / f"{answer}.mp4")})
+        for answer in ("Approve", "Reject")
+    }
+    for answer, run_id in runs.items():
+
+        def state(task_id: str, run_id: str = run_id) -> str | None:
+            tasks = airflow.api.task_states(dag_id, run_id)
+            return next(task.state for task in tasks if task.task_id == task_id)
+
+        wait_until(airflow, lambda: state("approve") == "awaiting_input", "nobody is asked")
+        assert state("publish") is None
+        airflow.api.answer(dag_id, run_id, "approve", answer)
+    for run_id in runs.values():
+        wait_until(
+            airflow,
+            lambda run_id=run_id: airflow.api.run_state(dag_id, run_id) in ("success", "failed"),
+            "a run that was answered does not end",
+        )
+    return runs
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Run all of it once: jobs finish when every wait for them has begun; then one task is cleared."""
+    folder = tmp_path_factory.mktemp("without-worker")
+    home, dags = folder / "airflow", shutil.copytree(DAGS, folder / "dags")
+    for example in ("publish_when_ready.py", "approve.py"):
+        shutil.copy(EXAMPLES / example, dags)
+    with (
+        Emulator(key=KEY) as quick,
+        Emulator(key=KEY) as slow,
+        Emulator(key=KEY) as flaky,
+        AirflowWorld(home, dags, parallelism=6) as airflow,
+    ):
+        quick.world.waiting_s = slow.world.waiting_s = 3600.0
+        flaky.world.faults.add("status", HttpError(status=500, times=3))
+        connections = {
+            "AIRFLOW_CONN_TWINSYNC_DEFAULT": connection(quick),
+            "AIRFLOW_CONN_TWINSYNC_SLOW": connection(slow),
+            "AIRFLOW_CONN_TWINSYNC_FLAKY": connection(flaky, tolerance_s=0.5),
+        }
+        airflow.start(env=connections)
+        airflow.wait_for_dag(DAG_ID)
+        airflow.api.unpause(DAG_ID)
+        jobs = {
+            "plain": accept(quick),
+            "failed": accept(quick),
+            "slow": accept(slow),
+            "retried": accept(flaky),
+        }
+        quick.world.tasks[jobs["failed"]].failure = "no face"
+        mapped = [accept(quick), accept(quick)]
+        jobs |= {"0": mapped[0], "1": mapped[1]}
+        run_id = airflow.api.trigger(DAG_ID, {"jobs": jobs, "mapped": mapped})
+
+        def names(state: str) -> set[str]:
+            return {task.name for task in airflow.api.task_states(DAG_ID, run_id) if task.state == state}
+
+        all_of_them = WITHOUT_WORKER | STARTED_THERE | STARTED_ON_WORKER
+        wait_until(airflow, lambda: names("deferred") >= all_of_them, "not all wait")
+        quick.world.advance(7200)
+        wait_until(
+            airflow,
+            lambda: airflow.api.run_state(DAG_ID, run_id) in ("success", "failed"),
+            "the run does not end",
+        )
+        tasks = poll(airflow, run_id)
+        with closing(sqlite3.connect(home / "airflow.db")) as database:
+            history = dict(database.execute("select task_id, pid from task_instance_history").fetchall())
+            events = {source for (source,) in database.execute("select source_task_id from asset_event")}
+        called_back = (home / "called-back").read_text()
+        read = airflow.api.xcom(DAG_ID, run_id, "read")
+
+        quick.world.tasks[jobs["plain"]].failure = "no face any more"
+        airflow.api.clear(DAG_ID, run_id, "plain")
+        wait_until(airflow, lambda: "plain" in names("failed"), "what was cleared does not end")
+        cleared = poll(airflow, run_id)["plain"]
+
+        quick.world.waiting_s = 0.0
+        for dag_id in ("twinsync_make_video", "twinsync_publish_video"):
+            airflow.wait_for_dag(dag_id)
+            airflow.api.unpause(dag_id)
+        made = airflow.api.trigger("twinsync_make_video", {"destination": str(folder / "news.mp4")})
+
+        def publishing() -> list[str]:
+            query = "select run_id from dag_run where dag_id = 'twinsync_publish_video' and state = 'success'"
+            with closing(sqlite3.connect(home / "airflow.db")) as database:
+                return [name for (name,) in database.execute(query)]
+
+        wait_until(airflow, lambda: bool(publishing()), "the video starts no other DAG")
+        published = airflow.api.xcom("twinsync_publish_video", publishing()[0], "publish")
+        fetched = airflow.api.xcom("twinsync_make_video", made, "fetch")
+        published_job = list(quick.world.tasks)[-1]
+        runs = ask_a_person(airflow, folder)
+        answered = {
+            answer: {task.task_id: task.state for task in airflow.api.task_states("twinsync_approve", of_it)}
+            for answer, of_it in runs.items()
+        }
+        approved = ""
+        if answered["Approve"]["publish"] == "success":
+            approved = airflow.api.xcom("twinsync_approve", runs["Approve"], "publish")
+    return Result(
+        tasks,
+        history,
+        events,
+        called_back,
+        read,
+        jobs,
+        lambda name: f"{(flaky if name == 'retried' else quick).url}/example/{jobs[name]}.mp4",
+        cleared,
+        published,
+        fetched,
+        published_job,
+        answered,
+        approved,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_WORKER))
+def test_a_wait_that_starts_and_ends_in_the_triggerer_has_no_worker(result: Result, name: str) -> None:
+    """No process and no host; plain, from a template, in a mapped task group, and mapped itself."""
+    seen = result[name]
+    assert (seen.state, seen.tries) == ("success", 1)
+    assert (seen.pid, seen.hostname) == (None, "")
+    assert "is not used" not in seen.log
+
+
+@pytest.mark.parametrize(
+    ("name", "job"),
+    [
+        ("plain", "plain"),
+        ("on_worker", "plain"),
+        ("start", "plain"),
+        ("end", "plain"),
+        ("needs_worker", "plain"),
+        ("callback", "plain"),
+        ("outlets", "plain"),
+        ("late_outlets", "plain"),
+        ("retried", "retried"),
+        ("mapped[0]", "0"),
+        ("mapped[1]", "1"),
+        ("mapped_without[0]", "0"),
+        ("mapped_without[1]", "1"),
+        ("one.wait[0]", "0"),
+        ("one.wait[1]", "1"),
+    ],
+)
+def test_the_next_task_gets_the_address_of_the_video(result: Result, name: str, job: str) -> None:
+    """A text, encoded once; and what is stored is what a worker stores, for the link too."""
+    task, _, index = name.rstrip("]").partition("[")
+    assert result.read[task][int(index or 0)] == ["str", result.video(job)]
+    stored = json.dumps(result.video(job))
+    assert result[name].xcoms == dict.fromkeys(result["on_worker"].xcoms, stored)
+    assert set(result["on_worker"].xcoms) == {"return_value", "twinsync_link", "_link_TwinSyncVideoLink"}
+
+
+def test_without_do_xcom_push_there_is_no_result(result: Result) -> None:
+    assert result.read["no_xcom"] == [["NoneType", None]]
+    assert set(result["no_xcom"].xcoms) == {"twinsync_link", "_link_TwinSyncVideoLink"}
+
+
+def test_what_starts_on_a_worker_can_end_in_the_triggerer(result: Result) -> None:
+    """One worker, for the first look."""
+    for name in ("end", "needs_worker", "mapped_without[0]"):
+        assert result[name].pid, name
+        assert result[name].next_method == "execute_complete", name
+    assert result["on_worker"].next_method is None
+
+
+def test_a_retry_has_no_worker_either(result: Result) -> None:
+    """A worker failed the first try, as the status was lost; Airflow keeps its process in the database."""
+    seen = result["retried"]
+    assert (seen.state, seen.tries) == ("success", 2)
+    assert seen.pid == result.first_tries["retried"]
+    assert seen.next_method == "execute_complete"
+
+
+#: How what has no video ends, the exception or word in its log, and what the message says.
+ENDS = {
+    "failed": ("failed", "AirflowFailException", "failed (code 104)"),
+    "missing": ("failed", "AirflowFailException", "Did the submit task succeed, and push its XCom?"),
+    "timed_out": ("failed", "AirflowSensorTimeout", "the timeout of this task"),
+    "execution_timed_out": ("failed", "AirflowTaskTimeout", "the execution_timeout of this task"),
+    "soft_failed": ("skipped", "Skipping task", "the timeout of this task"),
+}
+
+
+@pytest.mark.parametrize(("name", "state", "word", "message"), [(name, *end) for name, end in ENDS.items()])
+def test_what_has_no_video_ends_on_a_worker_as_ever(
+    result: Result, name: str, state: str, word: str, message: str
+) -> None:
+    """The same exceptions with the same words; none of them is tried again, though each might be."""
+    seen = result[name]
+    assert (seen.state, seen.tries) == (state, 1)
+    assert seen.pid
+    assert word in seen.log
+    assert message in seen.log
+    assert "return_value" not in seen.xcoms
+    # A wait that has begun has its link, if there is a job.
+    assert ("twinsync_link" in seen.xcoms) is (name != "missing")
+
+
+def test_a_connection_that_does_not_exist_ends_a_wait_at_once_and_may_be_retried(result: Result) -> None:
+    """Not after the tolerance of an outage: no worker has read it, and Airflow's database answers."""
+    seen = result["no_connection"]
+    assert (seen.state, seen.tries) == ("failed", 2)
+    assert "There is no usable connection 'no_such'" in seen.log
+    assert "twinsync_link" not in seen.xcoms
+    assert seen.seconds < 60
+
+
+NEED_WORKER = {
+    "callback": "end_from_trigger=True is not used: the task has an on_success_callback",
+    "outlets": "end_from_trigger=True is not used: the task has outlets",
+    "late_outlets": "end_from_trigger=True is not used: the task has outlets",
+    "needs_worker": "start_from_trigger=True is not used: twinsync_task_id is a template",
+    "mapped_without[0]": "start_from_trigger=True is not used: the task is mapped",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), NEED_WORKER.items())
+def test_what_needs_a_worker_has_one_and_the_log_says_why(result: Result, name: str, said: str) -> None:
+    seen = result[name]
+    assert (seen.state, seen.tries) == ("success", 1)
+    assert seen.pid
+    assert len(re.findall(r"is not used", seen.log)) == 1
+    assert re.search(rf"warning +{re.escape(said)}", seen.log), seen.log
+
+
+def test_what_only_a_worker_does_is_done(result: Result) -> None:
+    """The callback is called, and the assets have their events."""
+    assert result.called_back == "callback"
+    assert result.asset_events == {"outlets", "late_outlets"}
+
+
+def test_a_task_that_is_cleared_forgets_its_result(result: Result) -> None:
+    """The job fails this time: no video of an earlier run is there for the next task."""
+    assert (result.cleared.state, result.cleared.tries) == ("failed", 2)
+    assert "return_value" not in result.cleared.xcoms
+    assert result.jobs["plain"] in result.cleared.xcoms["twinsync_link"]
+    assert "/example/" not in result.cleared.xcoms["twinsync_link"]
+
+
+def test_a_video_starts_the_dag_that_waits_for_it_and_says_which_it_is(result: Result) -> None:
+    """The example, run by the scheduler: what the download gave, the job, and a fingerprint of its inputs."""
+    [event] = result.published
+    fingerprint = event.pop("fingerprint")
+    assert re.fullmatch("[0-9a-f]{32}", fingerprint)
+    assert event == {**result.fetched, "twinsync_task_id": result.published_job}
+    assert Path(event["path"]).stat().st_size == event["bytes"]
+
+
+def test_a_person_approves_a_video_or_rejects_it(result: Result) -> None:
+    """The example: the task after the approval has the video, or is skipped."""
+    fetched = dict.fromkeys(["submit", "wait", "fetch", "approve"], "success")
+    assert result.answered == {
+        "Approve": {**fetched, "publish": "success"},
+        "Reject": {**fetched, "publish": "skipped"},
+    }
+    assert Path(result.approved).name == "Approve.mp4"
+    assert Path(result.approved).stat().st_size

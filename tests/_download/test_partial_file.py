@@ -1,0 +1,259 @@
+"""The partial file of a download: who removes it, and what happens if two downloads want the same one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, ObjectStoragePath
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+from support.drive import alarm_when, attach
+from support.servers import Received, answer, mp4
+
+from airflow_provider_twinsync.exceptions import DownloadInterruptedError
+from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from support.servers import Server
+
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+    Serve = Callable[..., Server]
+
+pytestmark = [
+    pytest.mark.filterwarnings("error::ResourceWarning"),
+    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
+]
+
+VIDEO = mp4(700_000)
+CUT = 300_000
+IN_BOTH_KINDS = pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+attach("memory", fs=MemoryFileSystem())
+
+
+@pytest.fixture(autouse=True)
+def folder(folders: Path, sleeps: list[float]) -> Path:
+    """Where the folders are that a download writes to. No pause is made."""
+    return folders
+
+
+def left(folder: Path) -> list[str]:
+    """What is there beside the video: how the names end."""
+    files = [path for path in folder.glob("*/*") if path.name != "a.mp4"]
+    return sorted("".join(path.suffixes[-2:]) for path in files)
+
+
+def has_arrived(folder: Path) -> bool:
+    """Whether all that comes before the cut is in a file."""
+    return any(path.stat().st_size == CUT for path in folder.glob("*/*"))
+
+
+FRAGMENT = {"a.mp4": [".part"], "memory://videos/a.mp4": [".mp4"]}
+
+
+class Site:
+    """A server that cuts the connection until it is well."""
+
+    def __init__(self, serve: Serve) -> None:
+        self.is_well = False
+        self.server = serve(self.respond)
+        self.url = f"{self.server.url}/a.mp4"
+
+    def respond(self, request: Received) -> Iterable[bytes]:
+        start = int(request.headers.get("range", "bytes=0-")[len("bytes=") : -1])
+        ranged = {"Content_Range": f"bytes {start}-{len(VIDEO) - 1}/{len(VIDEO)}"} if start else {}
+        headers = {
+            "ETag": '"v1"',
+            "Content_Type": "video/mp4",
+            "Content_Length": len(VIDEO) - start,
+            **ranged,
+        }
+        # Nothing more than at the first time, so that all tries of one download end at the same byte.
+        return [answer(206 if start else 200, **headers) + VIDEO[start : None if self.is_well else CUT]]
+
+
+@pytest.fixture
+def site(serve: Serve) -> Site:
+    return Site(serve)
+
+
+def check(folder: Path, got: Any) -> None:
+    """Check that the video is complete, that the result describes it, and that nothing is beside it."""
+    assert ObjectStoragePath(got["path"]).read_bytes() == VIDEO
+    assert (got["bytes"], got["sha256"]) == (len(VIDEO), hashlib.sha256(VIDEO).hexdigest())
+    assert got["content_type"] == "video/mp4"
+    assert left(folder) == []
+
+
+@IN_BOTH_KINDS
+def test_a_try_that_is_killed_leaves_one_file_and_the_next_one_removes_it(
+    hook: TwinSyncHook, serve: Serve, folder: Path, destination: str
+) -> None:
+    """After a SIGKILL the next try trusts nothing."""
+    is_first = threading.Event()
+    ended = threading.Event()
+
+    def respond(request: Received) -> Iterator[bytes]:
+        yield answer(200, Content_Type="video/mp4", Content_Length=len(VIDEO), ETag='"v1"')
+        yield VIDEO[:CUT]
+        if not is_first.is_set():
+            is_first.set()
+            ended.wait(60)
+        yield VIDEO[CUT:]
+
+    server = serve(respond)
+    code = (
+        "import sys\n"
+        "from airflow.providers.common.compat.sdk import ObjectStoragePath\n"
+        "try:\n    from airflow.sdk.io import attach\n"
+        "except ImportError:\n    from airflow.io.store import attach\n"
+        "from fsspec.implementations.memory import MemoryFileSystem\n"
+        "attach('memory', fs=MemoryFileSystem())\n"
+        "from airflow_provider_twinsync.hooks import TwinSyncHook\n"
+        "TwinSyncHook().download(sys.argv[1], sys.argv[2])\n"
+    )
+    command = [sys.executable, "-c", code, server.url, destination]
+    environment = {**os.environ, "TMPDIR": tempfile.gettempdir()}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert is_first.wait(300)
+            pattern = "work/.*.part" if destination == "a.mp4" else "temporary/*.mp4"
+            arrived = threading.Event()
+            while not any(path.stat().st_size > 0 for path in folder.glob(pattern)):
+                assert not arrived.wait(0.01)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            ended.set()
+    assert left(folder) == FRAGMENT[destination]
+    check(folder, hook.download(server.url, destination))
+    assert [request.headers.get("range") for request in server.requests] == [None, None]
+
+
+@IN_BOTH_KINDS
+def test_of_two_downloads_of_one_video_the_later_one_counts(
+    hook: TwinSyncHook, serve: Serve, folder: Path, destination: str
+) -> None:
+    """A task that Airflow took for dead may still run: its file is not mixed with that of the retry."""
+    results: list[Any] = []
+
+    def respond(request: Received) -> Iterator[bytes]:
+        yield answer(200, Content_Type="video/mp4", Content_Length=len(VIDEO), ETag='"v1"')
+        yield VIDEO[:CUT]
+        if len(server.requests) == 1:
+            while not has_arrived(folder):
+                threading.Event().wait(0.01)
+            results.append(hook.download(server.url, destination))
+        yield VIDEO[CUT:]
+
+    server = serve(respond)
+    with pytest.raises(DownloadInterruptedError, match="another process"):
+        hook.download(server.url, destination)
+    check(folder, results[0])
+
+
+# ---------------------------------------------------------------------------------------------- by a task
+
+
+def try_task(site: Site, **more: Any) -> BaseException | None:
+    """Run a task once, and return the error that ended it."""
+    operator = TwinSyncDownloadOperator(
+        task_id="fetch", result_url=site.url, destination="a.mp4", retries=2, **more
+    )
+    ti = SimpleNamespace(try_number=1, max_tries=2, xcom_push=lambda **_: None)
+    try:
+        operator.execute({"ti": ti})  # type: ignore[arg-type,typeddict-item,unused-ignore]
+    except BaseException as error:
+        return error
+    return None
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_retry_begins_again(site: Site, folder: Path) -> None:
+    """A try that fails leaves nothing."""
+    assert type(try_task(site)).__name__ == "AirflowException"
+    assert left(folder) == []
+    site.is_well = True
+    assert try_task(site) is None
+    assert site.server.requests[-1].headers.get("range") is None
+    assert (folder / "work" / "a.mp4").read_bytes() == VIDEO
+
+
+def test_an_alarm_leaves_nothing(connect: Callable[..., None], serve: Serve, folder: Path) -> None:
+    """`execution_timeout`, as Airflow's worker makes it: by a signal, wherever the task is."""
+    connect()
+    site = Site(serve)
+    cut = site.respond
+    ended = threading.Event()
+
+    def hang(request: Received) -> Iterator[bytes]:
+        yield from cut(request)
+        ended.wait(30)
+
+    site.server.respond = hang
+    try:
+        with alarm_when(lambda: has_arrived(folder)):
+            error = try_task(site, execution_timeout=timedelta(seconds=61))
+    finally:
+        ended.set()
+    assert isinstance(error, AirflowTaskTimeout)
+    assert left(folder) == []
+
+
+@pytest.mark.usefixtures("connection")
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_any_other_end_leaves_nothing(
+    site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """A task that is stopped or broken, at its worst moment: here in a pause between two requests."""
+
+    def stop(_: float) -> None:
+        raise kind
+
+    monkeypatch.setattr("time.sleep", stop)
+    assert isinstance(try_task(site), kind)
+    assert left(folder) == []
+
+
+@IN_BOTH_KINDS
+@pytest.mark.usefixtures("connection")
+def test_a_task_that_is_stopped_leaves_nothing(
+    site: Site, folder: Path, logged: Callable[[], str], destination: str
+) -> None:
+    """Airflow's worker calls `on_kill` at a SIGTERM, and its SIGKILL comes five seconds later."""
+    ended = threading.Event()
+    cut = site.respond
+
+    def stop(request: Received) -> Iterator[bytes]:
+        yield from cut(request)
+        while not has_arrived(folder):
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        ended.wait(30)
+
+    site.server.respond = stop
+    operator = TwinSyncDownloadOperator(
+        task_id="fetch", result_url=site.url, destination=destination, retries=2
+    )
+    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
+    try:
+        with pytest.raises(SystemExit, match="stopped"):
+            operator.execute({"ti": SimpleNamespace(try_number=1, max_tries=2)})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        ended.set()
+    assert left(folder) == []
+    assert "nothing of the video is kept" in logged()
+    operator.on_kill()  # as after an execution_timeout: there is no fetch any more

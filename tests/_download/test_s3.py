@@ -1,0 +1,310 @@
+"""Videos in S3, over its real protocol: a whole object or none, and nothing unfinished that is paid for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import timeout as airflow_timeout
+from support.servers import answer, mp4
+
+import airflow_provider_twinsync
+from airflow_provider_twinsync.exceptions import DownloadInterruptedError
+
+pytest.importorskip("s3fs", reason="the tests of S3 need the provider for it")
+pytest.importorskip("moto", reason="the tests of S3 need an S3 on loopback")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support.servers import Received, Server
+
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+VIDEO = mp4(500_000)
+#: Two parts of 8 MiB, and some more: from this size on s3fs uploads in parts.
+LARGE = b"\0\0\0\x18ftypisom" + bytes(20_000_000)
+DESTINATION = "s3://aws_default@videos/2026/a.mp4"
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+
+
+class Relay:
+    """What lies between a client and a server: it cuts every connection in which some words are sent.
+
+    :ivar words: those words, in the head of a request; empty for none.
+    :ivar cuts: how often it did so.
+    :ivar on_cut: is called before.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.words = b""
+        self.cuts = 0
+        self.on_cut: Callable[[], None] = lambda: None
+        self._port = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:  # the test is over
+                return
+            threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._port)) as server:
+            while True:
+                ready, _, _ = select.select([client, server], [], [], 30)
+                for one in ready or [None]:
+                    try:
+                        data = one.recv(262_144) if one else b""
+                        if one is client and self.words and self.words in data[:2000]:
+                            self.cuts += 1
+                            self.on_cut()
+                            data = b""
+                        if not data:
+                            return
+                        (server if one is client else client).sendall(data)
+                    except OSError:
+                        return
+
+
+@pytest.fixture(scope="module")
+def relay(moto_port: int) -> Iterator[Relay]:
+    """What the default AWS connection leads to; Airflow keeps a store for the life of a process."""
+    relay = Relay(moto_port)
+    extra = {
+        "endpoint_url": f"http://127.0.0.1:{relay.port}",
+        "region_name": "us-east-1",
+        "config_kwargs": {"retries": {"max_attempts": 1}},
+    }
+    connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            patched.delenv(name, raising=False)
+        # The SDK looks nowhere else for what it does not need to know.
+        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patched.setenv("AWS_CONFIG_FILE", os.devnull)
+        patched.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patched.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        yield relay
+    relay.close()
+
+
+@pytest.fixture
+def s3(moto_port: int, relay: Relay) -> Iterator[Any]:
+    """A client of its own, past the relay, and an empty bucket."""
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{moto_port}", **KEYS)
+    client.create_bucket(Bucket="videos")
+    yield client
+    relay.words, relay.cuts, relay.on_cut = b"", 0, lambda: None
+    for upload in uploads(client):
+        client.abort_multipart_upload(Bucket="videos", Key=upload["Key"], UploadId=upload["UploadId"])
+    for key in objects(client):
+        client.delete_object(Bucket="videos", Key=key)
+    client.close()
+
+
+def objects(s3: Any) -> list[str]:
+    return [one["Key"] for one in s3.list_objects_v2(Bucket="videos").get("Contents", [])]
+
+
+def uploads(s3: Any) -> list[Any]:
+    return list(s3.list_multipart_uploads(Bucket="videos").get("Uploads", []))
+
+
+def content(s3: Any) -> bytes:
+    body = s3.get_object(Bucket="videos", Key="2026/a.mp4")["Body"]
+    with body:
+        data: bytes = body.read()
+    return data
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeps: list[float]) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def serve_video(serve: Callable[..., Server]) -> Callable[..., str]:
+    """A server with a video; gives its address."""
+
+    def serve_video(video: bytes, sent: int | None = None) -> str:
+        start = answer(200, Content_Type="video/mp4", Content_Length=len(video), ETag='"v1"')
+        return serve(lambda _: [start, video[:sent]]).url
+
+    return serve_video
+
+
+@pytest.mark.parametrize("video", [VIDEO, LARGE], ids=["small", "in parts"])
+@pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
+def test_an_object_is_the_video(
+    hook: TwinSyncHook, s3: Any, serve_video: Any, folder: Path, video: bytes, existing: bool
+) -> None:
+    """Byte for byte, and as what it is."""
+    if existing:
+        s3.put_object(Bucket="videos", Key="2026/a.mp4", Body=b"yesterday's video")
+    got = hook.download(serve_video(video), DESTINATION)
+    assert got == {
+        "path": DESTINATION,
+        "bytes": len(video),
+        "sha256": hashlib.sha256(video).hexdigest(),
+        "content_type": "video/mp4",
+        "duration_s": None,  # these bytes only look like a video
+    }
+    assert objects(s3) == ["2026/a.mp4"]
+    assert content(s3) == video
+    assert s3.head_object(Bucket="videos", Key="2026/a.mp4")["ContentType"] == "video/mp4"
+    assert uploads(s3) == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
+def test_a_video_that_never_comes_whole_leaves_the_bucket_as_it_was(
+    hook: TwinSyncHook, s3: Any, serve_video: Any, folder: Path, existing: bool
+) -> None:
+    """No object, or the one that was there."""
+    if existing:
+        s3.put_object(Bucket="videos", Key="2026/a.mp4", Body=b"yesterday's video")
+    with pytest.raises(DownloadInterruptedError, match="did not arrive whole"):
+        hook.download(serve_video(VIDEO, 300_000), DESTINATION)
+    assert objects(s3) == (["2026/a.mp4"] if existing else [])
+    assert not existing or content(s3) == b"yesterday's video"
+    assert list(folder.iterdir()) == []
+
+
+def test_a_bucket_that_is_missing_is_named(hook: TwinSyncHook, s3: Any, serve_video: Any) -> None:
+    """In the words of the store, and with the address."""
+    with pytest.raises(DownloadInterruptedError, match="bucket does not exist") as caught:
+        hook.download(serve_video(VIDEO), "s3://aws_default@no-such-bucket/a.mp4")
+    assert "'s3://aws_default@no-such-bucket/a.mp4' could not be written" in str(caught.value)
+
+
+@pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
+@pytest.mark.parametrize(
+    ("video", "words"),
+    [
+        (VIDEO, b"PUT /videos/2026/a.mp4"),
+        (LARGE, b"partNumber=2"),
+        (LARGE, b"POST /videos/2026/a.mp4?uploadId"),
+    ],
+    ids=["small", "in a part", "at the end"],
+)
+def test_an_upload_that_is_cut_leaves_the_bucket_as_it_was(
+    hook: TwinSyncHook,
+    s3: Any,
+    relay: Relay,
+    serve_video: Any,
+    folder: Path,
+    video: bytes,
+    words: bytes,
+    existing: bool,
+) -> None:
+    """No object, and no unfinished upload, of which the parts would be paid for as long as they lie there."""
+    if existing:
+        s3.put_object(Bucket="videos", Key="2026/a.mp4", Body=b"yesterday's video")
+    relay.words = words
+    with pytest.raises(DownloadInterruptedError, match=r"was fetched, and .* could not be written"):
+        hook.download(serve_video(video), DESTINATION)
+    assert relay.cuts > 0
+    assert objects(s3) == (["2026/a.mp4"] if existing else [])
+    assert not existing or content(s3) == b"yesterday's video"
+    assert uploads(s3) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_an_upload_in_which_the_time_of_the_task_is_over_leaves_the_bucket_as_it_was(
+    hook: TwinSyncHook, s3: Any, relay: Relay, serve_video: Any, folder: Path
+) -> None:
+    """`execution_timeout` comes as a signal, and the upload goes on in a thread of the library's."""
+    ended = threading.Event()
+
+    def ring() -> None:
+        relay.words = b""
+        os.kill(os.getpid(), signal.SIGALRM)
+        ended.wait(30)
+
+    relay.on_cut = ring
+    relay.words = b"partNumber=2"
+    try:
+        with airflow_timeout(60), pytest.raises(AirflowTaskTimeout):
+            hook.download(serve_video(LARGE), DESTINATION)
+        assert relay.cuts == 1
+        assert uploads(s3) == []
+    finally:
+        ended.set()
+    assert objects(s3) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_process_that_has_used_s3_ends_without_a_word(
+    s3: Any, serve_video: Any, folder: Path, connection: str
+) -> None:
+    """No session of the library's is left open: not as Python sees it, and not as aiohttp does."""
+    code = (
+        "import sys; from airflow_provider_twinsync.hooks import TwinSyncHook; "
+        "TwinSyncHook().download(*sys.argv[1:])"
+    )
+    command = [sys.executable, "-W", "default::ResourceWarning", "-c", code, serve_video(VIDEO), DESTINATION]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert content(s3) == VIDEO
+    for word in ("ResourceWarning", "Unclosed", "never awaited", "Traceback"):
+        assert word not in done.stderr
+
+
+def test_an_upload_is_never_whole_in_memory(
+    s3: Any, serve: Callable[..., Server], folder: Path, connection: str
+) -> None:
+    """Sixty megabytes pass through two parts of eight; what is measured is a worker's own process."""
+    large = LARGE[:12] + bytes(60_000_000)
+
+    def respond(request: Received) -> Iterator[bytes]:
+        video = VIDEO if request.target == "/small" else large
+        yield answer(200, Content_Type="video/mp4", Content_Length=len(video))
+        yield video
+
+    url = serve(respond).url
+    code = (
+        "import sys, tracemalloc; from airflow_provider_twinsync.hooks import TwinSyncHook\n"
+        "TwinSyncHook().download(sys.argv[1] + '/small', sys.argv[2])\n"
+        "tracemalloc.start()\n"
+        "TwinSyncHook().download(sys.argv[1] + '/large', sys.argv[2])\n"
+        "print('peak:', tracemalloc.get_traced_memory()[1])\n"
+    )
+    tested = Path(airflow_provider_twinsync.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code, url, DESTINATION],
+        env={**os.environ, "PYTHONPATH": str(tested)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    [peak_bytes] = re.findall(r"(?m)^peak: (\d+)$", done.stdout)
+    assert int(peak_bytes) < 45_000_000
+    assert content(s3) == large
+    assert uploads(s3) == []

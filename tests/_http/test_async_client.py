@@ -1,0 +1,302 @@
+"""One session for all waits over a connection: who opens and closes it, and what its connections bear."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections import Counter
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.secrets import environment_variables
+from support import keepalive
+from support.drive import first_event
+from support.keepalive import (
+    DONE,
+    LEAVES_NOTHING,
+    NEVER,
+    Say,
+    done_after,
+    kept,
+    pools,
+    reasons,
+    run,
+    service_on,
+    trigger,
+    until,
+)
+
+from airflow_provider_twinsync._api.status import Job, JobState
+from airflow_provider_twinsync._http.async_client import MAX_CONNECTIONS
+from airflow_provider_twinsync._wait.poller import Poller
+from airflow_provider_twinsync._wait.schedule import PollSchedule
+from airflow_provider_twinsync.exceptions import StatusError
+from airflow_provider_twinsync.hooks import TwinSyncHook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.keepalive import Service
+
+pytestmark = LEAVES_NOTHING
+
+service = keepalive.service  # the fixture
+
+
+# ------------------------------------------------------------------------------------------ one session
+
+
+@pytest.fixture
+def look_ups(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often Airflow looked up a connection; it does all the same."""
+    counted: Counter[str] = Counter()
+    backend = environment_variables.EnvironmentVariablesBackend
+    get = backend.get_conn_value
+
+    def get_and_count(self: Any, conn_id: str, *args: Any, **kwargs: Any) -> Any:
+        counted[conn_id] += 1
+        return get(self, conn_id, *args, **kwargs)
+
+    monkeypatch.setattr(backend, "get_conn_value", get_and_count)
+    return counted
+
+
+def test_many_waits_need_few_connections_and_one_look_up_each(
+    service: Service, look_ups: Counter[str]
+) -> None:
+    """The first opens the session, the last closes it, and a next one opens it again."""
+
+    async def main() -> None:
+        service.say = done_after(5)
+        assert await reasons(200) == {"succeeded"}
+        assert pools() == []
+        await until(lambda: not service.open)
+        assert service.polls() == {f"job-{n}": 5 for n in range(200)}
+        assert service.connections <= MAX_CONNECTIONS
+        assert look_ups == {"twinsync_default": 200}
+        before = service.connections
+        assert await reasons(1) == {"succeeded"}
+        await until(lambda: not service.open)
+        assert service.connections == before + 1
+
+    run(main())
+
+
+def test_a_session_stays_open_until_the_last_wait_ends(service: Service) -> None:
+    """Who leaves early closes nothing, and who comes late opens nothing."""
+
+    async def main() -> None:
+        hook = await kept()
+        service.say = done_after(2)
+        for _ in range(3):
+            assert await reasons(2) == {"succeeded"}
+        assert 1 <= len(service.open) == service.connections <= 2
+        [shared] = pools()
+        assert shared.members == 1
+        await hook.aclose()
+        await hook.aclose()  # who has left already leaves nothing
+        await until(lambda: not service.open)
+
+    run(main())
+
+
+def test_no_more_requests_are_made_at_once_than_there_are_connections(service: Service) -> None:
+    """Of a slow service: the others queue, and no look ends as trouble for it."""
+    say = done_after(2)
+    service.say = lambda asked: Say(say(asked).code, delay_s=0.05)
+    assert run(reasons(200)) == {"succeeded"}
+    assert service.most_at_once == MAX_CONNECTIONS
+    assert service.connections <= MAX_CONNECTIONS
+    assert len(service.asked) == 400
+
+
+def test_two_loops_in_two_threads_have_a_session_each(service: Service) -> None:
+    """As a triggerer beside a task that runs a loop of its own."""
+    service.say = done_after(10)
+    both, seen = threading.Barrier(2, timeout=30), {}
+
+    async def main(name: str) -> None:
+        waits = asyncio.gather(*(first_event(trigger(f"{name}-{n}")) for n in range(20)))
+        await until(lambda: any(one.job.startswith(name) for one in service.asked))
+        await asyncio.to_thread(both.wait)
+        [shared] = pools()
+        seen[name] = shared
+        await asyncio.to_thread(both.wait)
+        assert {event["reason"] for event in await waits} == {"succeeded"}
+
+    errors = []
+
+    def in_a_thread(name: str) -> None:
+        try:
+            run(main(name))
+        except BaseException as error:  # it is raised below, in the thread of the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=in_a_thread, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert errors == []
+    assert seen["one"] is not seen["two"]
+    assert len(service.asked) == 400
+    run(until(lambda: not service.open))
+
+
+@pytest.mark.parametrize(
+    ("other_id", "extra", "count"),
+    [("other", {}, 2), ("twinsync_default", {"request_timeout_s": 7}, 2), ("twinsync_default", {}, 1)],
+    ids=["another id", "changed meanwhile", "the same"],
+)
+def test_each_connection_has_a_session(
+    service: Service,
+    connect: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    other_id: str,
+    extra: Any,
+    count: int,
+) -> None:
+    """The same settings are the same connection, however often they are looked up."""
+
+    async def main() -> None:
+        async with aclosing(await kept()) as one, aclosing(TwinSyncHook(other_id)) as other:
+            connect(port=service.port, **extra)
+            monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_TWINSYNC_DEFAULT"])
+            await other.apoll(Poller("second", PollSchedule()), 0.0)
+            assert len(pools()) == service.connections == count
+            assert (one._client is other._client) == (count == 1)
+
+    run(main())
+
+
+# --------------------------------------------------------------------------------- connections that are kept
+
+
+def between_looks(service: Service, trouble: str) -> None:
+    if trouble == "closes what is idle":
+        service.close_idle()
+    elif trouble == "is started again":
+        service.stop()
+        service.start()
+
+
+TROUBLES: dict[str, Say] = {
+    "closes what is idle": Say(),
+    "closes its half": Say(then="half"),
+    "says that it closes": Say(headers="Connection: close\r\n", then="close"),
+    "says that it closes and does not": Say(headers="Connection: close\r\n"),
+    "closes as the next request comes": Say(status=0),
+    "is started again": Say(),
+}
+
+
+ONE, SOME = [1, 1, 1], [8, 8, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "at_once"),
+    [(trouble, ONE) for trouble in TROUBLES]
+    + [(trouble, SOME) for trouble in TROUBLES if trouble != "closes as the next request comes"],
+)
+def test_a_kept_connection_that_is_closed_is_no_trouble(
+    service: Service, trouble: str, at_once: list[int]
+) -> None:
+    """A look gives the status all the same, with one silent repeat at most."""
+    is_late = TROUBLES[trouble].status == 0
+
+    async def main() -> None:
+        async with aclosing(await kept()) as hook:
+            service.say = lambda asked: TROUBLES[trouble] if not is_late or asked.number > 1 else Say()
+            for turn, count in enumerate(at_once):
+                between_looks(service, trouble)
+                jobs = [f"job-{turn}-{n}" for n in range(count)]
+                seen = await asyncio.gather(*map(hook.aget_job, jobs), return_exceptions=True)
+                assert [one for one in seen if not isinstance(one, Job)] == []
+        assert max(service.polls().values()) == (2 if is_late else 1)
+
+    run(main())
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(service: Service) -> None:
+    """It would be the video of another job."""
+    service.say = lambda asked: Say(then="twice" if asked.job == "one" else "")
+
+    async def main() -> None:
+        async with aclosing(await kept()) as hook:
+            await hook.aget_job("one")
+            await until(lambda: service.answered == 3)
+            await asyncio.sleep(0.1)  # the loop has read it by then
+            assert (await hook.aget_job("another")).state is JobState.RUNNING
+
+    run(main())
+
+
+def test_a_host_that_cannot_be_seen_ends_the_wait(service: Service, connect: Callable[..., None]) -> None:
+    """Zero-width characters come with what is copied from a page."""
+    connect(host="local\u200bhost", port=service.port)
+    service.say = lambda _: Say(DONE)
+    assert run(reasons(1)) == {"unusable"}
+
+
+def test_connections_that_were_all_forgotten_cost_one_look(service: Service) -> None:
+    """A router that drops them may say so only when they are used, and the one repeat may meet another."""
+
+    async def main() -> None:
+        async with aclosing(await kept()) as hook:
+            await asyncio.gather(*map(hook.aget_job, [f"before-{n}" for n in range(8)]))
+            before = service.connections
+            service.say = lambda asked: Say(status=0) if asked.connection <= before else Say()
+            with pytest.raises(StatusError):
+                await hook.aget_job("lost")
+            for n in range(10):
+                assert isinstance(await hook.aget_job(f"after-{n}"), Job)
+        assert max(service.polls().values()) <= 2
+
+    run(main())
+
+
+@pytest.fixture
+def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the name `twinsync.test` means to the resolver of this process: the last of these."""
+    resolve, addresses = socket.getaddrinfo, ["127.0.0.1"]
+
+    def resolve_ours(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return resolve(addresses[-1] if host == "twinsync.test" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_ours)
+    return addresses
+
+
+@pytest.mark.parametrize("becomes", ["closed", "silent"])
+def test_a_service_that_moves_is_found_at_its_new_address(
+    service: Service, connect: Callable[..., None], addresses: list[str], becomes: str
+) -> None:
+    """At once if the old one is closed; if it hangs, the looks under way are lost, and no other."""
+    connect(host=f"http://twinsync.test:{service.port}", port=None, request_timeout_s=2)
+
+    async def main() -> None:
+        async with aclosing(await kept()) as hook:
+            await asyncio.gather(*map(hook.aget_job, [f"before-{n}" for n in range(8)]))
+            assert len(service.asked) == 9
+            addresses.append("127.0.0.2")
+            if becomes == "closed":
+                service.stop()
+            else:
+                service.say = lambda _: Say(delay_s=NEVER)
+                # Fewer than what is taken for an outage, in which the next ones would not ask at all.
+                lost = await asyncio.gather(
+                    *map(hook.aget_job, [f"lost-{n}" for n in range(4)]), return_exceptions=True
+                )
+                assert {type(one) for one in lost} <= {StatusError}
+            at_the_old_one = len(service.asked)
+            for n in range(3):
+                assert isinstance(await hook.aget_job(f"after-{n}"), Job)
+            assert len(service.asked) == at_the_old_one
+            assert (len(moved.asked), moved.connections) == (3, 1)
+        await until(lambda: not moved.open and not service.open)
+
+    with service_on("127.0.0.2", service.port) as moved:
+        run(main())

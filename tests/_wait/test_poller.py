@@ -1,0 +1,1048 @@
+"""What a look means, what to tolerate, when to stop; and the event that carries the end of a wait."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from airflow_provider_twinsync._api.exchange import NoAnswer, Response
+from airflow_provider_twinsync._api.shown import shown_duration
+from airflow_provider_twinsync._api.status import Job, JobState
+from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
+from airflow_provider_twinsync._wait.poller import Poller
+from airflow_provider_twinsync._wait.schedule import PollSchedule, chance, submit_delay_s
+from airflow_provider_twinsync.exceptions import (
+    ExecutionTimeoutError,
+    JobFailedError,
+    NoAddressError,
+    StatusError,
+    TwinSyncError,
+    UsageError,
+    WaitTimeoutError,
+)
+
+ID = "20230423_11_23_05_10279"
+VIDEO = f"http://api.twinsync.xyz:27323/example/{ID}.mp4"
+MIN_DELAY_S = 0.1
+MAX_RETRY_AFTER_S = 600.0
+MAX_MESSAGE_CHARACTERS = 2_000
+#: An interval that neither grows nor varies, for tests of something else.
+EVERY_5_S = {"poke_interval_s": 5.0, "max_wait_s": 5.0}
+#: The first pause of a wait that is taken over is so much longer, by its id.
+STRETCH = 1 + chance(ID, 0)
+
+WAITING = Job(ID, JobState.WAITING, 101, "")
+RUNNING = Job(ID, JobState.RUNNING, 102, "")
+DONE = Job(ID, JobState.SUCCEEDED, 103, "", VIDEO)
+FAILED = Job(ID, JobState.FAILED, 104, "no face in the photo")
+TROUBLE = StatusError("HTTP 502, bad gateway")
+SEEN: dict[str, Job | StatusError] = {
+    "W": WAITING,
+    "R": RUNNING,
+    "D": DONE,
+    "F": FAILED,
+    "x": TROUBLE,
+}
+
+
+def busy(retry_after_s: float) -> StatusError:
+    return StatusError("HTTP 503", retry_after_s=retry_after_s)
+
+
+def run(polls: str, *, every_s: float = 10.0, **policy: Any) -> list[Again | End]:
+    """Give what follows each look: one letter a look, one look every so many seconds."""
+    wait = Poller(ID, PollSchedule(**policy))
+    return [wait.next(SEEN[letter], n * every_s) for n, letter in enumerate(polls)]
+
+
+def signs(steps: list[Again | End]) -> str:
+    """Show steps in short: a dot for a silent one, i or W for a line at that level, else how it ended."""
+    shown = ""
+    for step in steps:
+        if isinstance(step, End):
+            shown += f" {step.reason.value}"
+        else:
+            shown += "." if step.note is None else "i" if step.level == logging.INFO else "W"
+    return shown
+
+
+# ------------------------------------------------------------------------------------------------- sequences
+
+
+@pytest.mark.parametrize(
+    ("polls", "shown"),
+    [
+        ("D", " succeeded"),
+        ("F", " failed"),
+        ("WWWRRRD", "i..i.. succeeded"),
+        ("WRWRF", "iiii failed"),
+        ("RRR", "i.."),
+        ("WxW", "iWi"),
+        ("WxxxW", "iW..i"),
+        ("WxxxR", "iW..i"),
+        ("WxWxW", "iWiWi"),
+        ("WxRRW", "iWi.i"),
+        ("xxW", "W.i"),
+        ("xxD", "W. succeeded"),
+        ("WxxF", "iW. failed"),
+    ],
+)
+def test_a_line_is_written_where_something_changes(polls: str, shown: str) -> None:
+    """One for a new state, one where an outage begins and one where it ends, and none for a poll."""
+    assert signs(run(polls)) == shown
+
+
+def test_a_wait_reads_the_answers_to_its_own_question() -> None:
+    """Mostly one is the same as the one before, and is read once; another one is always read."""
+    wait = Poller(ID, PollSchedule())
+    assert wait.request.params == {"taskID": ID}
+    bodies = ["101", "101", "", "", "102", "101", f'103, "result_url": "{VIDEO}"']
+    answers = [Response(200, b'{"result_code": %s}' % body.encode()) for body in bodies]
+    seen = [wait.read(answer, key="key") for answer in [*answers[:2], NoAnswer(True, "reset"), *answers[2:]]]
+    states = [type(one).__name__ if isinstance(one, StatusError) else one.state.value for one in seen]
+    assert states == [
+        *["waiting"] * 2,
+        *["StatusError"] * 3,
+        *["running", "waiting", "succeeded"],
+    ]
+    busy_twice = [wait.read(Response(503, b"", retry_after_s), key="key") for retry_after_s in (5.0, 7.0)]
+    assert [getattr(one, "retry_after_s", None) for one in busy_twice] == [5.0, 7.0]
+
+
+def test_a_wait_for_no_id_is_none() -> None:
+    """Before anything is asked."""
+    with pytest.raises(UsageError, match="twinsync_task_id"):
+        Poller("None", PollSchedule())
+
+
+def test_lines_say_what_happened_to_which_job() -> None:
+    """A log of many tasks is read by the id."""
+    notes = [
+        step.note
+        for step in run("WxxR", tolerance_s=300, **EVERY_5_S)
+        if isinstance(step, Again) and step.note
+    ]
+    assert notes == [
+        f"TwinSync job {ID} is waiting (0 s); next look in 5 s.",
+        f"TwinSync job {ID} cannot be followed at the moment, and is asked for again for up to 300 s: "
+        "HTTP 502, bad gateway; next look in 5 s.",
+        f"TwinSync job {ID} is reported again after 20 s without a status, and is running (30 s); "
+        "next look in 5 s.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("policy", "what_comes"),
+    [
+        ({}, "next look in 5 s."),
+        ({"timeout_s": 3600}, "next look in 5 s, timeout in 60 min."),
+        ({"execution_timeout_s": 90.0, "timeout_s": 3600}, "next look in 5 s, execution_timeout in 90 s."),
+        ({"timeout_s": 1.5}, "next look in 2 s, timeout in 2 s."),
+        ({"poke_interval_s": 0, "max_wait_s": 0}, "next look in 0.1 s."),
+        ({"timeout_s": 604_800}, "next look in 5 s, timeout in 7.0 days."),
+    ],
+)
+def test_a_line_says_what_comes_next(policy: dict[str, Any], what_comes: str) -> None:
+    """When the next look is, and how long the wait may go on, by what name."""
+    [step] = run("R", **{**EVERY_5_S, **policy})
+    assert isinstance(step, Again)
+    assert step.note == f"TwinSync job {ID} is running (0 s); {what_comes}"
+
+
+def test_the_last_line_says_where_the_video_is() -> None:
+    """Without the query of its address, which may be a signature."""
+    done = Job(ID, JobState.SUCCEEDED, 100, "", f"{VIDEO}?Signature=secret")
+    end = Poller(ID, PollSchedule()).next(done, 754.4)
+    assert isinstance(end, End)
+    assert end.message == f"TwinSync job {ID} is finished after 13 min; its video is at {VIDEO}"
+    assert end.result_url == f"{VIDEO}?Signature=secret"
+
+
+@pytest.mark.parametrize(
+    ("polls", "shown"),
+    [
+        ("R" * 13, "i.....i.....i"),
+        ("WWWWRRRRRRR", "i...i.....i"),
+        ("x" * 13, "W.....W.....W"),
+        ("RRRRxRRR", "i...Wi.."),
+    ],
+)
+def test_a_wait_of_hours_says_once_an_hour_that_it_waits(polls: str, shown: str) -> None:
+    """Counted from the last line; here is a look every ten minutes."""
+    steps = run(polls, every_s=600.0, tolerance_s=None)
+    assert signs(steps) == shown
+    said = [str(step.note) for step in steps if isinstance(step, Again) and step.note]
+    assert not said[1:] or "still" in said[-1] or "again" in said[-1]
+
+
+def test_what_the_worker_told_is_not_told_again_by_the_triggerer() -> None:
+    """Only another state is news, and after an hour that it is the same."""
+    for last_state, shown in [(None, "i.i"), (JobState.WAITING, "i.i"), (JobState.RUNNING, "..i")]:
+        wait = Poller(ID, PollSchedule())
+        wait.go_on(10.0, last_state=last_state)
+        assert signs([wait.next(RUNNING, elapsed_s) for elapsed_s in (12.0, 3000.0, 3612.0)]) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"),
+        (0.04, "0 s"),
+        (0.25, "0.2 s"),
+        (1, "1 s"),
+        (119.4, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2.0 h"),
+        (172_799, "48.0 h"),
+        (172_800, "2.0 days"),
+        (604_800, "7.0 days"),
+    ],
+)
+def test_a_duration_is_shown_in_the_unit_of_a_person(seconds: float, shown: str) -> None:
+    assert shown_duration(seconds) == shown
+
+
+def test_a_wait_that_bears_everything_says_until_when() -> None:
+    """`silent_fail` means until the deadline."""
+    [step] = run("x", tolerance_s=None)
+    assert isinstance(step, Again)
+    assert "until the deadline" in str(step.note)
+
+
+@pytest.mark.parametrize(
+    ("polls", "policy", "shown"),
+    [
+        pytest.param("xxxx", {"tolerance_s": 30}, "W.. status_lost", id="the time is over"),
+        pytest.param("xxxx", {"tolerance_s": 31}, "W...", id="the time is almost over"),
+        pytest.param("xx", {"tolerance_s": 1}, "W status_lost", id="twice at least"),
+        pytest.param("x", {"tolerance_s": 1}, "W", id="once is not enough"),
+        pytest.param("WWWWWWxxxx", {"tolerance_s": 30}, "i.....W.. status_lost", id="from its first trouble"),
+        pytest.param("xxxWxxx", {"tolerance_s": 30}, "W..iW..", id="a good answer resets the time"),
+        pytest.param("xWxWxWx", {"tolerance_s": 1}, "WiWiWiW", id="a good answer resets the count"),
+        pytest.param("xRxx", {"tolerance_s": 1}, "WiW status_lost", id="after a reset it counts anew"),
+        pytest.param("x" * 100, {"tolerance_s": None}, "W" + "." * 99, id="no tolerance: borne for ever"),
+        pytest.param(
+            "xxxx", {"tolerance_s": None, "timeout_s": 30}, "W.. timeout", id="or until the deadline"
+        ),
+        pytest.param("xxxD", {"tolerance_s": 30}, "W.. succeeded", id="a video that comes in time"),
+        pytest.param("xxxF", {"tolerance_s": 30}, "W.. failed", id="a failure that comes in time"),
+    ],
+)
+def test_trouble_is_tolerated_for_a_time_and_a_number_of_looks(
+    polls: str, policy: dict[str, Any], shown: str
+) -> None:
+    """One budget, reset by a good answer."""
+    assert signs(run(polls, **policy)) == shown
+
+
+def test_a_lost_status_says_what_was_last_heard() -> None:
+    """With how long and how often, what was seen before, and that the job may go on."""
+    end = run("Wxxxx", tolerance_s=30)[-1]
+    assert isinstance(end, End)
+    for part in (ID, "30 s", "4 attempts", "Last seen: waiting", "HTTP 502, bad gateway", "may still finish"):
+        assert part in end.message
+    never_seen = run("xxxx", tolerance_s=30)[-1]
+    assert isinstance(never_seen, End)
+    assert "Last seen" not in never_seen.message
+
+
+@dataclass
+class Slow:
+    """How long each poll takes, and which ones bring nothing."""
+
+    took_s: float = 0.0
+    late_s: float = 0.0
+
+
+def outage_ends_at_s(
+    policy: PollSchedule, seen: StatusError, slow: Slow, after: str = ""
+) -> tuple[float, int]:
+    """Return when the last poll of an outage ends, from its first poll on, and how many there were."""
+    wait, now_s, polls = Poller(ID, policy), 0.0, 0
+    for letter in after:
+        step = wait.next(SEEN[letter], now_s)
+        assert isinstance(step, Again)
+        now_s += step.delay_s
+    began_s = now_s
+    while True:
+        polls += 1
+        step = wait.next(seen, now_s, slow.took_s)
+        now_s += slow.took_s
+        if isinstance(step, End):
+            assert step.reason is EndReason.STATUS_LOST
+            return now_s - began_s, polls
+        now_s += step.delay_s + slow.late_s
+
+
+@pytest.mark.parametrize("tolerance_s", [1.0, 60.0, 300.0, 900.0])
+@pytest.mark.parametrize("seen", [TROUBLE, busy(7), busy(86_400)], ids=["trouble", "busy", "busy for a day"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"poke_interval_s": 0.5, "max_wait_s": 0.5},
+        {"poke_interval_s": 59.0, "max_wait_s": 59.0},
+        {"poke_interval_s": 3600.0},
+        {"poke_interval_s": 8.0, "exponential_backoff": True},
+        {"poke_interval_s": 60.0, "timeout_s": 7200.0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("after", ["", "RRR"], ids=["from the start", "later"])
+def test_the_last_poll_of_an_outage_is_at_the_end_of_the_tolerance(
+    arguments: dict[str, Any], seen: StatusError, tolerance_s: float, after: str
+) -> None:
+    """Never a whole delay later, and never after a single poll."""
+    policy = PollSchedule(tolerance_s=tolerance_s, **arguments)
+    ends_s, polls = outage_ends_at_s(policy, seen, Slow(), after)
+    assert ends_s == pytest.approx(tolerance_s, abs=2 * MIN_DELAY_S)
+    assert polls >= 2
+
+
+@pytest.mark.parametrize("took_s", [0.01, 5.0, 30.0])
+@pytest.mark.parametrize("poke_interval_s", [2.0, 60.0, 3600.0])
+def test_an_outage_of_slow_answers_ends_a_request_after_the_tolerance(
+    poke_interval_s: float, took_s: float
+) -> None:
+    """A poll that is under way at its end is the last one."""
+    policy = PollSchedule(poke_interval_s=poke_interval_s, tolerance_s=300.0)
+    ends_s, polls = outage_ends_at_s(policy, TROUBLE, Slow(took_s))
+    assert 300 <= ends_s <= 300 + took_s + MIN_DELAY_S
+    assert polls >= 2
+
+
+def test_one_poll_that_lasts_longer_than_the_tolerance_is_not_the_last() -> None:
+    """The service is asked twice at least."""
+    ends_s, polls = outage_ends_at_s(PollSchedule(tolerance_s=1.0), TROUBLE, Slow(took_s=30.0))
+    assert (ends_s, polls) == (pytest.approx(60 + MIN_DELAY_S), 2)
+
+
+def test_a_machine_that_wakes_up_late_ends_the_outage_all_the_same() -> None:
+    """By as much as it is late, and no delay more."""
+    policy = PollSchedule(poke_interval_s=60.0, max_wait_s=60.0, tolerance_s=300.0)
+    ends_s, _ = outage_ends_at_s(policy, TROUBLE, Slow(late_s=0.7))
+    assert 300 <= ends_s < 302
+
+
+# ------------------------------------------------------------------------- finished, and without an address
+
+NO_ADDRESS = NoAddressError("no address", problem="no address: HTTP 200, {}")
+SEEN["n"] = NO_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("polls", "policy", "shown"),
+    [
+        pytest.param("nnnnn", {}, "W... no_address", id="five times"),
+        pytest.param("nnnnD", {}, "W... succeeded", id="it comes late"),
+        pytest.param("WWnnnnn", {}, "i.W... no_address", id="after the wait for it"),
+        pytest.param("nnWnnnnn", {}, "W.iW... no_address", id="it was not finished"),
+        pytest.param("nnxxnnnnn", {}, "W.W.W... no_address", id="an outage: counted again"),
+        pytest.param("nnnnn", {"tolerance_s": None}, "W... no_address", id="with silent_fail"),
+        pytest.param("nnnnn", {"tolerance_s": 0.1}, "W... no_address", id="whatever the tolerance is"),
+        pytest.param("Wn", {"timeout_s": 10}, "i no_address", id="at the deadline"),
+        pytest.param("Wn", {"execution_timeout_s": 10}, "i no_address", id="at the other deadline"),
+    ],
+)
+def test_a_finished_job_without_an_address_is_asked_for_a_few_times(
+    polls: str, policy: dict[str, Any], shown: str
+) -> None:
+    """Then the wait ends for this reason, and not for another."""
+    steps = run(polls, **policy)
+    assert signs(steps) == shown
+    if isinstance(steps[-1], End) and steps[-1].reason is EndReason.NO_ADDRESS:
+        for part in (ID, "is finished and its video has no usable address", "no address: HTTP 200, {}"):
+            assert part in steps[-1].message
+        assert "may still finish" not in steps[-1].message
+        assert "goes on" not in steps[-1].message
+
+
+def test_the_address_is_asked_for_over_half_a_minute_whatever_the_interval_is() -> None:
+    """A service may store the state first; an hour's interval would make hours of it."""
+    for arguments in (
+        {},
+        {"poke_interval_s": 3600.0},
+        {"poke_interval_s": 60.0, "exponential_backoff": True},
+    ):
+        wait, now_s = Poller(ID, PollSchedule(**arguments)), 0.0
+        while isinstance(step := wait.next(NO_ADDRESS, now_s), Again):
+            now_s += step.delay_s
+        assert 4 <= now_s <= 30
+    assert now_s == 30
+
+
+def test_an_outage_after_the_end_of_a_job_does_not_say_that_it_may_still_finish() -> None:
+    """It is finished, whatever ends the wait; another process knows it by the state that is handed over."""
+    ends = [run("nxxx", timeout_s=30, tolerance_s=None)[-1], run("nxxxx", tolerance_s=30)[-1]]
+    wait = Poller(ID, PollSchedule(timeout_s=30))
+    wait.go_on(10, last_state=JobState.SUCCEEDED)
+    for end in (*ends, wait.next(TROUBLE, 30)):
+        assert isinstance(end, End)
+        assert end.reason in (EndReason.TIMEOUT, EndReason.STATUS_LOST)
+        assert "The job is finished, and its video had no usable address" in end.message
+        assert "may still finish" not in end.message
+
+
+def test_an_alarm_after_the_end_of_a_job_says_that_it_is_finished() -> None:
+    """The execution_timeout of a worker rings at any time."""
+    wait = Poller(ID, PollSchedule(execution_timeout_s=60.0))
+    wait.next(NO_ADDRESS, 59.0)
+    end = wait.timed_out(60.0)
+    assert end.reason is EndReason.NO_ADDRESS
+    assert "after 1 poll over 1 s" in end.message
+
+
+# -------------------------------------------------------------------------------------------------- deadlines
+
+
+@pytest.mark.parametrize(
+    ("polls", "policy", "shown"),
+    [
+        ("WWWW", {"timeout_s": 30}, "i.. timeout"),
+        ("WWWW", {"timeout_s": 30.001}, "i..."),
+        ("WWWD", {"timeout_s": 30}, "i.. succeeded"),
+        ("WWWF", {"timeout_s": 30}, "i.. failed"),
+        ("WWWWWWD", {"timeout_s": 60}, "i..... succeeded"),
+        ("W", {"timeout_s": 0}, " timeout"),
+        ("D", {"timeout_s": 0}, " succeeded"),
+        ("WWWx", {"timeout_s": 30}, "i.. timeout"),
+        ("WWWW", {"execution_timeout_s": 30}, "i.. execution_timeout"),
+        ("WWWW", {"timeout_s": 30, "execution_timeout_s": 60}, "i.. timeout"),
+        ("WWWW", {"timeout_s": 60, "execution_timeout_s": 30}, "i.. execution_timeout"),
+        ("WWWW", {"timeout_s": 30, "execution_timeout_s": 30}, "i.. timeout"),
+        ("W" * 100, {}, "i" + "." * 99),
+    ],
+)
+def test_a_wait_ends_at_the_earlier_deadline_and_not_before(
+    polls: str, policy: dict[str, Any], shown: str
+) -> None:
+    """What is seen at the deadline counts; which of the two it was decides whether Airflow retries."""
+    assert signs(run(polls, **policy)) == shown
+
+
+@pytest.mark.parametrize(
+    ("policy", "elapsed_s", "delay_s"),
+    [
+        ({"timeout_s": 60}, 0, 5),
+        ({"timeout_s": 60}, 55, 5),
+        ({"timeout_s": 60}, 57, 3),
+        ({"timeout_s": 60}, 59.95, MIN_DELAY_S),
+        ({"execution_timeout_s": 60}, 57, 3),
+        ({"timeout_s": 90, "execution_timeout_s": 60}, 57, 3),
+        ({"timeout_s": 3}, 0, 3),
+        ({}, 1e9, 5),
+    ],
+)
+@pytest.mark.parametrize("seen", [WAITING, TROUBLE, busy(400)], ids=["a state", "trouble", "a busy service"])
+def test_the_last_look_is_at_the_deadline(
+    policy: dict[str, Any], elapsed_s: float, delay_s: float, seen: Job | StatusError
+) -> None:
+    """A video that came within it is seen, and a `Retry-After` does not reach beyond it."""
+    step = Poller(ID, PollSchedule(**EVERY_5_S, **policy)).next(seen, elapsed_s)
+    assert isinstance(step, Again)
+    if seen is WAITING or seen is TROUBLE:
+        assert step.delay_s == pytest.approx(delay_s)
+    else:
+        left_s = min(policy.values(), default=float("inf")) - elapsed_s
+        assert step.delay_s == pytest.approx(max(min(300, left_s), MIN_DELAY_S))
+
+
+UNKNOWN = StatusError("-", problem="the service does not know this id: HTTP 200, code 200")
+SEEN["u"] = UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("polls", "parts"),
+    [
+        ("WWWW", ["(last seen: waiting)", "The job itself goes on"]),
+        ("WRRR", ["(last seen: running)", "The job itself goes on"]),
+        (
+            "WRRx",
+            ["(last seen: running; no status for 0 s, the last answer: HTTP 502, bad gateway)", "If the id"],
+        ),
+        (
+            "Wxxx",
+            ["(last seen: waiting; no status for 20 s, the last answer: HTTP 502", "If the id is right"],
+        ),
+        ("xxxx", ["(it was never seen; no status for 30 s, the last answer: HTTP 502", "If the id is right"]),
+        (
+            "uuuu",
+            ["(it was never seen; no status for 30 s, the last answer: the service does not know this id"],
+        ),
+        (
+            "Wuuu",
+            ["(last seen: waiting; no status for 20 s, the last answer: the service does not know this id"],
+        ),
+    ],
+)
+def test_a_timeout_says_what_is_known_and_claims_no_more(polls: str, parts: list[str]) -> None:
+    """Which limit it was, the last state, the last answer; that a job goes on only where it was just seen."""
+    end = run(polls, timeout_s=30, tolerance_s=None)[-1]
+    assert isinstance(end, End)
+    for part in (ID, "30 s, the timeout", *parts):
+        assert part in end.message
+    assert ("goes on" in end.message) is (polls[-1] not in "xu")
+
+
+def test_a_timeout_before_the_first_answer_claims_nothing() -> None:
+    """The alarm of a worker may ring in the first poll."""
+    message = Poller(ID, PollSchedule(execution_timeout_s=60.0)).timed_out(60.0).message
+    assert "(it was never seen)" in message
+    assert "goes on" not in message
+
+
+# ----------------------------------------------------------------------------------------------------- delays
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "delay_s"),
+    [
+        (None, 5),
+        (0, 5),
+        (3, 5),
+        (30, 30),
+        (MAX_RETRY_AFTER_S, MAX_RETRY_AFTER_S),
+        (86_400, MAX_RETRY_AFTER_S),
+        (1e300, MAX_RETRY_AFTER_S),
+    ],
+)
+def test_retry_after_is_honoured_up_to_ten_minutes(retry_after_s: float | None, delay_s: float) -> None:
+    """It only makes a delay longer, and a wrong header does not park a task for a day."""
+    seen = StatusError("HTTP 503", retry_after_s=retry_after_s)
+    step = Poller(ID, PollSchedule(**EVERY_5_S, tolerance_s=900)).next(seen, 0)
+    assert isinstance(step, Again)
+    assert step.delay_s == delay_s
+
+
+@pytest.mark.parametrize("exponential_backoff", [False, True])
+@pytest.mark.parametrize("seen", [WAITING, TROUBLE], ids=["a state", "trouble"])
+@pytest.mark.parametrize("poke_interval_s", [0, 0.0, 0.001])
+def test_there_is_always_a_pause(
+    poke_interval_s: float, seen: Job | StatusError, exponential_backoff: bool
+) -> None:
+    """Also with an interval of 0: nothing asks a service in a loop."""
+    policy = PollSchedule(poke_interval_s=poke_interval_s, exponential_backoff=exponential_backoff)
+    step = Poller(ID, policy).next(seen, 0)
+    assert isinstance(step, Again)
+    assert step.delay_s == MIN_DELAY_S
+    assert Poller(ID, policy).go_on(0).delay_s == MIN_DELAY_S
+
+
+def pauses_s(polls: str, **policy: Any) -> list[float]:
+    """Give the pause after each look, of a wait in which no time passes."""
+    return [step.delay_s for step in run(polls, every_s=0.0, **policy) if isinstance(step, Again)]
+
+
+@pytest.mark.parametrize(
+    ("polls", "pauses"),
+    [
+        pytest.param("x" * 12, [0.5] * 4 + [1, 2, 4, 8, 16, 30, 30, 30], id="a service that is down"),
+        pytest.param("xxxxW", [0.5] * 5, id="four failures happen in any network"),
+        pytest.param("xxxxxxWxxxxx", [0.5] * 4 + [1, 2] + [0.5] * 5 + [1], id="a good answer ends it"),
+    ],
+)
+def test_a_service_that_is_down_is_asked_less_and_less(polls: str, pauses: list[float]) -> None:
+    """In both modes, and from the fifth trouble in a row on."""
+    assert pauses_s(polls, poke_interval_s=0.5, max_wait_s=0.5, tolerance_s=None) == pauses
+
+
+def test_an_interval_that_is_longer_than_an_outage_asks_for_stays() -> None:
+    """Such a wait is no burden."""
+    assert pauses_s("x" * 12, poke_interval_s=60, max_wait_s=60, tolerance_s=None) == [60] * 12
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "elapsed_s", "patience"),
+    [
+        pytest.param(None, 1e9, (None, False), id="no deadline"),
+        pytest.param(60.0, 0.0, (70.0, False), id="at the start"),
+        pytest.param(60.0, 59.75, (10.25, False), id="almost at the deadline"),
+        pytest.param(60.0, 59.95, (10.05, True), id="too close to it for another look"),
+        pytest.param(60.0, 60.0, (10.0, True), id="at the deadline"),
+        pytest.param(60.0, 1e6, (10.0, True), id="after it"),
+    ],
+)
+def test_a_look_waits_for_its_turn_until_soon_after_the_deadline(
+    timeout_s: float | None, elapsed_s: float, patience: tuple[float | None, bool]
+) -> None:
+    """And the last one is told from the others: it asks a service that is down, too."""
+    longest_s, is_last = Poller(ID, PollSchedule(timeout_s=timeout_s)).patience(elapsed_s)
+    assert (longest_s, is_last) == (pytest.approx(patience[0]), patience[1])
+
+
+@pytest.mark.parametrize(
+    ("tolerance_s", "elapsed_s", "decides"),
+    [
+        *[(300.0, 279.0, False), (300.0, 280.0, True), (300.0, 310.0, True), (300.0, 1e6, True)],
+        *[(10.0, 18.9, False), (10.0, 19.1, True), (None, 1e6, False)],
+    ],
+)
+def test_a_look_that_may_end_the_wait_asks_itself(
+    tolerance_s: float | None, elapsed_s: float, decides: bool
+) -> None:
+    """What other waits were told is no reason to give up."""
+    wait = Poller(ID, PollSchedule(tolerance_s=tolerance_s))
+    assert wait.patience(elapsed_s) == (None, False)
+    wait.next(TROUBLE, 10.0)
+    assert wait.patience(elapsed_s) == (None, decides)
+    wait.next(WAITING, 20.0)
+    assert wait.patience(elapsed_s) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("took_s", "delay_s"), [(0.0, 60.0), (200.0, 50.0), (249.9, MIN_DELAY_S), (400.0, MIN_DELAY_S)]
+)
+def test_a_look_that_took_long_does_not_put_off_the_last_one(took_s: float, delay_s: float) -> None:
+    """Many wait for their turn: Airflow's own deadline is soon after that of the wait."""
+    policy = PollSchedule(poke_interval_s=60, max_wait_s=60, timeout_s=3600)
+    step = Poller(ID, policy).next(WAITING, 3350, took_s)
+    assert isinstance(step, Again)
+    assert step.delay_s == pytest.approx(delay_s)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["a status", "a page"])
+def test_only_the_last_status_is_kept(kept: bool) -> None:
+    """It is mostly the same again; a page that came instead may be large."""
+    wait = Poller(ID, PollSchedule())
+    body = b'{"result_code": 102, "msg": ""}' if kept else b"<html>"
+    seen = [wait.read(Response(200, bytes(bytearray(body))), key="key") for _ in range(2)]
+    assert (seen[0] is seen[1]) == kept
+    assert isinstance(seen[0], Job) == kept
+    assert wait.read(Response(200, b'{"result_code": 101}'), key="key") == Job(
+        ID, JobState.WAITING, 101, "", None
+    )
+
+
+@pytest.mark.parametrize("elapsed_s", [0, 59.99, 60, 1e6])
+def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> None:
+    """Even after the deadline, for a triggerer that was down; then it ends."""
+    wait = Poller(ID, PollSchedule(**EVERY_5_S, timeout_s=60))
+    step = wait.go_on(elapsed_s)
+    assert step.note is None
+    assert step.delay_s == pytest.approx(min(5 * STRETCH, max(60 - elapsed_s, MIN_DELAY_S)))
+    assert isinstance(wait.next(DONE, elapsed_s + step.delay_s), End)
+    late = wait.next(WAITING, max(elapsed_s, 60))
+    assert isinstance(late, End)
+    assert late.reason is EndReason.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("handed", "elapsed_s", "delay_s", "shown"),
+    [
+        pytest.param({}, 1.0, 5.0 * STRETCH, "W. status_lost", id="nothing is handed over"),
+        pytest.param({"next_poll_s": 5.5}, 1.0, 4.5, "W. status_lost", id="the pause that had begun"),
+        pytest.param({"next_poll_s": 60.0}, 1.0, 59.0, "W. status_lost", id="what the service asked for"),
+        pytest.param({"next_poll_s": 5.0}, 5.0, 5.0 * STRETCH, "W. status_lost", id="too late for it"),
+        pytest.param({"next_poll_s": 5.0}, 9e9, 0.1, " timeout", id="much too late"),
+        pytest.param(
+            {"next_poll_s": 6.0, "trouble_since_s": 0.5}, 1.0, 5.0, ". status_lost", id="an outage goes on"
+        ),
+        pytest.param(
+            {"next_poll_s": 6.0, "trouble_since_s": 0.5},
+            6.0,
+            5.0 * STRETCH,
+            "W. status_lost",
+            id="an outage of which another triggerer may know more",
+        ),
+    ],
+)
+def test_a_wait_is_handed_over_in_mid_pause(
+    handed: dict[str, float], elapsed_s: float, delay_s: float, shown: str
+) -> None:
+    """The pause and the budget go on; after a restart, when others may have looked, both begin anew."""
+    policy = PollSchedule(**EVERY_5_S, tolerance_s=10, timeout_s=1e9)
+    wait = Poller(ID, policy)
+    step: Again | End = wait.go_on(elapsed_s, **handed)
+    assert isinstance(step, Again)
+    assert step.delay_s == pytest.approx(delay_s)
+    steps = []
+    while isinstance(step, Again):
+        elapsed_s += step.delay_s
+        steps.append(step := wait.next(TROUBLE, elapsed_s))
+    assert signs(steps) == shown
+
+
+@pytest.mark.parametrize(("tolerance_s", "then"), [(300.0, 7.0), (None, None)])
+def test_the_tolerance_may_be_known_later(tolerance_s: float | None, then: float | None) -> None:
+    """It is the connection's, which the triggerer has to look up; `silent_fail` bears with everything."""
+    wait = Poller(ID, PollSchedule(tolerance_s=tolerance_s, timeout_s=99))
+    wait.tolerate(7.0)
+    assert wait.policy == PollSchedule(tolerance_s=then, timeout_s=99)
+
+
+@pytest.mark.parametrize("letter", ["W", "x"])
+def test_a_wait_of_ten_thousand_looks_does_not_overflow(letter: str) -> None:
+    """A float would, after 1024 doublings."""
+    steps = run(letter * 10_000, exponential_backoff=True, tolerance_s=None)
+    assert all(isinstance(step, Again) and 0 < step.delay_s < float("inf") for step in steps)
+
+
+def test_backoff_grows_with_every_look_of_a_wait() -> None:
+    """Also with those that brought nothing."""
+    delays = [
+        step.delay_s
+        for step in run("WxWxWx", poke_interval_s=8, exponential_backoff=True)
+        if isinstance(step, Again)
+    ]
+    for polls, delay_s in enumerate(delays, start=1):
+        assert 8 * 2.0 ** (polls - 2) <= delay_s <= 8 * 2.0 ** (polls - 1)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "retry_after_s", "delay_s"),
+    [
+        (1, None, 1),
+        (2, None, 2),
+        (3, None, 4),
+        (4, None, None),
+        (5, None, None),
+        (1, 0.0, 1),
+        (1, 0.5, 1),
+        (1, 30.0, 30),
+        (3, 2.0, 4),
+        (1, 60.0, 60),
+        (1, 60.5, None),
+        (1, 1e9, None),
+        (4, 1.0, None),
+    ],
+)
+def test_a_submit_that_was_not_accepted_is_sent_four_times_at_most(
+    attempts: int, retry_after_s: float | None, delay_s: float | None
+) -> None:
+    """Growing pauses, or what the service asks for, unless that is for Airflow's retries to wait."""
+    assert submit_delay_s(attempts, retry_after_s) == delay_s
+
+
+# ------------------------------------------------------------------------------------------------------ ends
+
+ERRORS: dict[EndReason, type[TwinSyncError] | None] = {
+    EndReason.SUCCEEDED: None,
+    EndReason.FAILED: JobFailedError,
+    EndReason.STATUS_LOST: StatusError,
+    EndReason.NO_ADDRESS: NoAddressError,
+    EndReason.UNUSABLE: UsageError,
+    EndReason.TIMEOUT: WaitTimeoutError,
+    EndReason.EXECUTION_TIMEOUT: ExecutionTimeoutError,
+}
+
+
+def end_of(reason: EndReason) -> End:
+    return End(reason, ID, "what happened", VIDEO if reason is EndReason.SUCCEEDED else None)
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_every_end_has_its_result_or_its_error(reason: EndReason) -> None:
+    """And only a lost status and an execution timeout leave Airflow's retries."""
+    kind, end = ERRORS[reason], end_of(reason)
+    if kind is None:
+        assert end.result() == VIDEO
+        return
+    with pytest.raises(kind) as caught:
+        end.result()
+    assert type(caught.value) is kind
+    assert str(caught.value) == "what happened"
+    assert kind.retryable is (reason in (EndReason.STATUS_LOST, EndReason.EXECUTION_TIMEOUT))
+
+
+@pytest.mark.parametrize("reason", [reason for reason in EndReason if reason is not EndReason.SUCCEEDED])
+def test_an_end_with_another_reason_never_gives_an_address(reason: EndReason) -> None:
+    """Whatever it carries: a failed job is not a success."""
+    with pytest.raises(TwinSyncError):
+        End(reason, ID, "what happened", VIDEO).result()
+
+
+def test_a_failed_job_says_why_and_what_to_do() -> None:
+    """With the service's own words; without any, the sentence ends there."""
+    [end] = run("F")
+    assert isinstance(end, End)
+    for part in (ID, "failed (code 104): no face in the photo", "submit the text anew"):
+        assert part in end.message
+    silent = Poller(ID, PollSchedule()).next(Job(ID, JobState.FAILED, 104, ""), 0)
+    assert isinstance(silent, End)
+    assert "failed (code 104). Waiting" in silent.message
+
+
+def test_stopping_a_task_says_that_its_job_goes_on() -> None:
+    """There is no call that cancels it."""
+    assert ID in job_continues(ID)
+    assert "goes on" in job_continues(ID)
+
+
+# ------------------------------------------------------------------------------------------------- properties
+
+LOOKS = st.lists(
+    st.tuples(
+        st.sampled_from([WAITING, RUNNING, WAITING, TROUBLE, TROUBLE, busy(1), busy(1e6), DONE, FAILED]),
+        st.floats(0, 100),
+    ),
+    max_size=60,
+)
+LIMITS = st.none() | st.floats(0, 500)
+POLICIES = st.builds(
+    PollSchedule,
+    poke_interval_s=st.floats(0, 100),
+    exponential_backoff=st.booleans(),
+    max_wait_s=LIMITS,
+    tolerance_s=st.none() | st.floats(0.1, 500),
+    timeout_s=LIMITS,
+    execution_timeout_s=LIMITS,
+)
+
+
+# A busy machine is slow, and that is no failure.
+@hypothesis_settings(deadline=None)
+@given(POLICIES, LOOKS)
+def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
+    policy: PollSchedule, polls: list[tuple[Job | StatusError, float]]
+) -> None:
+    """No end before its cause, none missing after it, and always a pause within the deadline."""
+    wait = Poller(ID, policy)
+    deadline_s = min(
+        (d for d in (policy.timeout_s, policy.execution_timeout_s) if d is not None), default=float("inf")
+    )
+    elapsed_s, since_s, troubles = 0.0, 0.0, 0
+    for seen, delay_s in polls:
+        elapsed_s += delay_s
+        since_s = elapsed_s if not troubles else since_s
+        troubles = troubles + 1 if isinstance(seen, StatusError) else 0
+        lost = troubles >= 2 and policy.tolerance_s is not None and elapsed_s - since_s >= policy.tolerance_s
+        step = wait.next(seen, elapsed_s)
+        if isinstance(step, Again):
+            assert seen not in (DONE, FAILED)
+            assert not lost
+            assert elapsed_s < deadline_s
+            assert MIN_DELAY_S <= step.delay_s < float("inf")
+            assert elapsed_s + step.delay_s <= max(deadline_s, elapsed_s + MIN_DELAY_S) + 1e-6
+            continue
+        assert (step.reason is EndReason.SUCCEEDED) is (seen is DONE) is (step.result_url is not None)
+        assert (step.reason is EndReason.FAILED) is (seen is FAILED)
+        assert (step.reason is EndReason.STATUS_LOST) is lost
+        if seen not in (DONE, FAILED) and not lost:
+            assert elapsed_s >= deadline_s
+            earlier = policy.timeout_s == deadline_s
+            assert step.reason is (EndReason.TIMEOUT if earlier else EndReason.EXECUTION_TIMEOUT)
+        assert ID in step.message
+        break
+
+
+@dataclass
+class Restart:
+    """The process is gone, and another takes the wait over: with the trigger's arguments, which never change.
+
+    :param down_s: how long nobody waited.
+    :param step_s: how far the wall clock was set in that time.
+    """
+
+    down_s: float
+    step_s: float
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from([WAITING, RUNNING, TROUBLE, TROUBLE, TROUBLE, busy(1), busy(1e6), DONE, FAILED]),
+        st.sampled_from([0.0, 0.0, 0.5, 30.0]) | st.floats(0, 100),
+    )
+    | st.builds(
+        Restart, st.floats(0, 1000), st.sampled_from([0.0, 0.0, -1e6, 3600.0]) | st.floats(-500, 500)
+    ),
+    max_size=40,
+)
+
+
+@hypothesis_settings(deadline=None)
+@given(POLICIES, EVENTS)
+def test_any_wait_ends_once_over_any_restarts(
+    policy: PollSchedule, events: list[tuple[Job | StatusError, float] | Restart]
+) -> None:
+    """Answers, late looks, dead triggerers, clocks that are set: one end, in time, for a reason seen.
+
+    What is counted here is what a process can know: the wall clock when it starts, then its own.
+    """
+    deadline_s = min(
+        (d for d in (policy.timeout_s, policy.execution_timeout_s) if d is not None), default=float("inf")
+    )
+    # The worker's look; then its arguments go to the triggerer.
+    wait, elapsed_s, lost_wall_s = Poller(ID, policy), 0.0, 0.0
+    good_at_s = 0.0  # the last good answer, or the earliest that trouble can be counted from
+    pending: list[Any] = [*events, *[(WAITING, 0.0)] * 3, (DONE, 0.0)]
+    step: Again | End | None = None
+    handed: dict[str, Any] | None = None
+    ends = []
+    while not ends:
+        event = pending.pop(0)
+        if isinstance(event, Restart) or (handed is None and step is not None):
+            if isinstance(event, Restart):
+                lost_wall_s = event.down_s + event.step_s
+            else:
+                pending.insert(0, event)
+                lost_wall_s = 0.0
+            if step is None:  # killed before its first look: Airflow runs the worker again, which begins anew
+                continue
+            if handed is None:
+                handed = {
+                    "next_poll_s": elapsed_s + step.delay_s,
+                    "trouble_since_s": wait.trouble_since_s,
+                }
+            elapsed_s = max(0.0, elapsed_s + lost_wall_s)
+            wait = Poller(ID, policy)
+            step = wait.go_on(elapsed_s, **handed)
+            since_s = wait.trouble_since_s
+            assert since_s in (None, handed["trouble_since_s"])
+            assert since_s is None or elapsed_s < handed["next_poll_s"], "nobody can have looked since"
+            good_at_s = elapsed_s if since_s is None else since_s
+        else:
+            seen, late_s = event
+            elapsed_s += (0.0 if step is None else step.delay_s) + late_s
+            found = wait.next(seen, elapsed_s)
+            if isinstance(found, End):
+                ends.append(found)
+                break
+            assert seen not in (DONE, FAILED)
+            assert elapsed_s < deadline_s, "none waits after the deadline"
+            good_at_s = good_at_s if isinstance(seen, StatusError) else elapsed_s
+            step = found
+        assert MIN_DELAY_S <= step.delay_s < float("inf")
+        assert elapsed_s + step.delay_s <= max(deadline_s, elapsed_s + MIN_DELAY_S) + 1e-6
+    [end] = ends
+    assert (end.reason is EndReason.SUCCEEDED) is (seen is DONE) is (end.result_url is not None)
+    assert (end.reason is EndReason.FAILED) is (seen is FAILED)
+    if end.reason in (EndReason.TIMEOUT, EndReason.EXECUTION_TIMEOUT):
+        assert elapsed_s >= deadline_s, "no end before the deadline says timeout"
+    if end.reason is EndReason.STATUS_LOST:
+        assert isinstance(seen, StatusError)
+        assert policy.tolerance_s is not None
+        assert elapsed_s - good_at_s >= policy.tolerance_s
+
+
+# ---------------------------------------------------------------------------------------------------- events
+
+#: What version 0.1.0 stores in Airflow's database: this must go on to be read for ever.
+GOLDEN_EVENT = {
+    "reason": "succeeded",
+    "twinsync_task_id": ID,
+    "message": "what happened",
+    "result_url": VIDEO,
+}
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_an_event_brings_the_end_of_a_wait_across_the_database(reason: EndReason) -> None:
+    """As plain JSON, whatever the reason is."""
+    from airflow_provider_twinsync._wait.event import make_event, read_event
+
+    event = make_event(end_of(reason))
+    assert read_event(json.loads(json.dumps(event))) == end_of(reason)
+
+
+def test_an_event_of_the_first_release_is_read() -> None:
+    """A task may be deferred over an upgrade; a later release may say more."""
+    from airflow_provider_twinsync._wait.event import make_event, read_event
+
+    assert make_event(end_of(EndReason.SUCCEEDED)) == GOLDEN_EVENT
+    assert read_event(GOLDEN_EVENT) == end_of(EndReason.SUCCEEDED)
+    assert read_event({**GOLDEN_EVENT, "more": 1}) == end_of(EndReason.SUCCEEDED)
+    values = ["succeeded", "failed", "status_lost", "no_address", "unusable", "timeout", "execution_timeout"]
+    assert [reason.value for reason in EndReason] == values
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    return {**GOLDEN_EVENT, **changes}
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        None,
+        "succeeded",
+        5,
+        [],
+        [("reason", "succeeded")],
+        {},
+        {"status": "success"},
+        {"reason": "succeeded"},
+        event(reason="done"),
+        event(reason="SUCCEEDED"),
+        event(reason=None),
+        event(reason=["succeeded"]),
+        event(reason={}),
+        event(result_url=None),
+        event(result_url=""),
+        event(result_url="ftp://h/a.mp4"),
+        event(result_url=5),
+        event(result_url=[VIDEO]),
+        event(reason="failed"),
+        event(reason="timeout"),
+        *(
+            pytest.param(changed)
+            for changed in [
+                event(reason="failed", result_url=""),
+                event(reason="failed", result_url="None"),
+                event(reason="timeout", result_url=5),
+                event(reason="failed", result_url=None, message=None),
+                event(twinsync_task_id=None),
+                event(twinsync_task_id=["x"], message={}),
+            ]
+        ),
+    ],
+    ids=str,
+)
+def test_an_event_that_is_none_is_one_clear_error(rubbish: Any) -> None:
+    """It never becomes a success; it leaves the retries, because the job goes on."""
+    from airflow_provider_twinsync._wait.event import read_event
+
+    with pytest.raises(StatusError, match="does not understand"):
+        read_event(rubbish)
+
+
+def test_the_error_about_an_event_is_of_bounded_length() -> None:
+    """Whatever the event holds."""
+    from airflow_provider_twinsync._wait.event import read_event
+
+    with pytest.raises(StatusError) as caught:
+        read_event({"rubbish": "x" * 100_000})
+    assert len(str(caught.value)) <= MAX_MESSAGE_CHARACTERS
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_what_an_event_brings_is_bounded_printable_and_on_one_line(reason: EndReason) -> None:
+    """On its way in, and again on its way out: others may write to the database."""
+    from airflow_provider_twinsync._wait.event import make_event, read_event
+
+    strange = "a\r\nb\u202e\u2028\x85\x1b[31m" + "x\u0301" * 100 + "\u0301" * 900_000
+    end = End(reason, strange, strange, VIDEO if reason is EndReason.SUCCEEDED else None)
+    for made in (
+        make_event(end),
+        {**make_event(end_of(reason)), "twinsync_task_id": strange, "message": strange},
+    ):
+        found = read_event(json.loads(json.dumps(made)))
+        for text in (found.twinsync_task_id, found.message):
+            assert text.isprintable()
+            assert len(text) <= MAX_MESSAGE_CHARACTERS + 1
+            assert "\u0301" * 5 not in text
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h/a\u202eb", "http://h/a\nb", "http://h/" + "a" * 900_000, "javascript:1"]
+)
+def test_an_event_with_an_address_that_is_none_is_no_success(url: str) -> None:
+    """What it says is stored, logged and linked."""
+    from airflow_provider_twinsync._wait.event import read_event
+
+    with pytest.raises(StatusError, match="does not understand") as caught:
+        read_event(event(result_url=url))
+    assert str(caught.value).isprintable()
+
+
+def test_neither_a_job_nor_an_end_shows_the_query_of_its_address() -> None:
+    """It may be a signature, and a repr stands in logs."""
+    signed = f"{VIDEO}?Signature=secret"
+    done = Job(ID, JobState.SUCCEEDED, 103, "", signed)
+    assert "secret" not in repr(done) + repr(End(EndReason.SUCCEEDED, ID, "", signed))

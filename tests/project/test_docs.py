@@ -1,0 +1,172 @@
+"""The docs are true: what they list is compared with the code, and what they show is run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.environment import EXAMPLES
+
+from airflow_provider_twinsync import exceptions
+from airflow_provider_twinsync._api.settings import _EXTRAS
+from airflow_provider_twinsync.hooks import TwinSyncHook
+from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.sensors import TwinSyncSensor
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCS = CHECKOUT / "docs"
+PACKAGE = Path(exceptions.__file__).parent
+
+
+PAGES = [CHECKOUT / "README.md", *DOCS.glob("*.md"), *DOCS.glob("howto/*.md")]
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("operator", [TwinSyncSubmitOperator, TwinSyncSensor, TwinSyncDownloadOperator])
+def test_every_argument_of_each_operator_is_listed(operator):
+    """Neither one that is not there, nor one too few; and which ones are template fields."""
+    section = page("operators").partition(f"## {operator.__name__}\n")[2].partition("\n## ")[0]
+    firsts = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    arguments = {
+        name
+        for name, parameter in inspect.signature(operator.__init__).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    assert set(re.findall(r"`(\w+)`", "".join(firsts))) == arguments
+    assert set(re.findall(r"`(\w+)` \*t\*", "".join(firsts))) == set(operator.template_fields)
+
+
+def test_every_field_of_the_extra_is_listed_with_its_default():
+    """The table of the connection is that of the code."""
+    table = (
+        page("connection").partition("| field of the extra |")[2].partition("|---|\n")[2].partition("\n\n")[0]
+    )
+    rows = [[cell.strip(" `") for cell in line.strip("|").split(" |")] for line in table.splitlines()]
+    assert [name for name, *_ in rows] == list(_EXTRAS)
+    for name, *_, default in rows:
+        if isinstance(_EXTRAS[name][0], (str, int, float)):
+            assert json.dumps(_EXTRAS[name][0]).strip('"').removesuffix(".0") == default
+
+
+def test_the_connections_that_are_shown_are_connections(monkeypatch):
+    """As JSON and as a URI, with a number in the extra."""
+    shown = re.findall(r"AIRFLOW_CONN_TWINSYNC_DEFAULT='([^']*)'", page("connection"))
+    assert [definition[0] for definition in shown] == ["{", "t"]
+    for definition in shown:
+        monkeypatch.setenv("AIRFLOW_CONN_TWINSYNC_DEFAULT", definition)
+        settings = TwinSyncHook().settings()
+        assert settings.key == "YOUR-ACCESS-KEY"
+        assert settings.url == "http://api2.sam-sara.cn:17374/phototalking"
+        assert settings.tolerance_s == 900
+        assert settings.verify is True
+
+
+def test_every_error_is_listed():
+    """The table of errors is the tree."""
+    table = page("failures").partition("## The errors")[2]
+    errors = [
+        error
+        for error in vars(exceptions).values()
+        if isinstance(error, type) and issubclass(error, exceptions.TwinSyncError)
+    ]
+    public = {error.__name__ for error in errors if not error.__name__.startswith("_")}
+    assert set(re.findall(r"(?m)^\| `(\w+)`", table)) == public - {"TwinSyncError"}
+    for error in errors:
+        if row := re.search(rf"(?m)^\| `{error.__name__}`.*$", table):
+            assert ("no retry" not in row[0]) is error.retryable
+
+
+def shape(node: ast.expr) -> str:
+    """A text as it stands in the code, with an ellipsis for what is put into it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"%(s|d|\.0f)", "…", node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return ""
+
+
+def calls() -> list[ast.Call]:
+    modules = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")]
+    return [node for module in modules for node in ast.walk(module) if isinstance(node, ast.Call)]
+
+
+def listed() -> list[str]:
+    messages = page("troubleshooting").partition("## It says what is wrong\n")[2]
+    found = re.findall(r"(?m)^\| `([^|]+)` \|", messages)
+    return [one.removeprefix("…").removesuffix("…").strip(": ") for one in found]
+
+
+def test_each_message_that_is_explained_exists():
+    """Word for word, but for what is put into it."""
+    texts = [
+        shape(node)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant | ast.JoinedStr)
+    ]
+    assert len(listed()) > 50
+    assert [one for one in listed() if not any(one in text for text in texts)] == []
+
+
+def test_each_message_of_an_error_is_explained():
+    """What is raised with words of its own is found by them in the docs."""
+    known = {name for name in vars(exceptions) if name.endswith("Error")}
+    messages = [
+        shape(call.args[0])
+        for call in calls()
+        if isinstance(call.func, ast.Name) and call.func.id in known and call.args
+    ]
+    own = [message for message in messages if len(re.sub("[…\\W]", "", message)) > 5]
+    assert len(own) > 40
+    assert [message for message in own if not any(one in message for one in listed())] == []
+
+
+def test_the_tests_for_dags_pass(migrated):
+    """As they are shown: with the plugin, and an Airflow of their own."""
+    folder = DOCS / "howto" / "testing"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, folder]
+    environment = os.environ | {"PYTHONPATH": str(EXAMPLES)}
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+    assert re.search(r"(?m)^4 passed", ran.stdout), ran.stdout
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("howto/*.md")), ids=lambda path: path.stem)
+def test_every_how_to_is_found(path):
+    """From the first page of the site, its menu, and the README."""
+    assert f"](howto/{path.name})" in page("index")
+    assert f"\nhowto/{path.stem}\n" in page("index")
+    assert f"](docs/howto/{path.name})" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_no_page_installs_from_the_index_before_there_is_a_release(path):
+    """A page that names the package to pip says that it is not published, and what to install instead."""
+    text = path.read_text(encoding="utf-8")
+    if re.search(r"pip install '?airflow-provider-twinsync", text):
+        assert "is not published yet" in text
+        assert "checkout" in text
+    assert not re.search(r"(?m)^\$ pip install '?airflow-provider-twinsync", text)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_dag_that_is_shown_has_the_imports_of_both_airflows(path):
+    """Those of Airflow 3, with those of Airflow 2 beside."""
+    shown = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.S)
+    lines = [line for code in shown for line in code.splitlines() if re.match(r"from airflow[. ]", line)]
+    assert [line for line in lines if not re.match(r"from airflow\.sdk import .*  # Airflow 2: ", line)] == []
+
+
+@pytest.mark.parametrize("name", ["photos", "approve", "many_videos"])
+def test_a_warning_about_money_is_the_first_thing_on_its_page(name):
+    """In bold, under the heading."""
+    assert re.match(r"# .*\n\n\*\*", page(f"howto/{name}"))

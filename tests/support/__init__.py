@@ -1,0 +1,1 @@
+"""What several tests use: small servers, a clock, a driver of operators."""

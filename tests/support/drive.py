@@ -1,0 +1,199 @@
+"""Run one operator as Airflow does, without Airflow's processes: worker, then triggerer, then worker again.
+
+What crosses the database in between (trigger and event) crosses JSON here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import airflow
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import timeout as airflow_timeout
+
+try:
+    from airflow.sdk.io import attach as attach
+except ImportError:  # Airflow 2
+    from airflow.io.store import attach as attach  # type: ignore[no-redef,import-not-found,unused-ignore]
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException as AirflowRescheduleException
+except ImportError:  # Airflow 2 and 3.0
+    from airflow.exceptions import AirflowRescheduleException as AirflowRescheduleException
+
+from airflow_provider_twinsync.triggers import TwinSyncTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+
+@dataclass
+class Store:
+    """The task state store, which outlives a try."""
+
+    rows: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, key: str) -> Any:
+        return self.rows.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.rows[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.rows.pop(key, None)
+
+
+@dataclass
+class Run:
+    """What a try of a task left behind."""
+
+    result: Any = None
+    error: BaseException | None = None
+    xcoms: dict[str, Any] = field(default_factory=dict)
+    trigger: TwinSyncTrigger | None = None
+    event: dict[str, Any] | None = None
+    max_tries: int = 0
+    try_number: int = 1
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        if key.startswith("_link_"):  # on Airflow 3, beside the link's own
+            assert value == self.xcoms["twinsync_link"]
+            return
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+    @property
+    def ended(self) -> str:
+        """`success`, or the name of the exception."""
+        return type(self.error).__name__ if self.error else "success"
+
+
+def run_task(
+    operator: Any,
+    *,
+    store: Store | None = None,
+    clears: int = 0,
+    try_number: int = 1,
+    context: dict[str, Any] | None = None,
+) -> Run:
+    """Make one try of the task.
+
+    :param clears: how often the task was cleared so far: each raises what Airflow calls its max_tries.
+    :param try_number: which try it is, as Airflow counts them.
+    :param context: what else the task finds in its context.
+    """
+    run = Run(max_tries=clears, try_number=try_number)
+    context = {**(context or {}), "ti": run}
+    if store is not None:
+        context["task_state_store"] = store
+    try:
+        try:
+            run.result = operator.execute(context)
+        except TaskDeferred as deferral:
+            path, kwargs = deferral.trigger.serialize()
+            assert path == "airflow_provider_twinsync.triggers.TwinSyncTrigger"
+            run.trigger = TwinSyncTrigger(**json.loads(json.dumps(kwargs)))
+            run.event = json.loads(json.dumps(asyncio.run(first_event(run.trigger))))
+            run.result = operator.resume_execution(deferral.method_name, {"event": run.event}, context)
+    # Airflow's own ways to end a task are no subclasses of Exception.
+    except BaseException as error:
+        run.error = error
+    return run
+
+
+async def first_event(trigger: TwinSyncTrigger) -> dict[str, Any]:
+    """Run a trigger to its event, and see that there is only one."""
+    events = [event.payload async for event in trigger.run()]
+    assert len(events) == 1
+    return events[0]
+
+
+def activate(*assets: Any) -> None:
+    """Have Airflow 3.0 know assets, as its scheduler does: its `dag.test()` refuses unknown ones."""
+    if not airflow.__version__.startswith("3.0."):
+        return
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for asset in assets:
+            if not session.get(AssetActive, (asset.name, asset.uri)):
+                session.add(AssetModel.from_public(asset))
+                session.flush()
+                session.add(AssetActive.for_asset(asset))
+
+
+class Pulse:
+    """Something else in a loop, and whether it has its turns while something slow happens beside."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(0.01)
+            self.beats += 1
+
+    def job_continues(self) -> bool:
+        """Block this thread until there were ten more turns; not for ever, for there may be none."""
+        wanted, give_up_s = self.beats + 10, time.monotonic() + 10
+        while self.beats < wanted and time.monotonic() < give_up_s:
+            threading.Event().wait(0.01)
+        return self.beats >= wanted
+
+    def beside(self, what: Coroutine[Any, Any, Any]) -> Any:
+        """Run something to its result, with the pulse in its loop."""
+
+        async def run() -> Any:
+            beating = asyncio.ensure_future(self._beat())
+            result = await what
+            beating.cancel()
+            return result
+
+        return asyncio.run(run())
+
+
+@contextmanager
+def alarm_when(is_so: Callable[[], Any]) -> Iterator[None]:
+    """Ring the alarm of Airflow's execution_timeout when something is so, however long that takes.
+
+    The block has to hang from then on, until it rings.
+    """
+    is_over = threading.Event()
+
+    def ring() -> None:
+        while not is_over.wait(0.01):
+            if is_so():
+                is_over.wait(0.2)  # what has come is read by then
+                os.kill(os.getpid(), signal.SIGALRM)
+                return
+
+    ringing = threading.Thread(target=ring, daemon=True)
+    with airflow_timeout(60):
+        ringing.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            ringing.join()
+
+
+@contextmanager
+def alarm_in_a_pause() -> Iterator[list[float]]:
+    """Ring it in the first pause; gives how long that was meant to be, in seconds."""
+    pauses_s: list[float] = []
+
+    def ring(seconds: float) -> None:
+        pauses_s.append(seconds)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    with pytest.MonkeyPatch.context() as patch, airflow_timeout(60):
+        patch.setattr(time, "sleep", ring)
+        yield pauses_s
