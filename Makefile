@@ -14,6 +14,8 @@ PACKAGE := README.md LICENSE $(shell find airflow_provider_twinsync -name __pyca
 BENCH_VENV := .venv-bench
 # Earlier releases of Airflow, each with the day that its constraints are of: the one after it came out.
 RELEASED := 2.11.2=2026-03-15 3.0.6=2025-08-30 3.1.8=2026-03-12 3.2.2=2026-05-30
+# The newest pre-release, which needs Python 3.11.
+PRERELEASE := 3.4.0b2
 SITE := $(VENV)/.site
 # The lowest versions that pyproject.toml allows are tested with what else there was on this day, soon after the
 # youngest of them came out (the fonts apart).
@@ -183,6 +185,11 @@ constraints: $(VENV)/.uv
 			$$(printf -- '--exclude-newer-package %s=false ' $$newer) -o $$pins; \
 		sed -i "1i # Airflow $$airflow, and of all else what was there before $$day (newer: $$newer), by \`make constraints\`." $$pins; \
 	done
+	@# The two open bounds let uv take the pre-releases that this one asks for, and of nothing else.
+	@printf '%s\n' apache-airflow==$(PRERELEASE) 'apache-airflow-core>=0b0' 'apache-airflow-task-sdk>=0b0' > $(VENV)/airflow.txt
+	@$(subst version 3.10,version 3.11,$(COMPILE)) --extra emulator --group test -o constraints/airflow-$(PRERELEASE).txt
+	@sed -i '1i # Airflow $(PRERELEASE), and the newest of all else when this was made, by `make constraints`.' \
+		constraints/airflow-$(PRERELEASE).txt
 	@echo 'universal-pathlib<0.3' > $(VENV)/airflow.txt  # of which Airflow 2.11.0 does not know yet
 	@for step in "--resolution lowest-direct -o $(VENV)/lowest.txt" \
 		"--group test --constraint $(VENV)/lowest.txt -o constraints/lowest.txt"; do \

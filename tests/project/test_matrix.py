@@ -41,3 +41,25 @@ def test_a_cell_has_passed_only_if_its_tests_have(
     if report:
         (tmp_path / "3.3.2-3.11.xml").write_text(REPORT.format(*report))
     assert str(matrix.read("3.3.2-3.11", result)) == line
+
+
+def cell(name: str, result: str) -> matrix.Cell:
+    return matrix.Cell(name, result, (9, 0, 0) if result == "success" else (8, 1, 0))
+
+
+@pytest.mark.parametrize("airflow", ["3.4.0a1", "3.4.0b2", "3.4.0rc1"])
+def test_a_cell_of_a_pre_release_may_fail(airflow: str) -> None:
+    """The table reports it in other words than a failure that counts."""
+    assert cell(f"{airflow}-3.12", "failed").outcome == "failed, pre-release"
+    assert cell(f"{airflow}-3.12", "success").outcome == "passed"
+    assert cell("lowest-3.10", "failed").outcome == "FAILED"
+
+
+def test_the_last_line_counts_each_outcome() -> None:
+    """It has only the ones that occur."""
+    cells = [cell("3.3.2-3.11", "success"), cell("3.3.2-3.12", "failed"), cell("3.4.0b2-3.12", "failed")]
+    assert matrix.summary(cells[:1]) == "1 of 1 cells passed"
+    assert matrix.summary(cells) == "1 of 3 cells passed, 1 failed, 1 failed with a pre-release"
+    assert matrix.summary([matrix.Cell("3.3.2-3.14", "skipped")]) == (
+        "0 of 1 cells passed, 1 without an interpreter, not run"
+    )
