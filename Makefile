@@ -36,7 +36,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos browser test matrix check dist docs format bench install constraints audit clean asked-python
+.PHONY: help demo airflow chaos browser test matrix lint check dist docs format bench install constraints audit clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -49,7 +49,8 @@ help:
 	@echo 'make test          the tests, the demo among them'
 	@echo 'make matrix        the tests but for those of whole Airflows, from the built wheel, with each release of Airflow'
 	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
-	@echo 'make check         ruff, mypy --strict, format, zizmor'
+	@echo 'make lint          ruff, codespell, the check of words, zizmor: a minute with the install, which has no Airflow'
+	@echo 'make check         make lint, then mypy --strict'
 	@echo 'make dist          build the wheel, the sdist and the SBOM of a release into dist/, and check them; TAG=v1.2.3'
 	@echo 'make docs          the docs as a site, in docs/_build/html; a warning or a broken link fails it'
 	@echo '.ci/run            everything that has to hold for a landing'
@@ -81,11 +82,16 @@ test: $(INSTALLED)
 matrix: $(INSTALLED)
 	@$(BIN)/python -m dev.matrix $(CELLS) $(if $(JOBS),--jobs $(JOBS))
 
-check: $(INSTALLED)
-	@$(BIN)/python -m ruff check .
-	@$(BIN)/python -m ruff format --check .
-	@$(BIN)/python -m mypy -p airflow_provider_twinsync -p dev
+# What .pre-commit-config.yaml checks in the files of a commit, in all files.
+lint: $(VENV)/.lint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell . .github
+	@$(BIN)/python -m dev.words
 	@$(BIN)/zizmor --offline --pedantic --quiet .github
+
+check: lint $(INSTALLED)
+	@$(BIN)/python -m mypy -p airflow_provider_twinsync -p dev
 
 # TAG is compared with the version and the changelog.
 dist: $(DEPENDENCIES)
@@ -98,9 +104,9 @@ docs: $(INSTALLED) $(SITE)
 	@$(BIN)/lychee --offline --include-fragments --no-progress --quiet *.md 'docs/**/*.md' 'docs/_build/html/**/*.html'
 	@echo 'docs/_build/html/index.html'
 
-format: $(INSTALLED)
-	@$(BIN)/python -m ruff check --fix .
-	@$(BIN)/python -m ruff format .
+format: $(VENV)/.lint
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
 
 # Imports are measured without the other providers, which make Airflow itself import HTTP libraries.
 bench: $(BENCH_VENV)/.installed
@@ -131,6 +137,10 @@ $(OLD_VENV)/.installed: constraints/airflow-$(OLD_AIRFLOW).txt $(INSTALLED)
 		$(BIN)/uv venv --quiet --no-python-downloads --python '>=3.10,<3.13' $(OLD_VENV)
 	@$(BIN)/uv pip install --quiet --python $(OLD_VENV)/bin/python --reinstall-package airflow-provider-twinsync \
 		--constraint constraints/airflow-$(OLD_AIRFLOW).txt $(VENV)/wheel/*.whl apache-airflow==$(OLD_AIRFLOW)
+	@touch $@
+
+$(VENV)/.lint: pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group lint
 	@touch $@
 
 $(SITE): $(DEPENDENCIES)
