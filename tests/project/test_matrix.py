@@ -1,16 +1,15 @@
-"""What `make matrix` counts as passed."""
+"""`make matrix`: its cells, and which of them have passed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # its types are another package
 
 from dev import matrix
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+CHECKOUT = Path(__file__).resolve().parents[1]
 REPORT = '<testsuites><testsuite tests="{}" failures="{}" errors="{}" skipped="{}" time="90.5"/></testsuites>'
 
 
@@ -63,3 +62,19 @@ def test_the_last_line_counts_each_outcome() -> None:
     assert matrix.summary([matrix.Cell("3.3.2-3.14", "skipped")]) == (
         "0 of 1 cells passed, 1 without an interpreter, not run"
     )
+
+
+def test_each_release_of_the_matrix_has_its_pins() -> None:
+    """One file in constraints/, and no file without a cell."""
+    cells = pytest.importorskip("noxfile").CELLS
+    pins = {path.stem.removeprefix("airflow-") for path in CHECKOUT.glob("constraints/*.txt")}
+    assert pins - {"uv"} == set(cells)
+
+
+@pytest.mark.skipif(not (CHECKOUT / ".github").is_dir(), reason="needs the workflows")
+def test_the_cells_of_a_change_are_cells_of_the_matrix() -> None:
+    """A name that is none would fail only on the code host."""
+    cells = pytest.importorskip("noxfile").CELLS
+    workflow = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8"))
+    named = workflow["jobs"]["matrix"]["strategy"]["matrix"]["cell"]
+    assert set(named) <= {f"{airflow}-{python}" for airflow, pythons in cells.items() for python in pythons}
