@@ -20,6 +20,7 @@ Importing this module imports no Airflow; :func:`airflow_errors` is where the tr
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
@@ -37,6 +38,12 @@ class TwinSyncError(Exception):
 
     retryable: ClassVar[bool] = False
     job_goes_on: ClassVar[bool] = False
+
+    @property
+    def code(self) -> str:
+        """The code of the message, such as ``TS204``; ``docs/troubleshooting.md`` has an entry for each."""
+        found = re.search(r"\bTS\d{3}\b", str(self))
+        return found[0] if found else ""
 
 
 class _LaterError(TwinSyncError):
@@ -61,12 +68,12 @@ class RejectedError(TwinSyncError):
     """The service refused the request and made no job.
 
     :param message: what happened and what to do.
-    :param code: the ``result_code`` of the answer, or None where only an HTTP status came.
+    :param result_code: the ``result_code`` of the answer, or None where only an HTTP status came.
     """
 
-    def __init__(self, message: str, *, code: int | None = None) -> None:
+    def __init__(self, message: str, *, result_code: int | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.result_code = result_code
 
 
 class UnavailableError(_LaterError):

@@ -385,7 +385,7 @@ def test_a_submit_that_is_refused_is_not_sent_again(
     emulator.world.faults.add("submit", fault)
     with pytest.raises(RejectedError, match=said) as caught:
         hook.submit(**JOB)
-    assert caught.value.code == code
+    assert caught.value.result_code == code
     assert len(emulator.world.journal) == 1
     assert sleeps == []
     assert KEY not in everything_said(caught.value, logged, hook)

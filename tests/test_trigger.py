@@ -21,7 +21,6 @@ from support.clock import Clock
 from support.drive import Pulse, first_event
 from support.servers import Received, answer
 
-import airflow_provider_twinsync
 from airflow_provider_twinsync import __version__
 from airflow_provider_twinsync._wait.schedule import chance
 from airflow_provider_twinsync.emulator.faults import Hang, HttpError, Slow
@@ -386,16 +385,15 @@ def test_the_first_look_of_a_process_imports_nothing_in_the_loop(hook, monkeypat
 
     asyncio.run(hook.asettings())  # Airflow's own look-up imports some small modules in the loop
     # Who imports these imports what they need.
-    rooms = ["pool", "senders"]
-    for room in rooms:
-        name = f"airflow_provider_twinsync.{room}"
-        monkeypatch.setattr(airflow_provider_twinsync, room, import_module(name))
+    clients = [f"airflow_provider_twinsync._http.{name}" for name in ("async_client", "sync_client")]
+    for name in clients:
+        import_module(name)
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr("airflow_provider_twinsync.hooks._imported", [])  # as in a fresh process
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     with pytest.raises(StatusError):
         asyncio.run(hook.aget_job("1"))
-    assert importers.keys() >= {f"airflow_provider_twinsync.{room}" for room in rooms}
+    assert importers.keys() >= set(clients)
     assert threading.current_thread() not in importers.values()
 
 

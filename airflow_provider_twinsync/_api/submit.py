@@ -138,7 +138,9 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
     if code is None:
         raise _submit_error_without_code(request, sent_at, answer, said)
     if code in _REJECTED:
-        raise RejectedError(f"TwinSync refused the job: {_REJECTED[code]}. It answered {said}", code=code)
+        raise RejectedError(
+            f"TwinSync refused the job: {_REJECTED[code]}. It answered {said}", result_code=code
+        )
     if code == _BUSY or (answer.status == 429 and code not in _CODES_OF_A_JOB):
         raise _not_accepted(request, sent_at, answer, said)
     raise uncertain(request, sent_at, f"the service gave an answer that is in no table: {said}")
@@ -182,9 +184,9 @@ def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
         # When it was sent is of no interest: without a text there can be no job to look for.
         parse_submit(request, answer, sent_at=_NEVER)
     except RejectedError as error:
-        if error.code == 200:
+        if error.result_code == 200:
             return True, "The service is reached and does not object to the access key (no job was made)."
-        if error.code == 201:
+        if error.result_code == 201:
             return False, "The service is reached, but it rejects the access key."
         return False, str(error)
     except UnavailableError as error:

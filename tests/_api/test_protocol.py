@@ -391,7 +391,7 @@ def test_a_documented_code_decides_over_the_http_status(
     assert "the service's words" in str(error)
     assert error.retryable is (kind is UnavailableError)
     if isinstance(error, RejectedError):
-        assert error.code == int(code)
+        assert error.result_code == int(code)
 
 
 @pytest.mark.parametrize(
@@ -514,7 +514,7 @@ def test_without_a_code_the_http_status_of_a_submit_decides(
     assert type(error) is kind
     assert f"HTTP {status}" in str(error)
     if isinstance(error, RejectedError):
-        assert error.code is None
+        assert error.result_code is None
 
 
 @pytest.mark.parametrize(
@@ -1057,7 +1057,7 @@ def test_a_job_is_made_only_where_the_service_says_so(response: Response) -> Non
         assert code != 100
     elif isinstance(found, RejectedError):
         assert code in (200, 201, 202) or (code is None and 300 <= response.status < 500 and not busy)
-        assert found.code == code
+        assert found.result_code == code
     elif isinstance(found, UnavailableError):
         assert code == 203 or (busy and code not in (100, 200, 201, 202))
     elif isinstance(found, UncertainSubmitError):

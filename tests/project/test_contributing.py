@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = CHECKOUT / "airflow_provider_twinsync"
 
 pytestmark = pytest.mark.skipif(not PACKAGE.is_dir(), reason="needs the sources")
