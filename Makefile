@@ -36,7 +36,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos browser test matrix lint check dist docs format bench install constraints audit clean asked-python
+.PHONY: help demo airflow chaos browser test test-all coverage matrix lint check dist docs format bench install constraints audit clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -46,7 +46,9 @@ help:
 	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'
 	@echo 'make browser       look at the web UI of Airflow $(AIRFLOW) and $(OLD_AIRFLOW) with a browser, and make the pictures of the'
 	@echo '                   docs; needs Chromium (apt-get install chromium); ONLY=3 or ONLY=2 looks at one of them'
-	@echo 'make test          the tests, the demo among them'
+	@echo 'make test          the quick tests: three minutes'
+	@echo 'make test-all      all tests, the demo and whole Airflows among them'
+	@echo 'make coverage      the quick tests, and the lines and branches that they do not reach'
 	@echo 'make matrix        the tests but for those of whole Airflows, from the built wheel, with each release of Airflow'
 	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
 	@echo 'make lint          ruff, codespell, the check of words, zizmor: a minute with the install, which has no Airflow'
@@ -75,8 +77,17 @@ chaos: $(INSTALLED)
 browser: $(INSTALLED) $(VENV)/.browser $(OLD_VENV)/.installed
 	@$(BIN)/python -m dev browser --airflow2 $(OLD_VENV)/bin $(if $(ONLY),--only $(ONLY))
 
+PYTEST = TWINSYNC_TEST_INSTALLED=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
 test: $(INSTALLED)
-	@TWINSYNC_TEST_INSTALLED=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(PYTEST) -m 'not slow'
+
+test-all: $(INSTALLED)
+	@$(PYTEST)
+
+# The floor is in pyproject.toml.
+coverage: $(INSTALLED)
+	@$(PYTEST) -m 'not slow' --cov --cov-report term:skip-covered
 
 # CELLS="2.11.2-3.10 3.3.2-3.13" picks some, JOBS=1 runs one at a time.
 matrix: $(INSTALLED)

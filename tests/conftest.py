@@ -94,6 +94,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         whole = item.get_closest_marker("whole_airflow")
         item.add_marker(pytest.mark.xdist_group("whole_airflow" if whole else item.path.name))
+        if whole or "migrated" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("whole_airflow") is None)
 
 

@@ -170,3 +170,12 @@ def test_a_dag_that_is_shown_has_the_imports_of_both_airflows(path):
 def test_a_warning_about_money_is_the_first_thing_on_its_page(name):
     """In bold, under the heading."""
     assert re.match(r"# .*\n\n\*\*", page(f"howto/{name}"))
+
+
+def test_the_picture_of_the_house_is_up_to_date():
+    """It is drawn from the sources: `python -m dev.house`."""
+    from dev import house
+
+    if not house.PACKAGE.is_dir():
+        pytest.skip("needs the sources")
+    assert house.PICTURE.read_text(encoding="utf-8") == house.draw()

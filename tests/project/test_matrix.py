@@ -9,7 +9,7 @@ import yaml  # type: ignore[import-untyped]  # its types are another package
 
 from dev import matrix
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 REPORT = '<testsuites><testsuite tests="{}" failures="{}" errors="{}" skipped="{}" time="90.5"/></testsuites>'
 
 
