@@ -118,6 +118,18 @@ def test_the_mapped_example_makes_a_video_for_each_text(emulator, tmp_path):
     assert all(map(is_whole, fetched))
 
 
+def test_the_example_of_every_morning_names_the_video_by_its_date(emulator, tmp_path):
+    """The text and the file have the date of the run, and one run makes one job."""
+    run = load("every_morning").test(run_conf={"folder": str(tmp_path)})
+    assert run.state == "success"
+    morning = run.data_interval_end
+    assert xcoms(run, "news") == [f"Good morning! It is {morning:%A, %d %B}."]
+    assert [job.text for job in emulator.world.tasks.values()] == xcoms(run, "news")
+    [fetched] = xcoms(run, "fetch")
+    assert fetched["path"] == f"{tmp_path}/{morning:%Y-%m-%d}.mp4"
+    assert is_whole(fetched)
+
+
 def test_one_text_of_many_that_fails_holds_up_no_other(emulator, tmp_path):
     """Each text goes its own way, to the end."""
     emulator.world.faults.add("submit", FailJob())
