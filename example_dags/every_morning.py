@@ -28,7 +28,7 @@ with DAG(
 
     @task(retries=3)
     def news(data_interval_end: datetime | None = None) -> str:
-        """Return the text of the day; replace this with your own source, for example a database."""
+        """Return the text of the day; replace this with your own source."""
         return f"Good morning! It is {data_interval_end:%A, %d %B}."
 
     submit = TwinSyncSubmitOperator(
