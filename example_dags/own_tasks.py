@@ -42,7 +42,7 @@ with DAG(
             try:
                 return hook.submit(**job, image_url=first)
             except RejectedError as error:
-                if error.code != 202:
+                if error.result_code != 202:
                     raise
                 return hook.submit(**job, image_url=second)
         # [END howto_hook_twinsync_submit]

@@ -573,7 +573,7 @@ def as_the_triggerer_has_it(dag: Any, kwargs: dict[str, Any]) -> TwinSyncTrigger
 
     stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
     trigger = of_task(TwinSyncTrigger(**kwargs))
-    trigger.task_instance.task = DagSerialization.from_dict(stored).get_job("wait")  # type: ignore[union-attr]
+    trigger.task_instance.task = DagSerialization.from_dict(stored).get_task("wait")  # type: ignore[union-attr]
     return trigger
 
 

@@ -52,7 +52,7 @@ def links(run, task_id: str) -> list[str]:
     """Where a task's link leads. Airflow 3 keeps it as an XCom of its own, made when the task ends."""
     if airflow.__version__.startswith("2."):
         ti = run.get_task_instance(task_id)
-        return [run.dag.get_job(task_id).get_extra_links(ti, TwinSyncVideoLink.name)]
+        return [run.dag.get_task(task_id).get_extra_links(ti, TwinSyncVideoLink.name)]
     return xcoms(run, task_id, "_link_TwinSyncVideoLink")
 
 
