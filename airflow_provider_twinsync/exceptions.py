@@ -1,21 +1,26 @@
-"""The errors of this package, split by what the caller should do.
+"""The errors of this package, by the reaction that each one needs.
 
 ::
 
     TwinSyncError
-    ├── UsageError               our fault, nothing was sent: mend the argument or connection it names
-    ├── RejectedError            the service said no: the same request gets the same answer
-    ├── UnavailableError         nothing was accepted, if it was sent at all: later may work
-    ├── UncertainSubmitError     a submit got no usable answer: a paid job may exist, look before another
-    ├── StatusError              the status is unavailable: the job goes on, ask again
+    ├── UsageError               an argument or the connection is wrong, nothing was sent: correct it
+    ├── RejectedError            the service refused the job: the same request is refused again
+    ├── UnavailableError         no job was made: retry later
+    ├── UncertainSubmitError     a submit got no usable answer: a paid job may exist, check your account
+    ├── StatusError              the status is unavailable: the job continues, poll again
     │   └── NoAddressError           the job is finished, and its video has no usable address
-    ├── JobFailedError           the job ended without a video: the same id fails again
+    ├── JobFailedError           the job ended without a video: waiting for the same id fails again
     ├── WaitTimeoutError         the deadline passed: the job may still finish
-    │   └── ExecutionTimeoutError    the same, and it was the task's execution_timeout
-    ├── DownloadRefusedError     what the address gives is not wanted: the same address gives it again
-    └── DownloadInterruptedError the video did not arrive whole: later may work
+    │   └── ExecutionTimeoutError    the same, for the task's execution_timeout
+    ├── DownloadRefusedError     the address has no video that may be stored: the same address fails again
+    └── DownloadInterruptedError the download is incomplete: retry later
 
-Importing this module imports no Airflow; :func:`airflow_errors` is where the tree meets Airflow's own.
+Each message begins with a code, and ``docs/troubleshooting.md`` has an entry for each code:
+
+>>> UsageError("TS109 text has 200 words, and the limit is 150.").code
+'TS109'
+
+Importing this module imports no Airflow; :func:`airflow_errors` turns these errors into Airflow's own.
 """
 
 from __future__ import annotations
@@ -29,11 +34,18 @@ if TYPE_CHECKING:
 
 
 class TwinSyncError(Exception):
-    """Everything that this package raises on purpose.
+    """Base class of the errors that this package raises.
 
-    :cvar retryable: whether doing the same thing again later may bring another result. An operator that
-        meets an error that is not retryable skips the task's remaining retries.
-    :cvar job_goes_on: whether there is a job that may still finish, so that waiting for it again makes sense.
+    >>> try:
+    ...     raise UnavailableError("TS202 Airflow could not look up the connection 'a'.")
+    ... except TwinSyncError as error:
+    ...     error.code, error.retryable, error.job_goes_on
+    ('TS202', True, False)
+
+    :cvar retryable: the same call may succeed later. For an error that is not retryable an operator skips
+        the task's remaining retries. Default: False.
+    :cvar job_goes_on: there is a job that may still finish, so waiting for it again makes sense. Default:
+        False.
     """
 
     retryable: ClassVar[bool] = False
@@ -41,16 +53,20 @@ class TwinSyncError(Exception):
 
     @property
     def code(self) -> str:
-        """The code of the message, such as ``TS204``; ``docs/troubleshooting.md`` has an entry for each."""
+        """The code of the message, such as ``TS204``, or an empty text without one.
+
+        >>> UsageError("TS204 Connection 'a': the extra is not a JSON object.").code
+        'TS204'
+        """
         found = re.search(r"\bTS\d{3}\b", str(self))
         return found[0] if found else ""
 
 
 class _LaterError(TwinSyncError):
-    """Doing the same again later may work.
+    """Base class of the errors after which the same call may succeed later.
 
     :param message: what happened and what to do.
-    :param retry_after_s: how long the other side asked us to stay away, in seconds, if it did.
+    :param retry_after_s: how many seconds the server asks clients to wait; None if it does not ask.
     """
 
     retryable = True
@@ -61,14 +77,21 @@ class _LaterError(TwinSyncError):
 
 
 class UsageError(TwinSyncError, ValueError):
-    """An argument or a connection is wrong; nothing was sent."""
+    """An argument or a connection is wrong; nothing was sent.
+
+    >>> isinstance(UsageError("TS101 text is ''."), ValueError)
+    True
+    """
 
 
 class RejectedError(TwinSyncError):
     """The service refused the request and made no job.
 
+    >>> RejectedError("The access key is wrong.", result_code=201).result_code
+    201
+
     :param message: what happened and what to do.
-    :param result_code: the ``result_code`` of the answer, or None where only an HTTP status came.
+    :param result_code: the ``result_code`` of the answer; None if only an HTTP status came.
     """
 
     def __init__(self, message: str, *, result_code: int | None = None) -> None:
@@ -77,21 +100,30 @@ class RejectedError(TwinSyncError):
 
 
 class UnavailableError(_LaterError):
-    """Nothing was accepted: the service was busy, failing, or could not be reached, or nothing was sent.
+    """No job was made: the service was busy, failing or unreachable, or nothing was sent.
 
-    A connection that Airflow does not find is one of these and no :class:`UsageError`: Airflow 3 says "not
-    found" of a database that is away for a moment, too.
+    A connection that Airflow does not find raises this and not :class:`UsageError`: Airflow 3 reports "not
+    found" also while its database is down.
+
+    >>> UnavailableError("TwinSync is busy.", retry_after_s=60.0).retry_after_s
+    60.0
     """
 
 
 class UncertainSubmitError(TwinSyncError):
     """A submit was sent and no usable answer came: a job may exist, and may be billed.
 
-    In a task of your own, call the hook inside :func:`airflow_errors`, or Airflow's retries send it again.
+    In a task of your own, call the hook inside :func:`airflow_errors`. Otherwise Airflow's retries submit
+    again.
+
+    >>> error = UncertainSubmitError("No answer came", "Check your account.")
+    >>> str(error), error.retryable
+    ('No answer came. Check your account.', False)
 
     :param what: what happened, and what may have been paid.
-    :param advice: what to do now.
-    :ivar names_job: whether the answer names a job: then it is never sent again, whoever asks for that.
+    :param advice: what to do now. Default: nothing.
+    :ivar names_job: the answer names a job. The submit is then never repeated, even with
+        ``on_uncertain_submit="retry"``. Default: False.
     """
 
     names_job = False
@@ -103,11 +135,15 @@ class UncertainSubmitError(TwinSyncError):
 
 
 class StatusError(_LaterError):
-    """The answer to a status request says nothing certain about the job.
+    """The status of a job is unavailable; the job itself continues.
 
-    :param message: what happened, to which job.
-    :param problem: what happened alone, for a message that names the job already.
-    :param retry_after_s: how long the service asked us to stay away, in seconds, if it did.
+    >>> error = StatusError("Status of TwinSync job 7 unavailable: HTTP 502", problem="HTTP 502")
+    >>> error.problem, error.job_goes_on
+    ('HTTP 502', True)
+
+    :param message: what happened, and to which job.
+    :param problem: what happened, for a message that names the job already. Default: ``message``.
+    :param retry_after_s: how many seconds the service asks clients to wait; None if it does not ask.
     """
 
     job_goes_on = True
@@ -120,10 +156,13 @@ class StatusError(_LaterError):
 
 
 class NoAddressError(StatusError):
-    """The service reports success, and gives no http(s) address of the video.
+    """The service reports success without an http(s) address of the video.
 
-    A wait asks a few times more, and then ends with this: the job is finished and paid for, so neither more
-    waiting nor another submit is right. Ask the service for the video.
+    A wait polls a few more times and then raises this. The job is finished and paid for: do not submit again,
+    but ask the service for the video.
+
+    >>> NoAddressError.retryable, NoAddressError.job_goes_on
+    (False, False)
     """
 
     retryable = False
@@ -131,41 +170,70 @@ class NoAddressError(StatusError):
 
 
 class JobFailedError(TwinSyncError):
-    """The service reports that the job failed (code 104)."""
+    """The service reports that the job failed (code 104).
+
+    >>> JobFailedError.retryable
+    False
+    """
 
 
 class WaitTimeoutError(TwinSyncError):
-    """The ``timeout`` of the wait passed before the video was there."""
+    """The ``timeout`` of the wait passed before the video was there.
+
+    >>> WaitTimeoutError.retryable, WaitTimeoutError.job_goes_on
+    (False, True)
+    """
 
     job_goes_on = True
 
 
 class ExecutionTimeoutError(WaitTimeoutError):
-    """The task's ``execution_timeout`` passed before the video was there."""
+    """The task's ``execution_timeout`` passed before the video was there.
+
+    >>> ExecutionTimeoutError.retryable, ExecutionTimeoutError.job_goes_on
+    (True, True)
+    """
 
     retryable = True
 
 
 class DownloadRefusedError(TwinSyncError):
-    """The address, or what it gives, is not a video that we may store; nothing was stored."""
+    """The address is not allowed, or its content is not a video; nothing was stored.
+
+    >>> DownloadRefusedError.retryable
+    False
+    """
 
 
 class DownloadInterruptedError(_LaterError):
-    """The video did not arrive whole; the destination is as it was."""
+    """The download is incomplete, and the destination is unchanged.
+
+    >>> DownloadInterruptedError("The video is incomplete.").retryable
+    True
+    """
 
 
 @contextmanager
 def airflow_errors(*, skip: bool = False, advice: str = "") -> Iterator[None]:
-    """Turn this package's errors into the Airflow exceptions that make Airflow do what they call for.
+    """Turn this package's errors into the Airflow exceptions with the right reaction.
 
     ``AirflowSensorTimeout`` and ``AirflowFailException`` skip the remaining retries, ``AirflowTaskTimeout``
-    and ``AirflowException`` leave them. A task of your own that uses the hook wraps its calls in this::
+    and ``AirflowException`` leave them. Use it in a task of your own that calls the hook::
 
-        with airflow_errors():
-            TwinSyncHook().submit(text=..., image_url=..., pronouncer=...)
+        @task
+        def submit() -> str:
+            with airflow_errors():
+                return TwinSyncHook().submit(
+                    text="Hello.",
+                    image_url="https://example.com/anna.jpg",
+                    pronouncer="en-US-JennyNeural",
+                )
 
-    :param skip: skip the task instead, whatever the error is (``soft_fail`` and ``never_fail`` of a sensor).
-    :param advice: a sentence to add where the job goes on, on how to wait for it again.
+    :param skip: raise ``AirflowSkipException`` for every error (``soft_fail`` and ``never_fail`` of a
+        sensor). Default: False.
+    :param advice: a sentence on how to wait for the job again, for an error after which the job continues.
+        Default: none.
+    :raises AirflowException: an error of this package was raised. Other errors pass unchanged.
     """
     from airflow.providers.common.compat.sdk import (
         AirflowException,
@@ -193,7 +261,7 @@ def airflow_errors(*, skip: bool = False, advice: str = "") -> Iterator[None]:
 
 
 def _joined(message: str, advice: str) -> str:
-    """Return two sentences as two: a message may end with what the other side said."""
+    """Join two sentences; a message may end with text of the service, without a full stop."""
     if not advice:
         return message
     return f"{message} {advice}" if message.endswith((".", "!", "?")) else f"{message}. {advice}"
