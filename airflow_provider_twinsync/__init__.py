@@ -1,6 +1,7 @@
 """TwinSync for Apache Airflow: make the person in a photo speak a text.
 
-Imports no Airflow, so that Airflow can ask for the provider info, and the emulator can run, without it.
+Importing this module imports no Airflow: so the emulator runs without it, and Airflow reads the provider info
+fast.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ _INTEGRATION = "TwinSync"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Tell Airflow what this package brings."""
+    """Return the provider info, which Airflow reads at its start.
+
+    >>> get_provider_info()["connection-types"][0]["connection-type"]
+    'twinsync'
+    """
     return {
         "package-name": "airflow-provider-twinsync",
         "name": "TwinSync",
@@ -29,7 +34,7 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "twinsync",
                 "hook-class-name": f"{__name__}.hooks.TwinSyncHook",
                 "hook-name": "TwinSync",
-                # The form: Airflow 3.2 and later read it here, earlier ones ask the hook, which gives this.
+                # The form: Airflow 3.2 and later read it here, earlier versions call the hook's method.
                 "ui-field-behaviour": {
                     "hidden-fields": ["login", "extra"],
                     "relabeling": {"password": "Access key"},
@@ -45,28 +50,28 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-def _modules(room: str) -> dict[str, Any]:
-    return {"integration-name": _INTEGRATION, "python-modules": [f"{__name__}.{room}"]}
+def _modules(name: str) -> dict[str, Any]:
+    return {"integration-name": _INTEGRATION, "python-modules": [f"{__name__}.{name}"]}
 
 
 def _field(kind: str, label: str, description: str, **schema: Any) -> dict[str, Any]:
-    """Describe one field of the extra; it may be left empty, and then the default counts."""
+    """Return the description of one field of the extra; an empty field has its default."""
     return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
 
 
 _CONNECTION_FIELDS = {
     "path": _field("string", "Path", "The path of the API at that host. Default: /phototalking"),
     "request_timeout_s": _field(
-        "number", "Request timeout (s)", "The longest that one request may take, in seconds. Default: 30"
+        "number", "Request timeout (s)", "The longest time that one request may take, in seconds. Default: 30"
     ),
     "verify": _field(
         "string",
         "Verify TLS",
-        "'true' or 'false': whether to check certificates; or the path of a file with those to trust. "
+        "'true' or 'false': check certificates; or the path of a file with the certificates to trust. "
         "Default: true",
     ),
     "proxy": _field(
-        "string", "Proxy", "The http:// address of a proxy. Default: that of the environment, if any"
+        "string", "Proxy", "The http:// address of a proxy. Default: the proxy of the environment, if any"
     ),
     "text_limit_words": _field(
         "integer",
@@ -76,16 +81,16 @@ _CONNECTION_FIELDS = {
     "allowed_result_hosts": _field(
         "string",
         "Allowed result hosts",
-        "More hosts that videos may be fetched from, with commas in between. "
+        "More hosts from which videos may be fetched, with commas in between. "
         "Always allowed: the host of this connection and api.twinsync.xyz",
     ),
     "max_video_mb": _field(
-        "number", "Largest video (MB)", "A larger one is not stored; in millions of bytes. Default: 2048"
+        "number", "Largest video (MB)", "A larger video is not stored; in millions of bytes. Default: 2048"
     ),
     "tolerance_s": _field(
         "number",
         "Tolerance (s)",
-        "How long a job's status may be unavailable before the wait for it fails, in seconds. Default: 300",
+        "How long a job's status may be unavailable before the wait fails, in seconds. Default: 300",
     ),
     "requests_per_second": _field(
         "number",

@@ -53,7 +53,7 @@ class TwinSyncError(Exception):
 
     @property
     def code(self) -> str:
-        """The code of the message, such as ``TS204``, or an empty text without one.
+        """Return the code of the message, such as ``TS204``, or an empty text without one.
 
         >>> UsageError("TS204 Connection 'a': the extra is not a JSON object.").code
         'TS204'

@@ -1,7 +1,7 @@
-"""Read the body of an answer: its text, its JSON, the jobs that it names, and what of it a person may see.
+"""Read the body of an answer: its text, its JSON, the jobs that it names, and its text for a message.
 
-Pure. What an answer means for a submit or a wait is decided in
-:mod:`~airflow_provider_twinsync._api.submit`.
+Pure. :mod:`~airflow_provider_twinsync._api.submit` and :mod:`~airflow_provider_twinsync._api.status` decide
+the meaning of an answer.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from urllib.parse import unquote_plus
 from airflow_provider_twinsync._api.redaction import hide
 from airflow_provider_twinsync._api.shown import one_line
 
-#: An answer is some hundred bytes; one that is longer than this is not read further.
+#: An answer has some hundred bytes; reading ends at this size.
 MAX_ANSWER_BYTES = 1_000_000
-#: So many characters of a text of the service are looked at for a message, which shows the first 300.
+#: A text of the service is read this far for a message, which shows the first 300 characters.
 _MAX_READ_CHARACTERS = 6_000
 
 
 def decode(body: bytes) -> str:
-    """Return a body as the text that it is meant to be.
+    """Return a body as text.
 
     A wrong character in `msg` must not hide a code and an id, which are plain ASCII.
     """
@@ -33,7 +33,7 @@ def decode(body: bytes) -> str:
 def read_json(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a body.
 
-    :raises ValueError: there is none; the message says why.
+    :raises ValueError: there is none; the message is the reason.
     """
     if len(body) >= MAX_ANSWER_BYTES:
         raise ValueError("the answer is too large")
@@ -47,7 +47,7 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 
 def is_damaged(body: bytes) -> bool:
-    """Check for a body that begins as JSON and is none, or is no text: it was cut, or is packed."""
+    """Return True for a body that was cut or is compressed: it is not text, or not complete JSON."""
     text = decode(body)
     begins_as_json = text.lstrip()[:1] in ("{", "[")
     if begins_as_json:
@@ -58,14 +58,18 @@ def is_damaged(body: bytes) -> bool:
 
 
 def secrets_of(url: str) -> list[str]:
-    """Return the parts of an address that may be secret: its query and its login."""
+    """Return the parts of an address that may be secret: its query and its login.
+
+    >>> secrets_of("https://user:pw@example.com/a.jpg?sig=x")
+    ['sig=x', 'user:pw']
+    """
     rest, _, query = url.partition("?")
     login = rest.partition("://")[2].partition("/")[0].rpartition("@")[0]
     return [secret for secret in (query.partition("#")[0], login) if secret]
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that says two things under one name: which of the codes would count?"""
+    """Refuse an object with two different values of one name: there would be two codes."""
     unique = dict(pairs)
     if len(unique) != len(pairs) and any(unique[name] != value for name, value in pairs):
         raise ValueError("duplicate keys")
@@ -76,7 +80,10 @@ _JSON = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
 
 def read_code(payload: dict[str, Any]) -> int:
-    """Return ``result_code`` as a number; a text of digits, with white space around, is one (our reading).
+    """Return ``result_code`` as a number; a text of digits, with white space around, counts (our reading).
+
+    >>> read_code({"result_code": " 101 "})
+    101
 
     :raises ValueError: there is none.
     """
@@ -91,8 +98,11 @@ def read_code(payload: dict[str, Any]) -> int:
 def shown(text: str, key: str, limit: int = 300) -> str:
     """Return a text of the service, or of a proxy on the way, for a message, an event or a log.
 
-    It is bounded and on one line, without the access key, and without logins and queries in addresses, which
-    may be signatures.
+    The result is bounded and on one line, without the access key, and without the logins and queries of
+    addresses, which may be signatures.
+
+    >>> shown("key Sesame-7 cannot open https://example.com/a.jpg?sig=x", "Sesame-7")
+    'key *** cannot open https://example.com/a.jpg?…'
     """
     text = hide(text, key, _MAX_READ_CHARACTERS)
     if "//" in text or r"\/\/" in text:
@@ -114,20 +124,20 @@ def _without_query(word: re.Match[str]) -> str:
 
 # ------------------------------------------------------------------------------------------ the jobs it names
 
-#: The name of an id (``task_id``, ``taskID``) in a text, JSON or XML, escaped or not, what stands between,
-#: and what follows; brackets before the id are no part of it.
+#: The name of an id (``task_id``, ``taskID``) in a text, JSON or XML, escaped or not, the marks after it, and
+#: the id; brackets before the id are no part of the id.
 _NAMED = re.compile(
     r"""task[\s_-]?id(["'\\\s]{0,9}[:=>：]+["'\\\s\[({]*)([^\s"'\\,;:&<>\[\](){}]+)""", re.IGNORECASE
 )
-#: The documented form of an id, under whatever name: ``20230423_11_23_05_10279``.
+#: The documented form of an id, under any name: ``20230423_11_23_05_10279``.
 _DOCUMENTED = re.compile(r"(?<![0-9])20[0-9]{6}_[0-9]{1,2}_[0-9]{1,2}_[0-9]{1,2}_[0-9]+")
 _NOTHING = ("none", "null", "undefined", "nil", "false", "na", "n/a")
-#: What may be the name of a job, in the words of any service; believed where another submit is at stake.
+#: A possible name of a job, in the words of any service; it prevents another submit.
 _MENTIONED = re.compile(
     r"""(?:task|job|任务)(?:[\s_#-]|%5f){0,9}(?:ids?(?![a-z])|编号|号)|["'](?:task|job|id)["']\s*:""",
     re.IGNORECASE,
 )
-#: And the same without an id: a field that is empty, and sentences that say so.
+#: The same name without an id: an empty field, or a sentence about a missing id.
 _EMPTY = re.compile(
     r"""["']?(?:task|job)?[\s_-]?ids?["']?\s*(?:[:=]\s*(?:null|none|false|\[\]|\{\}|(?:0+|-\d+)(?!\w)"""
     r"""|(["'])\s*(?:-|n/?a|none|null|undefined|0+|-\d+)?\s*\1)|:?\s+(?:is\s+)?(?:missing|not|the|invalid)\b)""",
@@ -136,10 +146,13 @@ _EMPTY = re.compile(
 
 
 def mentions_job(body: bytes, photo: str = "") -> bool:
-    """Check whether the answer to a submit may name a job, in any words.
+    """Return True if the answer to a submit may name a job, in any words.
 
-    For an answer after which a submit would be sent again: there a word too many costs a question, and one
-    too few a second payment. For example ``video conversion of taskID 8f3a21 failed``.
+    This is for an answer after which the submit would be repeated: a word too many costs a check of the
+    account, and a word too few a second payment.
+
+    >>> mentions_job(b"video conversion of taskID 8f3a21 failed")
+    True
 
     :param photo: the address of the photo, which the answer may repeat.
     """
@@ -147,10 +160,13 @@ def mentions_job(body: bytes, photo: str = "") -> bool:
 
 
 def named_job(body: bytes, photo: str = "") -> str | None:
-    """Return a job that the answer to a submit names anywhere, or None if it names none.
+    """Return the id of a job that the answer to a submit names anywhere, or None if it names none.
 
-    Money depends on it, so this reads more than JSON: an answer with two codes, one that was cut, a page of a
+    Money depends on it, so this reads more than JSON: an answer with two codes, a cut answer, a page of a
     proxy with the service's answer in it, and a text in any field.
+
+    >>> named_job(b'<p>{"result_code": 500, "task_id": "8f3a21"')
+    '8f3a21'
 
     :param photo: the address of the photo, which the answer may repeat, and which names no job.
     """
@@ -176,10 +192,13 @@ _TOKEN = re.compile(r"[A-Za-z0-9_.%+-]*[A-Za-z0-9_]")
 
 
 def other_job(payload: dict[str, Any], twinsync_task_id: str) -> str | None:
-    """Return the job that the answer to a status request names instead of the one asked for, or None.
+    """Return the other job that the answer to a status request names, or None.
 
-    An answer that names no job is of the job that was asked for, and so is one that writes its id in another
-    way: with white space, as a number, in another case, percent-encoded, or cut at the end of `msg`.
+    An answer without an id is about the requested job. So is an answer that writes the id in another form:
+    with white space, as a number, in another case, percent-encoded, or cut at the end of `msg`.
+
+    >>> other_job({"task_id": "7"}, "8"), other_job({"task_id": " 8"}, "8")
+    ('7', None)
     """
     for name, value in payload.items():
         if name.replace("_", "").replace("-", "").strip().casefold() != "taskid":
@@ -207,9 +226,9 @@ def other_job(payload: dict[str, Any], twinsync_task_id: str) -> str | None:
 
 
 def _other_documented(payload: dict[str, Any], twinsync_task_id: str) -> str | None:
-    """Return an id in the documented form, where an answer has one, and nowhere the one that was asked for.
+    """Return an id of the documented form if the answer has one, and nowhere the requested id.
 
-    The address of the video does not count: nothing says that a file has the name of its job.
+    The address of the video does not count: a file need not have the name of its job.
     """
     if not _DOCUMENTED.fullmatch(twinsync_task_id):
         return None
@@ -219,13 +238,13 @@ def _other_documented(payload: dict[str, Any], twinsync_task_id: str) -> str | N
 
 
 def _is_nothing(value: str) -> bool:
-    """Return whether a text is no id: zero, a negative number, a word for nothing, or no letter or digit."""
+    """Return True for a text that is not an id: a number up to 0, a word for nothing, or only punctuation."""
     bare = value.strip().casefold()
     return bare in _NOTHING or not re.search(r"\w", bare) or bool(re.fullmatch(r"0+|-[0-9]+", bare))
 
 
 def _is_same(value: str, twinsync_task_id: str) -> bool:
-    """Return whether a text is another writing of an id."""
+    """Return True if a text is another form of an id."""
     if len(value) > 10 * len(twinsync_task_id) + 100:
         return False
     value, wanted = value.strip().casefold(), twinsync_task_id.casefold()

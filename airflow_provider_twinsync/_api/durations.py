@@ -1,4 +1,4 @@
-"""Check the times that a DAG author gives. Pure."""
+"""Check the arguments that are times. Pure."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from typing import Any
 
 from airflow_provider_twinsync.exceptions import UsageError
 
-#: Beyond it a deadline may have no date any more (Python's last year is 9999), and an alarm no number.
+#: A deadline after a longer time may have no date (Python's last year is 9999), and its alarm no number.
 _MAX_S = 100 * 365 * 86_400.0
 
 
 def checked_seconds(argument: str, value: Any) -> float:
-    """Return a time in seconds; ``checked_seconds("timeout", timedelta(hours=1))`` is 3600.0.
+    """Return a time in seconds.
 
-    :param argument: the name to complain about.
+    >>> checked_seconds("timeout", timedelta(hours=1))
+    3600.0
+
+    :param argument: the name of the argument, for the message.
     :param value: seconds, or a ``timedelta``.
-    :raises UsageError: it is no finite time, negative, or more than 100 years. A NaN would pass every
-        comparison of the wait that it ends up in, after the job is paid for.
+    :raises UsageError: the value is not a finite time, or not from 0 to 100 years. A NaN would pass every
+        comparison of a wait, after the job is paid for.
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     if not is_number or not 0 <= seconds <= _MAX_S:  # a NaN is in no range
         raise UsageError(
-            f"{argument} is {_shown(value)}: it should be a number of seconds, or a timedelta, from 0 to "
-            "100 years."
+            f"TS115 {argument} is {_shown(value)}: it should be a number of seconds, or a timedelta, from 0 "
+            "to 100 years."
         )
     return float(seconds)
 

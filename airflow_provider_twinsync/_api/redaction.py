@@ -1,8 +1,8 @@
-r"""Hide the access key in text of the service, however the text writes it.
+r"""Hide the access key in text of the service, in any form.
 
-Pure. A server or a proxy may repeat what it was sent, and each writes a character in its own way: JSON and
-.NET as ``\u0026``, Go as ``\u0026`` too, PHP as ``\/``, a page as ``&amp;`` or ``&#38;``, an address as
-``%26``. The pattern of a key allows each of its characters in any of these, so a mixture is found as well.
+Pure. A server or a proxy may repeat a request, and each escapes a character in its own way: JSON, .NET and Go
+as ``\u0026``, PHP as ``\/``, a page as ``&amp;`` or ``&#38;``, an address as ``%26``. The pattern of a key
+allows each of its characters in any of these forms, so a mixture is found too.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import lru_cache
 from html.entities import html5
 
 HIDDEN = "***"
-#: A shorter key is hidden only where it stands alone: it is a part of many words.
+#: A shorter key is hidden only as a word of its own, because it is a part of many words.
 _LEAST_IN_A_WORD = 4
-#: A key below this may stand in an address or an id by chance, so neither is refused for it.
+#: A shorter key may be in an address or an id by chance, so neither is refused for it.
 _LEAST_SECRET = 8
-#: So many characters of a key are not in a text by chance, and its pattern is made of no more.
+#: This many characters of a key are in no text by chance, so its pattern has no more.
 _MOST_READ = 40
-#: No escape below writes one character with more characters than this.
+#: The most characters that an escape below has for one character.
 _LONGEST_ESCAPE = 80
 
 _NAMES: dict[str, set[str]] = {}
@@ -26,8 +26,7 @@ for _name, _meaning in html5.items():
     if len(_meaning) == 1 and not (_meaning.isascii() and _meaning.isalnum()):
         _NAMES.setdefault(_meaning, set()).add(_name.rstrip(";").casefold())
 
-#: What UTF-8 looks like when it is read as Windows-1252, and bytes that are no UTF-8 when they are read as
-#: such.
+#: The characters of UTF-8 that was read as Windows-1252, and of other bytes that were read as UTF-8.
 _MANGLED = f"[?\N{REPLACEMENT CHARACTER}\x80-\xff{bytes(range(0x80, 0xA0)).decode('cp1252', 'ignore')}]"
 
 _BACKSLASH = r"(?:\\|%(?:25){0,3}5c|&(?:amp;){0,3}#92;|&(?:amp;){0,3}#x5c;)"
@@ -36,7 +35,10 @@ _BACKSLASH = r"(?:\\|%(?:25){0,3}5c|&(?:amp;){0,3}#92;|&(?:amp;){0,3}#x5c;)"
 def hide(text: str, secret: str, limit: int) -> str:
     """Return the start of a text with ``***`` instead of a secret.
 
-    :param text: a text of the service; it may be a megabyte.
+    >>> hide("key=Sesame%267", "Sesame&7", 6_000)
+    'key=***'
+
+    :param text: a text of the service; it may have a megabyte.
     :param secret: the access key.
     :param limit: how many characters of the text to read. A key across that end is hidden too.
     """
@@ -53,15 +55,15 @@ def hide(text: str, secret: str, limit: int) -> str:
 
 
 def holds(text: str, secret: str) -> bool:
-    """Return whether a short text holds a secret that cannot stand there by chance.
+    """Return True if a short text has a secret in it that cannot be there by chance.
 
-    For an id or an address, which are of no use when a part of them is hidden.
+    This is for an id or an address, which are of no use with a hidden part.
     """
     return len(secret) >= _LEAST_SECRET and bool(_pattern(secret).search(text))
 
 
 def _cannot_hold(text: str, secret: str) -> bool:
-    """Return whether a text has no escapes, and not the secret; most answers are read no further."""
+    """Return True if a text has no escapes and not the secret, as most answers."""
     plain = secret.isascii() and not any(mark in text for mark in "\\%&+")
     return plain and secret.casefold() not in text.casefold()
 
@@ -69,14 +71,14 @@ def _cannot_hold(text: str, secret: str) -> bool:
 @lru_cache(maxsize=32)
 def _pattern(secret: str) -> re.Pattern[str]:
     """Build the pattern of a secret."""
-    # A token of a thousand characters is known by the first ones; to compile all of it would take a second.
+    # The first characters of a long token suffice; compiling a thousand characters would take a second.
     known, rest = secret[:_MOST_READ], secret[_MOST_READ:]
     if re.search(r"\s", rest):
         known, rest = secret, ""
     pattern = _steps(known) + (rf"\S{{0,{6 * len(rest)}}}" if rest else "")
     if len(secret) < _LEAST_IN_A_WORD:
         pattern = rf"(?<![^\W_]){pattern}(?![^\W_])"
-    # Hexadecimal digits come in either case; and a server may write all of a text in one case.
+    # Hexadecimal digits come in either case, and a server may change the case of all its text.
     return re.compile(pattern, re.IGNORECASE)
 
 
@@ -84,7 +86,7 @@ def _steps(secret: str) -> str:
     """Build the pattern of a secret, step by step.
 
     A run of backslashes, of white space or of characters outside ASCII is one step, and no two ways through
-    the steps read the same text: so the time grows with the text, and not with a power of the key's length.
+    the steps match the same text. So the time grows with the text, and not with a power of the key's length.
     """
     steps = []
     for run in re.findall(r"\\+|\s+|[^\x00-\x7f\s]+|[\x00-\x5b\x5d-\x7f]", secret):
@@ -105,14 +107,14 @@ def _steps(secret: str) -> str:
 
 
 def _written(character: str) -> str:
-    """Build the pattern of a character, as it is or in an escape."""
+    """Build the pattern of a character, plain or escaped."""
     pattern = f"(?:{re.escape(character)}|{_escapes(character)})"
-    # JSON writes a quote as \" and PHP a slash as \/; of a letter that would be another character.
+    # JSON writes a quote as \" and PHP a slash as \/; a letter behind a backslash is another character.
     return pattern if character.isalnum() else f"{_BACKSLASH}{{0,8}}{pattern}"
 
 
 def _escapes(character: str) -> str:
-    """Build the pattern of a character's escapes. Text that was escaped twice has each mark several times."""
+    """Build the pattern of a character's escapes. Text that was escaped twice repeats each mark."""
     code = ord(character)
     in_utf_16 = character.encode("utf-16-be", "surrogatepass").hex()
     units = [in_utf_16[n : n + 4] for n in range(0, len(in_utf_16), 4)]

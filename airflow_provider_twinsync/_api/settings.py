@@ -1,6 +1,6 @@
-"""From an Airflow connection to settings: what may stand in it, what is meant by it, what is wrong with it.
+"""Check the fields of an Airflow connection, and turn them into settings.
 
-Pure: it takes the connection's fields and gives :class:`Settings`, the same for the worker and the triggerer.
+Pure: the worker and the triggerer get the same :class:`Settings` from the same fields.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT_SCHEME = "http"
 DEFAULT_HOST = "api2.sam-sara.cn"
 DEFAULT_PORT = 17374
 DEFAULT_PATH = "/phototalking"
-#: The document's example answers with a video on this host, which is not the API's own.
+#: In the example of the service's document the video is on this host, which is not the API's own.
 DOCUMENTED_RESULT_HOST = "api.twinsync.xyz"
 DEFAULT_REQUEST_TIMEOUT_S = 30.0
 DEFAULT_TOLERANCE_S = 300.0
@@ -34,20 +34,20 @@ _MOST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a connection says.
+    """The settings of a connection.
 
     :param conn_id: the connection's id, for messages.
-    :param url: the address that both calls go to.
+    :param url: the address of both calls.
     :param key: the access key; never shown.
-    :param request_timeout_s: the longest that one request may take, in seconds.
-    :param verify: whether to check certificates, or the path of a file with those to trust.
-    :param proxy: the address of an HTTP proxy; None for what the environment says.
+    :param request_timeout_s: the longest time that one request may take, in seconds.
+    :param verify: check certificates, or the path of a file with the certificates to trust.
+    :param proxy: the address of an HTTP proxy; None for the proxy of the environment, if any.
     :param text_limit_words: the longest text, in words.
-    :param allowed_result_hosts: hosts that a video may be fetched from.
+    :param allowed_result_hosts: the hosts from which a video may be fetched.
     :param max_video_mb: the largest video that is stored, in millions of bytes.
-    :param tolerance_s: how long a status may be unavailable before a wait fails, in seconds.
-    :param requests_per_second: the most status requests of one triggerer, all its waits together; None for no
-        such bound.
+    :param tolerance_s: how long an outage of the status may last before a wait fails, in seconds.
+    :param requests_per_second: the most status requests of one triggerer, for all its waits; None for no
+        limit.
     """
 
     conn_id: str
@@ -63,12 +63,12 @@ class Settings:
     requests_per_second: float | None
 
     def status_url(self, twinsync_task_id: str) -> str:
-        """Give the address that shows a job's status; it holds no key."""
+        """Return the address of a job's status, such as ``https://…?taskID=7``, without the key."""
         return f"{self.url}?{urlencode({'taskID': twinsync_task_id})}"
 
     @property
     def sends_key_in_clear(self) -> bool:
-        """Whether the key would travel unencrypted to another machine."""
+        """Return True if a request sends the key unencrypted to another machine."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
 
@@ -89,7 +89,11 @@ def parse_connection(
     password: str | None,
     extra: str | None,
 ) -> Settings:
-    """Read the fields of a connection.
+    """Return the settings of a connection.
+
+    >>> fields = {"host": "example.com", "port": None, "schema": "https", "password": "key", "extra": None}
+    >>> parse_connection("mine", **fields).url
+    'https://example.com:17374/phototalking'
 
     :param extra: the JSON text of the extra.
     :raises UsageError: a field is missing, unknown or wrong; the message names the connection and the field.
@@ -97,12 +101,14 @@ def parse_connection(
     extras, given = _read_extras(conn_id, extra)
     base_url, api_host, path = _address(conn_id, host, port, schema)
     if path and "path" in given:
-        raise UsageError(f"Connection {conn_id!r}: the host has a path, and so has the extra: keep one.")
+        raise UsageError(
+            f"TS210 Connection {conn_id!r}: the host has a path, and so has the extra: keep one."
+        )
     key = (password or "").strip()
     if not key or not is_encodable(key):
         raise UsageError(
-            f"Connection {conn_id!r} has no access key{' that could be sent' if key else ''}: put it into "
-            "the password, which the web form calls 'Access key'."
+            f"TS203 Connection {conn_id!r} has no access key{' that can be sent' if key else ''}: put it "
+            "into the password, which the web form calls 'Access key'."
         )
     return Settings(
         conn_id=conn_id,
@@ -120,23 +126,23 @@ def parse_connection(
 
 
 def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[str]]:
-    """Give all fields of the extra, defaults for the missing ones, and the names of those that were given."""
+    """Return all fields of the extra, with defaults, and the names of the given fields."""
     try:
         fields = json.loads(extra or "{}")
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise UsageError(f"Connection {conn_id!r}: the extra is not a JSON object.")
+        raise UsageError(f"TS204 Connection {conn_id!r}: the extra is not a JSON object.")
     # The Test button of Airflow 2 sends each field under two names.
     twice = {f"extra__twinsync__{name}" for name in fields}
     fields = {name: value for name, value in fields.items() if name not in twice}
     unknown = sorted(set(fields) - set(_EXTRAS))
     if unknown:
         raise UsageError(
-            f"Connection {conn_id!r}: the extra has unknown fields: {one_line(', '.join(unknown))}. "
+            f"TS205 Connection {conn_id!r}: the extra has unknown fields: {one_line(', '.join(unknown))}. "
             f"Known ones: {', '.join(_EXTRAS)}. The access key belongs into the password."
         )
-    # The web form sends fields that were left empty as null or as an empty text.
+    # The web form sends an empty field as null or as an empty text.
     given = {name: value for name, value in fields.items() if value is not None and value != ""}
     extras = {name: default for name, (default, _, _) in _EXTRAS.items()}
     for name, value in given.items():
@@ -144,20 +150,20 @@ def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[s
         try:
             extras[name] = read(value)
         except (TypeError, ValueError, OverflowError):
-            # The address of a proxy may hold a password, and a query a key, so they are not repeated.
+            # The address of a proxy may have a password, and a query a key, so the message has neither.
             is_secret = name == "proxy" or re.search(r"[@?]", str(value))
             shown = "not usable" if is_secret else shown_text(value)
             raise UsageError(
-                f"Connection {conn_id!r}: {name} in the extra is {shown}: it should be {wanted}."
+                f"TS206 Connection {conn_id!r}: {name} in the extra is {shown}: it should be {wanted}."
             ) from None
     return extras, set(given)
 
 
 def _address(conn_id: str, host: str | None, port: int | None, schema: str | None) -> tuple[str, str, str]:
-    """Give the start of the address (scheme, host, port), the host alone, and the path, if it has one.
+    """Return the start of the address (scheme, host, port), the host alone, and its path or an empty text.
 
-    A host that is a full address brings its own scheme and port, and without a port it means the scheme's.
-    What is said twice and not alike is an error: who set the schema to https must not send the key by http.
+    A host that is a full address has its own scheme and port; without a port it has the scheme's port. Two
+    different values of one part are an error: with the schema https the key must not travel by http.
     """
     host = (host or DEFAULT_HOST).strip()
     is_address = "://" in host
@@ -170,11 +176,13 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     scheme = parts.scheme or schema or DEFAULT_SCHEME
     if scheme not in ("http", "https"):
         raise UsageError(
-            f"Connection {conn_id!r}: the schema is {shown_address(scheme)}: it should be 'http' or 'https'."
+            f"TS207 Connection {conn_id!r}: the schema is {shown_address(scheme)}: it should be 'http' or "
+            "'https'."
         )
     if schema not in ("", scheme):
         raise UsageError(
-            f"Connection {conn_id!r}: the schema is {shown_address(schema)}, and the host names {scheme}."
+            f"TS208 Connection {conn_id!r}: the schema is {shown_address(schema)}, and the host names "
+            f"{scheme}."
         )
     path = parts.path.rstrip("/")
     hostname = parts.hostname or ""
@@ -182,16 +190,18 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     spare = parts.query or parts.fragment or parts.username is not None
     if spare or re.search(r"\s", host) or not is_http_url(address + path):
         raise UsageError(
-            f"Connection {conn_id!r}: the host is not usable: it should be a host name such as "
-            f"{DEFAULT_HOST!r} or an address such as 'https://{DEFAULT_HOST}', with no login and no query."
+            f"TS209 Connection {conn_id!r}: the host is not usable: it should be a host name such as "
+            f"{DEFAULT_HOST!r} or an address such as 'https://{DEFAULT_HOST}', without a login and a query."
         )
     if port is not None and named_port is not None and port != named_port:
-        raise UsageError(f"Connection {conn_id!r}: the port is {port}, and the host names {named_port}.")
+        raise UsageError(
+            f"TS211 Connection {conn_id!r}: the port is {port}, and the host names {named_port}."
+        )
     port = named_port if port is None else port
     if port is None and not is_address:
         port = DEFAULT_PORT
     if port is not None and not 0 < port < 65_536:
-        raise UsageError(f"Connection {conn_id!r}: the port is {port}: it should be from 1 to 65535.")
+        raise UsageError(f"TS212 Connection {conn_id!r}: the port is {port}: it should be from 1 to 65535.")
     return address + (f":{port}" if port else ""), hostname, path
 
 
@@ -224,11 +234,11 @@ def _verify(value: Any) -> bool | str:
 
 
 def is_proxy(value: Any) -> bool:
-    """Return whether both senders can ask the proxy at this address."""
+    """Return True if both HTTP clients can use the proxy at this address."""
     if not is_http_url(value):
         return False
     try:
-        # Both decode the percents of a login and write it as Latin-1, as HTTP did before RFC 7617. Another
+        # Both decode a percent-encoded login and write it as Latin-1, as HTTP did before RFC 7617. Another
         # character ends them with an error of Python.
         unquote(urlsplit(value).netloc.rpartition("@")[0]).encode("latin-1")
     except UnicodeEncodeError:
@@ -256,14 +266,14 @@ def _hosts(value: Any) -> frozenset[str]:
 
 
 def _bracketed(host: str) -> str:
-    """Give a host as it stands in an address: that of IPv6 in brackets."""
+    """Return a host in the form of an address: IPv6 in brackets."""
     try:
         return f"[{ipaddress.IPv6Address(host)}]"
     except ValueError:
         return host
 
 
-#: The extra's fields: the default, how one is read, and what it should be.
+#: The extra's fields: the default, the function that reads a value, and the right values for a message.
 _EXTRAS: dict[str, tuple[Any, Callable[[Any], Any], str]] = {
     "path": (DEFAULT_PATH, _path, f"a path that starts with '/', such as '{DEFAULT_PATH}'"),
     "request_timeout_s": (DEFAULT_REQUEST_TIMEOUT_S, _positive, "a positive number of seconds"),

@@ -1,4 +1,4 @@
-"""Show arguments, addresses and text of strangers: bounded, on one line, without secrets."""
+"""Format arguments, addresses and foreign text for a message: bounded, on one line, without secrets."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MAX_URL_CHARACTERS = 8_192
 
 
 def shown_destination(target: str) -> str:
-    """Return a destination for a message: an address without its secrets, a path of a file as it is."""
+    """Return a destination for a message: an address without its secrets, the path of a file unchanged."""
     return shown_address(target) if "://" in target else shown_text(target)
 
 
-#: The login of an address in the path of another one, as proxies of images have it.
+#: The login of an address in the path of another address, as image proxies have it.
 _NESTED_LOGIN = re.compile(r"//[^/\s]*@")
 
 
@@ -24,40 +24,41 @@ _HOST = re.compile(r"([^\s:@\[\]]*|\[[^@\[\]]*\])(:\d*)?")
 
 
 def bare_url(url: str) -> str:
-    """Return an address without what may be a secret: its login, and a query, which may be a signature.
+    """Return an address without its possible secrets: the login, and the query, which may be a signature.
 
     Malformed addresses hold secrets too, so this reads the text itself: ``urlsplit`` refuses some of them.
-    If the end of the login is unclear, nothing behind the scheme is shown.
+    If the end of the login is unclear, only the scheme remains.
 
-    For example ``https://user:pw@example.com/a.jpg?sig=x`` is shown as ``https://example.com/a.jpg``.
+    >>> bare_url("https://user:pw@example.com/a.jpg?sig=x")
+    'https://example.com/a.jpg'
     """
     start = re.match(r"([A-Za-z][A-Za-z0-9+.-]*:)?/+", url)
-    if not start:  # a word, the name of a file; or an address with something before it
+    if not start:  # a word, the name of a file, or an address with text before it
         return "***" if re.search(r":.*@", url, re.DOTALL) else url.partition("?")[0].partition("#")[0]
     scheme, rest = start[1] or "", url[start.end() :]
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     tail = rest[len(authority) :]
     login, at, host = authority.rpartition("@")
-    # An @ behind a ? or # may be the end of a login with one of these in it.
+    # An @ behind a ? or # may be the end of a login that has these characters.
     is_malformed = not _HOST.fullmatch(host) or re.match(r"[?#\\][^/]*@", tail)
     if (is_malformed and re.search("@|%40", url)) or (":" in login and "@" in tail):
         return f"{start[0]}***"
     path = re.split(r"[?#]", tail, maxsplit=1)[0]
-    # Airflow's id of a connection, in an address of a store, and no secret.
+    # In the address of a store this is the id of an Airflow connection, which is not secret.
     is_conn_id = scheme.lower() not in ("http:", "https:", "") and ":" not in login
     shown = f"{login}{at}{host}" if is_conn_id else host
     return f"{start[0]}{shown}{_NESTED_LOGIN.sub('//', path)}"
 
 
 def shown_url(url: str) -> str:
-    """Return an address for a message: as :func:`bare_url`, on one line and bounded."""
+    """Return an address for a message: without its secrets, on one line and bounded."""
     return one_line(bare_url(url[:MAX_URL_CHARACTERS]))
 
 
 def shown_address(value: Any) -> str:
-    """Return an argument that should be an address for a message: quoted, shortened, and without secrets.
+    """Return an argument that should be an address, for a message: quoted, shortened, without secrets.
 
-    Of what is no text only the type is shown: a dict or bytes may hold a signed address as well.
+    Of another object only the type is shown: a dict or bytes may hold a signed address too.
     """
     if isinstance(value, str):
         return shown_text(bare_url(value[:MAX_URL_CHARACTERS]))
@@ -67,29 +68,30 @@ def shown_address(value: Any) -> str:
 
 
 def shown_text(value: Any, limit: int = 80) -> str:
-    """Return an argument for a message: quoted, on one line, bounded, and with its type if it is no text.
+    """Return an argument for a message: quoted, on one line, bounded, and with the type of another object.
 
-    Example: a text of a thousand letters becomes ``'aaa…'``, with 80 of them.
+    >>> shown_text("a" * 1000, 5), shown_text(7)
+    ("'aaaaa…'", '7 (int)')
     """
     if not isinstance(value, str):
         return f"{one_line(repr(value), limit)} ({type(value).__name__})"
     quoted = repr(_tamed(value[:limit]))
     inside, quote = quoted[1:-1], quoted[-1]
-    # No escape is cut in two.
+    # The cut is never inside an escape.
     shown = re.match(r"(?:[^\\]|\\(?:U.{8}|u.{4}|x.{2}|[^Uux]))*", inside[:limit])
     assert shown is not None  # noqa: S101  # for the type checker: it matches the empty text too
-    is_whole = len(value) <= limit and shown[0] == inside
-    return quoted if is_whole else f"{quote}{shown[0]}…{quote}"
+    is_complete = len(value) <= limit and shown[0] == inside
+    return quoted if is_complete else f"{quote}{shown[0]}…{quote}"
 
 
 def one_line(text: str, limit: int = 300) -> str:
     """Return a text for a message: on one line, printable, and no longer than a limit of characters.
 
-    What cannot be printed, turns the direction of the text, or cannot be seen becomes U+FFFD.
+    A character that is not printable, is invisible, or changes the direction of the text becomes U+FFFD.
     """
-    # Reading some more than the limit is enough, and a text may be a megabyte.
+    # The start of a text is enough, and the text may have a megabyte.
     text = " ".join(text[: 20 * limit].split())
-    if not text.isascii():  # few are not, and this is called at every poll
+    if not text.isascii():  # rare, and this is called at every poll
         text = _tamed(text)
     if not text.isprintable():
         text = "".join(
@@ -99,22 +101,26 @@ def one_line(text: str, limit: int = 300) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text that another sentence may follow: ``sentence("HTTP 500")`` is ``HTTP 500.``."""
+    """Return a text with a full stop, so that another sentence may follow.
+
+    >>> sentence("HTTP 500")
+    'HTTP 500.'
+    """
     text = text.rstrip()
     return text if text.endswith((".", "!", "?", "。", "…")) else f"{text}."
 
 
-#: Letters and symbols that Unicode calls printable and that show nothing: fillers of Hangul, an empty
-#: pattern of Braille, vowels of Khmer that are not written, and selectors of a form.
+#: Characters that are printable by Unicode's categories and still invisible: fillers of Hangul, an empty
+#: pattern of Braille, vowels of Khmer that are not written, and variation selectors.
 UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]")
 
 
-#: No script puts more marks on a letter; a flood of them covers the lines above and below.
+#: No script puts more marks on a letter; a flood of marks covers the lines above and below.
 _MAX_MARKS = 4
 
 
 def _tamed(text: str) -> str:
-    """Return a text without what cannot be seen, and with a few marks on each letter."""
+    """Return a text without invisible characters, and with a few marks on each letter."""
     text = UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
     kept, marks = [], 0
     for character in text:
@@ -125,7 +131,11 @@ def _tamed(text: str) -> str:
 
 
 def shown_duration(seconds: float) -> str:
-    """Say how long something is, in the unit that a person would use."""
+    """Return a duration in the unit that a person would use.
+
+    >>> [shown_duration(seconds) for seconds in (0.5, 90, 3600, 86_400)]
+    ['0.5 s', '90 s', '60 min', '24.0 h']
+    """
     if seconds < 120:
         return f"{seconds:.1f} s" if 0.05 <= seconds < 1 else f"{seconds:.0f} s"
     if seconds < 7200:

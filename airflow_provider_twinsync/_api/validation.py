@@ -1,7 +1,4 @@
-"""What may be sent: the checks on what a DAG author gives, made before anything is sent.
-
-Pure, as :mod:`~airflow_provider_twinsync._api.submit` is, which uses them.
-"""
+"""Check the arguments of a DAG author before anything is sent. Pure."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from airflow_provider_twinsync._api.shown import (
     shown_destination,
     shown_text,
 )
+from airflow_provider_twinsync._api.unrendered import is_constant, is_unrendered, refuse_unrendered
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.text import is_silent, word_count
 
@@ -25,72 +23,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_TEXT_LIMIT_WORDS = 150
-#: A longer text is refused unread, per word of the limit. The longest words of any language have about 200
-#: characters and the words of a text 5 to 15 on average, with markup about 30: no text that the service takes
-#: comes near.
+#: A text with more characters per word of the limit is refused unread. The longest words of any language have
+#: about 200 characters, and the words of a text 5 to 15 on average, with markup about 30.
 _MAX_CHARACTERS_PER_WORD = 200
-#: Ten times what the documented ids have.
+#: Ten times the length of the documented ids.
 _MAX_ID_CHARACTERS = 250
 
 
-#: What Jinja, JSON, JavaScript and pandas write for a missing value, as they write it: "None", and not
-#: "none", which may be a word of a text. ("Null" is German for zero.)
-_MISSING = frozenset(("None", "null", "undefined", "nan", "NaN"))
-
-
-def unrendered(value: Any) -> str | None:
-    """Return why a value must come from a template that found nothing, or was not rendered; else None.
-
-    Such a text would be spoken and paid. Single braces are no sign of a template.
-    """
-    if not isinstance(value, str):
-        return None
-    if value.strip() in _MISSING:
-        return (
-            "a template renders to this when its XCom, parameter or variable is missing. Check what the "
-            "template reads, and whether the task that should push it succeeded"
-        )
-    for opening, closing in (("{{", ""), ("{%", ""), ("{#", "#}")):
-        if opening in value and closing in value:
-            return (
-                f"{opening!r} in it belongs to a template that was not rendered. Airflow does not render "
-                "what comes out of a template, an XCom or a parameter once more: render it where it is made. "
-                f"(If the braces are meant, put a space between them: {' '.join(opening)!r}.)"
-            )
-    return None
-
-
-def refuse_unrendered(argument: str, value: Any) -> None:
-    """Raise for a value that must come from a template that found nothing or was not rendered.
-
-    :param argument: the name for the message.
-    :raises UsageError: the value is ``None``, ``null`` or the like as a text, or holds ``{{``, ``{%`` or
-        ``{# #}``.
-    """
-    if cause := unrendered(value):
-        shown = shown_text(value) if argument == "text" else shown_address(value)
-        raise UsageError(f"{argument} is {shown}: {cause}.")
-
-
 def checked_task_id(value: Any) -> str:
-    """Return the id without surrounding white space.
+    """Return the id of a job without surrounding white space.
 
-    Both the answer to a submit and the argument of a wait pass this check: so an id that a submit returns can
-    be waited for, stored and shown as it is.
+    The answer to a submit and the argument of a wait pass the same check, so a wait accepts each id that a
+    submit returns.
 
-    :raises UsageError: it is no text, empty, the word that an empty template renders to, a template, longer
-        than 250 characters, or cannot be shown on one line.
+    >>> checked_task_id(" 20230423_11_23_05_10279 ")
+    '20230423_11_23_05_10279'
+
+    :raises UsageError: the value is not a text, is empty, was not rendered, has more than 250 characters, or
+        cannot be shown on one line.
     """
-    # Its beginning is enough to refuse one of a megabyte.
+    # The start of a megabyte is enough to refuse it.
     task_id = value[: 2 * _MAX_ID_CHARACTERS].strip() if isinstance(value, str) else ""
     if (
         not task_id
-        or unrendered(task_id)
+        or is_unrendered(task_id)
         or len(task_id) > _MAX_ID_CHARACTERS
         or one_line(task_id, _MAX_ID_CHARACTERS) != task_id
     ):
         raise UsageError(
-            f"twinsync_task_id is {shown_text(value)}: it should be the id that TwinSyncSubmitOperator "
+            f"TS113 twinsync_task_id is {shown_text(value)}: it should be the id that TwinSyncSubmitOperator "
             "returned, such as '20230423_11_23_05_10279'. Did the submit task succeed, and push its XCom?"
         )
     return task_id
@@ -99,13 +60,13 @@ def checked_task_id(value: Any) -> str:
 def checked_url(argument: str, value: Any, wanted: str) -> str:
     """Return an http(s) address without surrounding white space.
 
-    :param argument: the name to complain about.
-    :param wanted: what it should be, for the message.
-    :raises UsageError: it is no such address.
+    :param argument: the name of the argument, for the message.
+    :param wanted: the right value, for the message.
+    :raises UsageError: the value is not such an address, or was not rendered.
     """
     url = value.strip() if isinstance(value, str) else ""
     if not is_http_url(url):
-        raise UsageError(f"{argument} is {shown_address(value)}: it should be {wanted}.")
+        raise UsageError(f"TS111 {argument} is {shown_address(value)}: it should be {wanted}.")
     refuse_unrendered(argument, url)
     return url
 
@@ -113,21 +74,21 @@ def checked_url(argument: str, value: Any, wanted: str) -> str:
 def checked_photo(value: Any) -> str:
     """Return the address of a photo without surrounding white space.
 
-    :raises UsageError: it is no http(s) address; for a file or an object in a store the message says how to
-        make one.
+    :raises UsageError: the value is not an http(s) address. For a file or an object in a store the message
+        describes how to sign an address.
     """
     refuse_unrendered("image_url", value)
     if _is_file_or_object(value):
         raise UsageError(
-            f"image_url is {shown_address(value)}: TwinSync opens photos by http or https only. Put the "
-            "photo into an object store, and sign an address for it in an upstream task, with "
+            f"TS105 image_url is {shown_address(value)}: TwinSync opens photos by http or https only. Put "
+            "the photo into an object store, and sign an address for it in an upstream task, with "
             "ObjectStoragePath(...).sign(...): see 'Photos' in the docs (docs/howto/photos.md)."
         )
     return checked_url("image_url", value, "the http or https address of a photo")
 
 
 def _is_file_or_object(value: Any) -> bool:
-    """Check for a path, or an address of another scheme than http(s), such as ``file://`` or ``s3://``."""
+    """Return True for a path, or an address with another scheme, such as ``file://`` or ``s3://``."""
     if hasattr(value, "__fspath__") or hasattr(value, "sign"):  # a Path, or an ObjectStoragePath
         return True
     if not isinstance(value, str):
@@ -140,7 +101,7 @@ def _is_file_or_object(value: Any) -> bool:
 
 
 def _is_file_name(place: str) -> bool:
-    """Check for a relative path such as ``photos/anna.jpg``, and not ``example.com/anna.jpg``."""
+    """Return True for a relative path such as ``photos/anna.jpg``, but not ``example.com/anna.jpg``."""
     folder, _, name = place.rpartition("/")
     return (
         bool(re.fullmatch(r"[^/?#:]+\.(jpe?g|png|webp|gif|bmp)", name, re.IGNORECASE)) and "." not in folder
@@ -150,7 +111,7 @@ def _is_file_name(place: str) -> bool:
 def checked_destination(value: Any) -> str:
     """Return a destination as a text, without surrounding white space.
 
-    Only what can be told from the words is checked: not the store, nor what is there.
+    This checks the text alone, and neither the store nor its content.
 
     :raises UsageError: it is empty, a folder, has a login in it, or cannot be the name of a file.
     """
@@ -159,47 +120,53 @@ def checked_destination(value: Any) -> str:
     refuse_unrendered("destination", target)
     if not target:
         raise UsageError(
-            f"destination is {shown_address(value)}: it should be the path or address of a file to write."
+            f"TS124 destination is {shown_address(value)}: it should be the path or address of a file to "
+            "write."
         )
     shown = shown_destination(target)
     if "\0" in target:
-        raise UsageError(f"destination {shown} cannot be the name of a file.")
+        raise UsageError(f"TS126 destination {shown} cannot be the name of a file.")
     if target.endswith("/"):
-        raise UsageError(f"destination {shown} is a folder: give the name of the file too.")
+        raise UsageError(f"TS125 destination {shown} is a folder: give the name of the file too.")
     if re.match(r"[a-z][a-z0-9+.-]+:/[^/]", target):
         raise UsageError(
-            f"destination {shown_address(target)} is what a Path makes of an address: give the address as a "
-            "text, or as an ObjectStoragePath."
+            f"TS127 destination {shown_address(target)} is an address with one slash, as pathlib.Path writes "
+            "it: give the address as a text, or as an ObjectStoragePath."
         )
     scheme, colon, rest = target.partition("://")
     if colon and scheme in ("file", "local"):
         if not rest.startswith("/"):
-            raise UsageError(f"destination {shown} names a host: a file's address begins file:///.")
+            raise UsageError(
+                f"TS128 destination {shown} names a host: the address of a file begins with file:///."
+            )
     elif colon:
-        # Airflow takes a login for the id of a connection, and repeats it in its errors.
+        # Airflow reads a login as the id of a connection, and its errors quote it.
         login = rest.partition("/")[0].rpartition("@")[0]
         if ":" in login or bare_url(target).endswith("://***"):
             raise UsageError(
-                f"destination {shown} has a login in it: define a connection with it, and give the "
-                "connection's id instead, such as 's3://aws_default@bucket/video.mp4'."
+                f"TS123 destination {shown} has a login in it: define a connection with the login, and give "
+                "its id instead, such as 's3://aws_default@bucket/video.mp4'."
             )
     return target
 
 
 def is_http_url(value: Any) -> TypeGuard[str]:
-    """Return whether the value is a text that names a host by http or https, and can be shown as it is.
+    """Return True for the text of an http(s) address that a message may show unchanged.
 
-    An address of more than 8,192 characters is none, nor is one with white space, control characters, or
-    characters that cannot be seen or turn the direction of what follows.
+    It has at most 8,192 characters, and none of them is white space, a control character, invisible, or
+    changes the direction of the text.
+
+    >>> is_http_url("https://example.com/anna.jpg"), is_http_url("s3://bucket/anna.jpg")
+    (True, False)
     """
     if not isinstance(value, str) or len(value) > MAX_URL_CHARACTERS:
         return False
-    # A backslash is part of the host to some and its end to others: what is checked must be what is asked.
+    # Some parsers end the host at a backslash and others do not: the checked host must be the requested one.
     if re.search(r"[\s\\]", value) or not value.isprintable() or UNSEEN.search(value):
         return False
     try:
         parts = urlsplit(value)
-        # Both raise a ValueError: for a port that is none, and for a host that cannot be a name.
+        # Both raise a ValueError: the first for a wrong port, the second for a wrong host.
         parts.port  # noqa: B018
         (parts.hostname or "").encode("idna")
     except ValueError:
@@ -208,7 +175,7 @@ def is_http_url(value: Any) -> TypeGuard[str]:
 
 
 def is_encodable(text: str) -> bool:
-    """Whether a text can be sent: half of a surrogate pair, as a broken file may hold, cannot."""
+    """Return True if a text can be sent; half of a surrogate pair, as in a broken file, cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -216,8 +183,7 @@ def is_encodable(text: str) -> bool:
     return True
 
 
-#: The longest known name has 50 characters.
-_MAX_VOICE_CHARACTERS = 200
+_MAX_VOICE_CHARACTERS = 200  # the longest known name has 50
 #: The shapes of all names that Microsoft's lists had in November 2026: language, perhaps a script, region,
 #: perhaps a subregion, a name and "Neural", or a name, a colon and a model. ``zh-CN-XiaohanNeural``,
 #: ``sr-Latn-RS-NicholasNeural``, ``zh-CN-liaoning-XiaobeiNeural``, ``en-us-ava:DragonHDOmniLatestNeural``,
@@ -229,18 +195,18 @@ _KNOWN_VOICE_SHAPE = re.compile(
 
 
 def checked_pronouncer(value: Any) -> str:
-    """Return the voice without surrounding white space.
+    """Return the name of a voice without surrounding white space.
 
-    Only what certainly is no name of a voice is refused: Microsoft adds voices of new shapes.
+    Microsoft adds voices of new shapes, so this refuses only names that are certainly wrong.
 
-    :raises UsageError: it is empty, has no hyphen, or has white space, braces or invisible characters.
+    :raises UsageError: the name is empty, has no hyphen, or has white space, braces or invisible characters.
     """
     refuse_unrendered("pronouncer", value)
     voice = value.strip() if isinstance(value, str) else ""
     if "-" not in voice or not _is_name(voice) or len(voice) > _MAX_VOICE_CHARACTERS:
         raise UsageError(
-            f"pronouncer is {shown_text(value)}: it should be the full name of a Microsoft text-to-speech "
-            "voice, such as 'zh-CN-XiaohanNeural'."
+            f"TS112 pronouncer is {shown_text(value)}: it should be the full name of a Microsoft "
+            "text-to-speech voice, such as 'zh-CN-XiaohanNeural'."
         )
     return voice
 
@@ -250,32 +216,32 @@ def _is_name(text: str) -> bool:
 
 
 def checked_text(value: Any, limit_words: int) -> str:
-    """Return the text as it is.
+    """Return the text unchanged.
 
     Characters of Thai, Lao, Khmer and Burmese do not count here: their words are a guess, for a warning.
 
     :param limit_words: the longest text, in words.
-    :raises UsageError: it has nothing to speak, or too much.
+    :raises UsageError: the text is silent or too long, was not rendered, or is the name of a file.
     """
-    # The length comes first: all else reads the whole of the text.
+    # The length comes first, because the other checks read the complete text.
     limit_characters = limit_words * _MAX_CHARACTERS_PER_WORD
     if isinstance(value, str) and len(value) > limit_characters:
         raise UsageError(
-            f"text has {len(value)} characters: no text of {limit_words} words has more than "
+            f"TS102 text has {len(value)} characters: no text of {limit_words} words has more than "
             f"{limit_characters}. Shorten it or split it over several videos."
         )
     text = _speakable(value)
     if re.fullmatch(r"\S+\.txt", text.strip()):
         raise UsageError(
-            f"text is {shown_text(text)}, the name of a file, which came out of a template, an XCom or a "
-            "task of your own: Airflow reads a file only where its name is written in the DAG. Give the "
-            "words of the file. (If the name is to be spoken, put a full stop behind it.)"
+            f"TS110 text is {shown_text(text)}, the name of a file, from a template, an XCom or another "
+            "task. Airflow reads a file only if the DAG file itself has the name: give the content of the "
+            "file as the text. (To have the name spoken, add a full stop.)"
         )
     words = word_count(text).certain
     if words > limit_words:
         raise UsageError(
-            f"text has {words} words, and the limit is {limit_words}: {shown_text(text)}. Each Chinese or "
-            "Japanese character counts as a word. Shorten it or split it over several videos; if your "
+            f"TS109 text has {words} words, and the limit is {limit_words}: {shown_text(text)}. Each Chinese "
+            "or Japanese character counts as a word. Shorten it or split it over several videos; if your "
             "account has another limit, set text_limit_words in the connection's extra."
         )
     return text
@@ -284,22 +250,22 @@ def checked_text(value: Any, limit_words: int) -> str:
 def _speakable(value: Any) -> str:
     refuse_unrendered("text", value)
     if not isinstance(value, str) or not is_encodable(value) or is_silent(value):
-        raise UsageError(f"text is {shown_text(value)}: it should be a text with something to speak.")
+        raise UsageError(f"TS101 text is {shown_text(value)}: it should be a text with something to speak.")
     return value
 
 
 def check_constants(**arguments: Any) -> None:
     """Check the constant arguments of an operator, when the DAG file is parsed.
 
-    The value of an XCom or a template is known when the task runs. A text that ends with ``.txt``
-    is the name of a file. How long a text may be depends on the connection, so it is checked then, too.
+    Templates, XComs and names of text files are checked when the task runs. So is the length of a text, as
+    its limit is a setting of the connection.
 
     :param arguments: any of ``text``, ``image_url``, ``pronouncer`` and ``destination``.
-    :raises UsageError: an argument is not what the service, or the download, could accept.
+    :raises UsageError: an argument is wrong, whatever the connection is.
     """
     for name, value in arguments.items():
         constant = str(value) if hasattr(value, "__fspath__") and name == "destination" else value
-        if _is_constant(constant) and not (name == "text" and constant.endswith(".txt")):
+        if is_constant(constant) and not (name == "text" and constant.endswith(".txt")):
             _CONSTANT_CHECKS[name](constant)
 
 
@@ -311,28 +277,24 @@ _CONSTANT_CHECKS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def _is_constant(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and not any(opening in value for opening in ("{{", "{%", "{#"))
-
-
 def warnings_of(text: str, pronouncer: str, limit_words: int) -> list[str]:
     """Return warnings about a submit that passed the checks, and that the service may still refuse.
 
-    :param text: as :func:`checked_text` returned it.
-    :param pronouncer: as :func:`checked_pronouncer` returned it.
+    :param text: the result of :func:`checked_text`.
+    :param pronouncer: the result of :func:`checked_pronouncer`.
     :param limit_words: the longest text, in words.
     """
     found = []
     count = word_count(text)
     if count.guessed and sum(count) > limit_words:
         found.append(
-            f"The text may be too long: it has {count.guessed} characters of Thai, Lao, Khmer or Burmese, "
-            f"whose words are a guess, and the limit is {limit_words} words. It is submitted; if TwinSync "
-            "refuses it, split it over several videos."
+            f"TS106 The text may be too long: it has {count.guessed} characters of Thai, Lao, Khmer or "
+            f"Burmese, where the number of words is a guess, and the limit is {limit_words} words. It is "
+            "submitted; if TwinSync refuses it, split it over several videos."
         )
     if not _KNOWN_VOICE_SHAPE.fullmatch(pronouncer):
         found.append(
-            f"The voice {shown_text(pronouncer)} has another shape than the known ones, such as "
+            f"TS107 The voice {shown_text(pronouncer)} has an unknown shape; a known one is "
             "'zh-CN-XiaohanNeural'. It is submitted as it is; if the job fails, check the name."
         )
     return found
