@@ -1,4 +1,4 @@
-"""The look-up of an Airflow connection: in a worker, in a triggerer, and in `airflow dags test`."""
+"""Look up an Airflow connection: in a worker, in a triggerer, and in `airflow dags test`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class NoConnectionError(UnavailableError):
 
 
 def read_settings(conn_id: str) -> Settings:
-    """Look up a connection and read it; blocks.
+    """Return the settings of a connection, for example of ``"twinsync_default"``; blocks.
 
-    :raises UsageError: it is wrong.
-    :raises NoConnectionError: Airflow did not find it.
-    :raises UnavailableError: Airflow could not look it up.
+    :raises UsageError: a field of the connection is wrong.
+    :raises NoConnectionError: Airflow did not find the connection.
+    :raises UnavailableError: Airflow could not look up the connection.
     """
     with _only_ours(conn_id):
         connection = BaseHook.get_connection(conn_id)
@@ -35,7 +35,7 @@ def read_settings(conn_id: str) -> Settings:
 
 
 async def aread_settings(conn_id: str) -> Settings:
-    """Look up a connection and read it without blocking the event loop; as :func:`read_settings`."""
+    """Return the settings of a connection, as :func:`read_settings`, without blocking the event loop."""
     with _only_ours(conn_id):
         if _is_inline():
             from asgiref.sync import sync_to_async
@@ -49,11 +49,11 @@ async def aread_settings(conn_id: str) -> Settings:
 
 
 def _is_inline() -> bool:
-    """Return whether Airflow 3 runs this trigger inside of `dag.test()` or `airflow dags test`.
+    """Return True if Airflow 3 runs this trigger inside of `dag.test()` or `airflow dags test`.
 
     There `SUPERVISOR_COMMS` has `send` and no `asend` (3.1.8 to 3.3.2), and an asynchronous look-up finds
     nothing. `task_runner.SUPERVISOR_COMMS` is a private name of Airflow. Without it, as on Airflow 2, this
-    returns False: production stays as it is, and `dag.test()` on Airflow 3 would find only the connections of
+    returns False: production is unchanged, and `dag.test()` on Airflow 3 would find only the connections of
     the environment and of secrets backends.
     """
     task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
@@ -65,25 +65,25 @@ def _is_inline() -> bool:
 def _only_ours(conn_id: str) -> Iterator[None]:
     """Turn every error of Airflow, or of its secrets backend, into a :class:`TwinSyncError`.
 
-    :raises NoConnectionError: the connection is not found.
-    :raises UnavailableError: it could not be looked up.
+    :raises NoConnectionError: Airflow did not find the connection.
+    :raises UnavailableError: Airflow could not look up the connection.
     """
     try:
         yield
     except AirflowNotFoundException:
         raise NoConnectionError(
-            f"There is no usable connection {conn_id!r}. If you did define it, look further up in this log "
-            "for what Airflow could not read: in a URI, the characters # / : @ of a key must be "
-            "percent-encoded; in JSON they need not. Or its database was away, and a retry finds it. Else "
-            "make one in the web UI (Admin, Connections; type TwinSync), or with: airflow connections add "
+            f"TS201 There is no usable connection {conn_id!r}. If you did define it, this log has the reason "
+            "further up: a URI needs the characters # / : @ of a key percent-encoded, and JSON does not. If "
+            "Airflow's database was down, a retry finds the connection. Otherwise define it in the web UI "
+            "(Admin, Connections; type TwinSync), or with: airflow connections add "
             f"{conn_id} --conn-type twinsync --conn-password <access key>"
         ) from None
     except Exception as error:
-        # A ValueError may quote what could not be read, and that may be the key.
-        words = "" if isinstance(error, ValueError) else one_line(str(error))
-        said = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        # A ValueError may quote the definition of the connection, with its key.
+        text = "" if isinstance(error, ValueError) else one_line(str(error))
+        problem = f"{type(error).__name__}: {text}" if text else type(error).__name__
         raise UnavailableError(
-            f"Airflow could not look up the connection {conn_id!r} ({said}). Nothing was sent."
+            f"TS202 Airflow could not look up the connection {conn_id!r} ({problem}). Nothing was sent."
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""Waits without a worker: what starts and ends a sensor in the triggerer, and what needs a worker after all.
+"""Waits without a worker: start and end a sensor in the triggerer, and find the reasons for a worker.
 
-For Airflow 3.3 and later; what is said of it here was run on 3.3.2.
+For Airflow 3.3 and later; the statements about it were checked with 3.3.2.
 """
 
 from __future__ import annotations
@@ -24,39 +24,40 @@ _TRIGGER = "airflow_provider_twinsync.triggers.TwinSyncTrigger"
 _RETURN_VALUE = "return_value"
 _HAS_IT = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
-#: Airflow ends a wait that began in the triggerer at its ``execution_timeout``, and names neither job nor
-#: reason. The trigger's own deadline lies so many seconds before, or a quarter of the time if that is less.
+#: Airflow ends a wait that began in the triggerer at its ``execution_timeout``, and its message has neither
+#: job nor reason. The trigger's deadline is this many seconds earlier, or a quarter of the time if that is
+#: less.
 _MARGIN_S = 10.0
 
 
 class NeedsWorkerError(Exception):
-    """A sensor cannot start in the triggerer; the message is the reason, as part of a sentence."""
+    """A sensor cannot start in the triggerer; the message is the reason, as a part of a sentence."""
 
 
 def why_no_triggerer(sensor: Any) -> str:
-    """Say why no triggerer can begin or end the wait of a sensor; empty if one can."""
+    """Return the reason why no triggerer can begin or end the wait of a sensor, or an empty text."""
     if not _HAS_IT:
         return f"it needs Airflow 3.3 or later, and this is {__version__}"
     return "" if sensor.deferrable else "deferrable is False"
 
 
 def _why_not_picked_up() -> str:
-    """Say why no triggerer may take up what it begins; empty if one does."""
-    # Airflow 3.3.2 gives such a trigger no queue, and a triggerer that has queues takes no others.
+    """Return the reason why no triggerer may run a trigger that starts there, or an empty text."""
+    # In Airflow 3.3.2 such a trigger has no queue, and a triggerer with queues runs no trigger without one.
     queues = conf.getboolean("triggerer", "queues_enabled", fallback=False)
     return "[triggerer] queues_enabled is on, and Airflow puts it into no queue" if queues else ""
 
 
 def start_args_of(sensor: Any) -> StartTriggerArgs:
-    """Give what makes Airflow begin the wait of a sensor in the triggerer.
+    """Return the ``start_trigger_args`` of a sensor, with which Airflow begins its wait in the triggerer.
 
-    :raises NeedsWorkerError: it cannot begin there.
+    :raises NeedsWorkerError: the wait cannot begin there.
     """
     if why := why_no_triggerer(sensor) or _why_not_picked_up():
         raise NeedsWorkerError(why)
     dag = sensor.get_dag()
     if set(sensor.params) - set(dag.params if dag else ()):
-        # Airflow checks them in the triggerer, which ends, with all its triggers, if one is wrong (3.3.2).
+        # Airflow checks them in the triggerer. A wrong one ends the triggerer with all its triggers (3.3.2).
         raise NeedsWorkerError("the task has params of its own")
     if sensor.on_execute_callback:
         raise NeedsWorkerError("the task has an on_execute_callback, which only a worker calls")
@@ -71,7 +72,7 @@ def start_args_of(sensor: Any) -> StartTriggerArgs:
         silent_fail=sensor.silent_fail,
         timeout=sensor.timeout,
         execution_timeout=sensor.execution_timeout,
-        # While the DAG file is parsed, nothing comes after the task yet: the triggerer looks again.
+        # While the DAG file is parsed, the task has no downstream task yet: the triggerer checks again.
         end_from_trigger=sensor.end_from_trigger and not _why_worker_ends_by_its_arguments(sensor),
         do_xcom_push=sensor.do_xcom_push,
     )
@@ -90,8 +91,11 @@ def start_args(
     end_from_trigger: bool,
     do_xcom_push: bool,
 ) -> StartTriggerArgs:
-    """Give what makes Airflow begin a wait in the triggerer, which renders the two ids; times in seconds."""
-    # Not at the top: it is slow to import, and most DAG files do not need it.
+    """Return the ``start_trigger_args`` of a wait, such as ``timeout=3600``. The triggerer renders both ids.
+
+    A time is a number of seconds or a ``timedelta``.
+    """
+    # The import is slow, and most DAG files do not need it.
     from airflow.triggers.base import StartTriggerArgs
 
     timeout_s = _seconds(timeout)
@@ -99,10 +103,10 @@ def start_args(
     airflow_timeout_s = timeout_s + BACKSTOP_S + DEFAULT_REQUEST_TIMEOUT_S
     if execution_timeout is not None:
         execution_timeout_s = execution_timeout.total_seconds()
-        # As Airflow does, whatever the backstop.
+        # As Airflow does.
         airflow_timeout_s = min(airflow_timeout_s, execution_timeout_s)
         latest_s = airflow_timeout_s - min(_MARGIN_S, airflow_timeout_s / 4)
-        if timeout_s <= execution_timeout_s:  # then the wait ends for this reason, also if it ends earlier
+        if timeout_s <= execution_timeout_s:  # then this is the reason of the end, also of an earlier end
             timeout_s = min(timeout_s, latest_s)
         execution_timeout_s = latest_s
     return StartTriggerArgs(
@@ -126,7 +130,7 @@ def start_args(
 
 
 def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
-    """Give the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
+    """Return the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
 
     :param wait: the other arguments of :func:`start_args`, which are the sensor's.
     :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not finite.
@@ -138,19 +142,19 @@ def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
     if not _HAS_IT or _why_not_picked_up():  # Airflow 2.11 would start it with the template as the id
         return arguments
     for name, template in {"twinsync_task_id": twinsync_task_id, **wait}.items():
-        # It asks Airflow something that a trigger gets no answer to, and waits for ever (3.3.2).
+        # Airflow does not answer this question of a trigger, which then waits for ever (3.3.2).
         if isinstance(template, str) and "xcom_pull" in template and "map_indexes" not in template:
             raise UsageError(
-                f"A mapped sensor cannot start in the triggerer with {name}={template!r}: add map_indexes to "
-                "xcom_pull, such as map_indexes=ti.map_index."
+                f"TS129 A mapped sensor cannot start in the triggerer with {name}={template!r}: add "
+                "map_indexes to xcom_pull, such as map_indexes=ti.map_index."
             )
     return {**arguments, "start_trigger_args": start_args(twinsync_task_id=twinsync_task_id, **wait)}
 
 
 def _as_template(name: str, value: Any) -> str:
-    """Return an argument as a text that the triggerer renders to the value that a worker would get.
+    """Return an argument as a template that the triggerer renders to the value for a worker.
 
-    :raises NeedsWorkerError: it is neither a constant nor the output of a task.
+    :raises NeedsWorkerError: the argument is neither a constant nor the output of a task.
     """
     from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
@@ -158,7 +162,7 @@ def _as_template(name: str, value: Any) -> str:
         return _pull(value)
     if not isinstance(value, str):
         raise NeedsWorkerError(f"{name} is neither a text nor the output of a task ({type(value).__name__})")
-    # Some templates ask Airflow something that a trigger gets no answer to, and wait for ever (3.3.2).
+    # Airflow does not answer the questions of some templates in a trigger, which then waits for ever (3.3.2).
     if any(mark in value for mark in ("{{", "{%", "{#")):
         raise NeedsWorkerError(f"{name} is a template, which a worker renders")
     return value
@@ -168,20 +172,20 @@ def _pull(arg: Any) -> str:
     task = arg.operator  # not a mapped one, nor of another mapped group: TextFields.check_given
     index = "-1" if task.get_closest_mapped_task_group() is None else "ti.map_index"
     pull = f"ti.xcom_pull(task_ids={task.task_id!r}, key={arg.key!r}, map_indexes={index})"
-    # A list would become a text that looks like an id.
+    # A list would become a text in the form of an id.
     return f"{{% set value = {pull} %}}{{{{ value if value is string else none }}}}"
 
 
 def why_worker_ends(task: Any, *, is_mapped: bool = False) -> str:
-    """Say what a task has that Airflow does on a worker alone when the task succeeds; empty if nothing.
+    """Return the reason why only a worker can end a task, or an empty text.
 
-    :param task: the operator, or what a trigger has of it, which does not know of a ``post_execute``.
-    :param is_mapped: whether it is one of those that a mapped task was made into.
+    :param task: the operator, or its copy in a trigger, which has no ``post_execute``.
+    :param is_mapped: the task is an instance of a mapped task.
     """
     if why := _why_worker_ends_by_its_arguments(task):
         return why
     if task.get_dag() and not (is_mapped or task.is_mapped) and any(task.iter_mapped_dependants()):
-        return "another task is mapped over what it gives, which only a worker checks"
+        return "another task is mapped over this task's result, which only a worker checks"
     return ""
 
 
@@ -189,14 +193,14 @@ def _why_worker_ends_by_its_arguments(task: Any) -> str:
     if task.has_on_success_callback:
         return "the task has an on_success_callback, which only a worker calls"
     if task.outlets:
-        return "the task has outlets, whose events only a worker makes"
+        return "the task has outlets, and only a worker makes their events"
     if _is_hooked(task, "post_execute"):
         return "the task has a post_execute, which only a worker calls"
     return ""
 
 
 def _is_hooked(task: Any, name: str) -> bool:
-    """Whether there is more around ``execute`` than Airflow's own method of that name, which is empty."""
+    """Return True if a task has more than Airflow's own method of a name, such as ``pre_execute``."""
     from airflow.providers.common.compat.sdk import BaseOperator
 
     if not isinstance(task, BaseOperator):
@@ -206,9 +210,9 @@ def _is_hooked(task: Any, name: str) -> bool:
 
 
 def begin_try(ti: Any) -> None:
-    """Forget what an earlier try left, as Airflow does for a worker; blocks.
+    """Delete the XComs of an earlier try, as Airflow does for a worker; blocks.
 
-    :param ti: the task instance, as a trigger knows it.
+    :param ti: the task instance of a trigger.
     """
     from airflow.providers.common.compat.sdk import XCom
 
@@ -218,9 +222,9 @@ def begin_try(ti: Any) -> None:
 
 
 def has_link(ti: Any) -> bool:
-    """Return whether this wait, or an earlier try, stored a link, and so has read the connection; blocks.
+    """Return True if this wait, or an earlier try, stored a link, and so has read the connection; blocks.
 
-    :param ti: the task instance, as a trigger knows it.
+    :param ti: the task instance of a trigger.
     :raises Exception: Airflow could not answer: its database may be down.
     """
     from airflow.providers.common.compat.sdk import XCom
@@ -229,9 +233,9 @@ def has_link(ti: Any) -> bool:
 
 
 def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
-    """Store what a worker stores when the task succeeds; blocks.
+    """Store the XComs that a worker stores when the task succeeds; blocks.
 
-    Not as ``TaskSuccessEvent(xcoms=...)``: what that stores is encoded twice.
+    ``TaskSuccessEvent(xcoms=...)`` would encode them twice.
     """
     from airflow.providers.common.compat.sdk import XCom
 
@@ -241,7 +245,7 @@ def end_try(ti: Any, result_url: str, *, do_xcom_push: bool) -> None:
 
 
 def set_link(ti: Any, url: str) -> None:
-    """Store where the link of a task leads, also where a worker does when it leaves a task; blocks."""
+    """Store the address of the task's link, also in the XCom that a worker stores at its end; blocks."""
     from airflow.providers.common.compat.sdk import XCom
 
     if is_shown(url):

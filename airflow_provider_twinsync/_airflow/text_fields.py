@@ -24,16 +24,18 @@ if TYPE_CHECKING:
 class TextFields:
     """Template fields that render to texts, also in a DAG with ``render_template_as_native_obj=True``.
 
-    Natively the id ``20230423_11_23_05_10279`` becomes the integer 2023042311230510279, the text ``2024`` a
-    number, and a text in quotation marks loses them. The output of a task (an ``XComArg``) stays as it is.
+    In such a DAG Airflow itself would make the integer 2023042311230510279 of the id
+    ``20230423_11_23_05_10279`` and a number of the text ``2024``, and would remove the quotation marks of a
+    text. The output of a task (an ``XComArg``) is unchanged.
 
-    A base class of the operators, before Airflow's own. Airflow renders a mapped task by the same method.
+    This is a base class before Airflow's own, as in ``class MyOperator(TextFields, BaseOperator)``. Airflow
+    renders a mapped task by the same method.
     """
 
     template_fields: Collection[str]
     template_ext: Sequence[str]
     #: The only template field that may be the name of a file, with an ending of ``template_ext``. Airflow
-    #: itself would read a file for every field, also for the address of a photo that ends in ``.txt``.
+    #: itself would read a file for every field, such as the address of a photo that ends in ``.txt``.
     file_field = ""
 
     def render_template(
@@ -43,7 +45,7 @@ class TextFields:
         jinja_env: Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Return a template field as it is when the task runs."""
+        """Return the value of a template field for this run."""
         if isinstance(content, PurePath) and not isinstance(content, ObjectStoragePath):
             return content  # Airflow 3.1 calls its resolve(), which fails for a file that is not there yet
         if not isinstance(content, str) or id(content) in (seen_oids or ()):
@@ -57,36 +59,37 @@ class TextFields:
         return _render(env.from_string(content), context)
 
     def resolve_template_files(self) -> None:
-        """Read no file while the DAG is parsed: that is done when the task runs.
+        """Read no file while the DAG is parsed, but when the task runs.
 
-        Airflow's own method reads the files of all fields here, and only logs what it cannot read.
+        Airflow's own method reads the files of all fields here, and only logs a file that it cannot read.
         """
         self.prepare_template()  # type: ignore[attr-defined]
 
     @property
     def is_unmapped(self) -> bool:
-        """Return whether Airflow made this task of the values of a mapped one, which it does when it runs.
+        """Return True if Airflow made this task from a mapped one, which it does when the task runs.
 
-        There ``execute()`` checks the values, and skips the retries. Without Airflow's private name
-        ``__init__`` checks them too, and a retry fails in the same way.
+        Then ``execute()`` checks the values, and skips the retries. ``_BaseOperator__from_mapped`` is a
+        private name of Airflow. Without it ``__init__`` checks the values too, and a retry fails in the same
+        way.
         """
         return bool(getattr(self, "_BaseOperator__from_mapped", False))
 
     def check_given(self) -> None:
-        """Check while the DAG is parsed that each template field is a value, and not the task that gives it.
+        """Check while the DAG is parsed that each template field is a value, and not a task.
 
-        :raises UsageError: it is a task, or the output of all of a mapped task's instances.
+        :raises UsageError: a field is a task, or the output of all instances of a mapped task.
         """
         for name in self.template_fields:
             value = getattr(self, name)
             if hasattr(value, "task_id") and hasattr(value, "output"):
                 raise UsageError(
-                    f"{name} is the task {value.task_id!r} itself: it should be what that task returns. Put "
-                    ".output behind the task."
+                    f"TS117 {name} is the task {value.task_id!r} itself: it should be the value that the "
+                    "task returns. Put .output behind the task."
                 )
             if callable(value) and hasattr(value, "operator_class"):
-                raise UsageError(f"{name} is the function of a task: call it, and give what that returns.")
-            # The output of one task has an operator; what .map() or .zip() made of it has not.
+                raise UsageError(f"TS118 {name} is the function of a task: call it, and give the result.")
+            # The output of one task has an operator; the result of its .map() or .zip() has none.
             task = getattr(value, "operator", None)
             if task is None or not hasattr(task, "get_closest_mapped_task_group"):
                 continue
@@ -94,24 +97,24 @@ class TextFields:
             own_group = self.get_closest_mapped_task_group()  # type: ignore[attr-defined]
             if is_mapped(task) or (group is not None and group is not own_group):
                 raise UsageError(
-                    f"{name} is all that the mapped task {task.task_id!r} returns, a list. "
+                    f"TS119 {name} is the list of all values that the mapped task {task.task_id!r} returns. "
                     f"{self._how_to_map(name)}"
                 )
 
     def check_rendered(self) -> None:
         """Check before anything is sent that no template field is a list.
 
-        :raises UsageError: one is.
+        :raises UsageError: a field is a list.
         """
         for name in self.template_fields:
             value = getattr(self, name)
             if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-                raise UsageError(f"{name} is a list, {shown_text(value)}. {self._how_to_map(name)}")
+                raise UsageError(f"TS120 {name} is a list, {shown_text(value)}. {self._how_to_map(name)}")
 
     def _how_to_map(self, name: str) -> str:
         return (
-            f"Map this task over it, {type(self).__name__}.partial(...).expand({name}=...), or give one "
-            "element of it."
+            f"Map this task over the list, {type(self).__name__}.partial(...).expand({name}=...), or give "
+            "one element of it."
         )
 
 
@@ -129,15 +132,15 @@ def _read(name: str, file: str, env: Environment) -> Template:
     folders = ", ".join(str(folder) for folder in getattr(env.loader, "searchpath", ())) or "any folder"
     with airflow_errors():
         raise UsageError(
-            f"{name} is {shown_text(file)}, the name of a file, as it ends in .txt, and {problem} in "
-            f"{folders}. Put it into the folder of the DAG file, or its folder into the DAG's "
-            "template_searchpath. To have these words spoken, put a full stop behind them."
+            f"TS122 {name} is {shown_text(file)}, the name of a file, as it ends in .txt, and {problem} in "
+            f"{folders}. Put the file into the folder of the DAG file, or add its folder to the DAG's "
+            "template_searchpath. To have the name itself spoken, add a full stop."
         )
     raise AssertionError("airflow_errors() always raises here")
 
 
 def _render(template: Template, context: Any) -> str:
-    # jinja2's own Template.render() looks up everything in Airflow's context, also what is deprecated.
+    # jinja2's own Template.render() reads all entries of Airflow's context, also the deprecated ones.
     # Neither module is public; without both, Template.render() is used.
     for module in ("airflow.sdk.definitions.context", "airflow.utils.helpers"):  # Airflow 3; Airflow 2
         with suppress(ImportError):

@@ -33,9 +33,9 @@ def refuse_unrendered(argument: str, value: Any) -> None:
         )
     mark = _mark_of(value)
     raise UsageError(
-        f"TS104 {argument} is {shown}: {mark!r} belongs to a template that was not rendered. Airflow renders a "
-        "value once, and not again the value of an XCom, a parameter or a template: render it in the task that "
-        f"pushes it. (If the braces are meant, put a space between them: {' '.join(mark)!r}.)"
+        f"TS104 {argument} is {shown}: {mark!r} belongs to a template that was not rendered. Airflow renders "
+        "a value once: the value of an XCom, a parameter or a template is not rendered again. Render it in "
+        f"the task that pushes it. (If the braces are meant, put a space between them: {' '.join(mark)!r}.)"
     )
 
 
