@@ -80,7 +80,7 @@ CASES = [
         pytest.param("iPhone手机15 Pro", 5, id="mixed: a change of script ends a word"),
         pytest.param("手hello机", 3, id="mixed: a word between characters"),
         pytest.param("你好😀世界", 4, id="emoji between characters"),
-        pytest.param("\u3164\u115f", 0, id="fillers that show nothing"),
+        pytest.param("\u3164\u115f", 0, id="invisible fillers"),
     ],
 )
 def test_words_are_counted_as_the_limit_counts_them(text: str, words: int) -> None:
@@ -110,7 +110,7 @@ def test_a_guess_is_kept_apart_from_what_is_certain() -> None:
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, _, text in CASES])
 def test_the_texts_of_many_languages_are_accepted(kind: str, text: str) -> None:
-    """None is long, and each has something to speak."""
+    """None is long, and each has words to speak."""
     assert checked_text(text, 150) == text, kind
 
 
@@ -123,7 +123,7 @@ def test_there_are_as_many_texts_as_there_should_be() -> None:
     "text", ["", " \n", "?!…", "—", "。", "«»", "\u200b\u200d", "\u0301", "\x07", "\u3164", "%"]
 )
 def test_a_text_of_punctuation_is_silent(text: str) -> None:
-    """And so is one of spaces, marks and what shows nothing."""
+    """And so is a text of spaces, marks and invisible characters, such as a zero-width space."""
     assert is_silent(text)
 
 
@@ -137,7 +137,7 @@ def test_a_text_of_symbols_is_not_silent(text: str) -> None:
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, _, text in CASES])
 def test_the_emulator_counts_alike(kind: str, text: str) -> None:
-    """It has a rule of its own, and refuses nothing that the checks let through."""
+    """It has its own rule, and refuses no text that the checks accept."""
     assert limited_words(text) == word_count(text).certain, kind
 
 

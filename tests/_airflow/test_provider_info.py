@@ -1,4 +1,4 @@
-"""What Airflow is told about this package, and what it makes of it."""
+"""The provider info, and this package in Airflow's lists and forms."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def test_the_info_is_what_airflow_wants() -> None:
     """By the schema of the installed Airflow, and with no word that it does not know: 2.11 knows few."""
     schema = schema_of_airflow("provider_info.schema.json")
     jsonschema.validate(INFO, schema)
-    # Airflow 2 names only what it reads.
+    # The schema of Airflow 2 has only the entries that it reads.
     unread = {"integrations", "operators", "sensors", "hooks"} if AIRFLOW_VERSION < (3, 0) else set()
     assert set(INFO) - set(schema["properties"]) == unread
     assert json.loads(json.dumps(INFO)) == INFO
 
 
 def test_the_connection_type_is_what_airflow_wants() -> None:
-    """By the schema for providers in Airflow's own repository, which says more about the form."""
+    """By the schema for providers in Airflow's own repository, which has more about the form."""
     schema = schema_of_airflow("provider.yaml.schema.json")["properties"]["connection-types"]
     jsonschema.validate(INFO["connection-types"], schema)
-    # What that Airflow does not know it leaves alone: until 3.2 the form, and the name until 3.3.
+    # Airflow ignores unknown entries: until 3.2 the form, and the name until 3.3.
     since = {"ui-field-behaviour": (3, 2), "conn-fields": (3, 2), "hook-name": (3, 3)}
     known = {name for name in CONNECTION_TYPE if since.get(name, (0, 0)) <= AIRFLOW_VERSION}
     assert known == set(CONNECTION_TYPE) & set(schema["items"]["properties"])
@@ -59,14 +59,14 @@ def test_the_connection_type_is_what_airflow_wants() -> None:
 
 
 def test_the_info_is_a_new_one_each_time() -> None:
-    """Airflow changes what it gets."""
+    """Airflow changes the result."""
     changed = get_provider_info()
     changed["connection-types"][0]["ui-field-behaviour"]["hidden-fields"].clear()
     assert get_provider_info() == INFO
 
 
 def dotted(value: Any) -> Iterator[str]:
-    """Give every path of this package in the info, at any depth."""
+    """Return every path of this package in the info, at any depth."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -78,7 +78,7 @@ def dotted(value: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", sorted(set(dotted(INFO))))
 def test_every_path_in_the_info_can_be_imported(path: str) -> None:
-    """A class or a module, as its place in the info says."""
+    """A path is that of a class or a module."""
     module, _, name = path.rpartition(".")
     if name[0].isupper():
         assert isinstance(getattr(import_module(module), name), type)
@@ -96,7 +96,7 @@ def test_the_info_names_all_rooms_that_a_dag_author_uses() -> None:
 
 
 def test_every_link_of_an_operator_is_in_the_info() -> None:
-    """Airflow shows no others."""
+    """Airflow shows no other links."""
     from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
     from airflow_provider_twinsync.sensors import TwinSyncSensor
 
@@ -124,7 +124,7 @@ def test_airflow_finds_the_info() -> None:
 
 
 def test_the_installed_version_is_the_one_in_the_source() -> None:
-    """The build reads it there."""
+    """The build reads the version from the source."""
     assert version(DISTRIBUTION) == airflow_provider_twinsync.__version__
     assert metadata(DISTRIBUTION)["Requires-Python"] == ">=3.10"
 
@@ -133,13 +133,13 @@ def test_the_installed_version_is_the_one_in_the_source() -> None:
 
 
 def test_the_form_has_the_fields_that_the_connection_reads() -> None:
-    """A field that only one of them knows would be an error, or could not be entered."""
+    """A field of only one of them would be an error, or could not be entered."""
     assert list(CONN_FIELDS) == list(connection._EXTRAS)
 
 
 @pytest.mark.parametrize("name", CONN_FIELDS)
 def test_a_field_may_be_left_empty(name: str) -> None:
-    """The form sends null then; a field is required unless its schema allows that."""
+    """The form sends null for it; a field is required unless its schema allows null."""
     schema = CONN_FIELDS[name]["schema"]
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate(None, schema)
@@ -148,17 +148,17 @@ def test_a_field_may_be_left_empty(name: str) -> None:
 
 @pytest.mark.parametrize("name", CONN_FIELDS)
 def test_a_field_says_its_default(name: str) -> None:
-    """The one that the connection has."""
+    """It is the default of the connection."""
     default = connection._EXTRAS[name][0]
-    said = CONN_FIELDS[name]["description"].rpartition("Default: ")[2]
+    shown = CONN_FIELDS[name]["description"].rpartition("Default: ")[2]
     if default is None or default == frozenset():
         assert name in ("proxy", "allowed_result_hosts", "requests_per_second")
     elif isinstance(default, bool):
-        assert said == str(default).lower()
+        assert shown == str(default).lower()
     elif isinstance(default, str):
-        assert said == default
+        assert shown == default
     else:
-        assert float(said) == default
+        assert float(shown) == default
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_field_says_its_default(name: str) -> None:
     ],
 )
 def test_what_is_typed_into_a_field_is_read(name: str, typed: Any) -> None:
-    """What the form's schema lets through, the connection takes."""
+    """The connection accepts each value that the form's schema accepts."""
     jsonschema.validate(typed, CONN_FIELDS[name]["schema"])
     read = connection.parse_connection(
         "c", host=None, port=None, schema=None, password="k", extra=json.dumps({name: typed})
@@ -186,7 +186,7 @@ def test_what_is_typed_into_a_field_is_read(name: str, typed: Any) -> None:
 
 
 def test_the_form_suggests_the_documented_address() -> None:
-    """And calls the password what the service calls it."""
+    """And the password has the service's name, "Access key"."""
     form = CONNECTION_TYPE["ui-field-behaviour"]
     assert form["placeholders"] == {
         "host": connection.DEFAULT_HOST,
@@ -198,7 +198,7 @@ def test_the_form_suggests_the_documented_address() -> None:
 
 
 def test_the_hook_tells_older_airflows_the_same_form() -> None:
-    """Below 3.2 they ask the hook, with underscores."""
+    """Below 3.2 Airflow calls the hook's method, for names with underscores."""
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
     form = TwinSyncHook.get_ui_field_behaviour()
@@ -209,7 +209,7 @@ def test_the_hook_tells_older_airflows_the_same_form() -> None:
 
 
 def test_the_hook_gives_older_airflows_the_same_fields() -> None:
-    """Of the classes that they take, with inputs of the same type, and each may be left empty."""
+    """With the right classes, inputs of the same type, and each may be left empty."""
     pytest.importorskip("flask_appbuilder")
     from wtforms import Form
     from wtforms.fields import IntegerField, StringField
@@ -228,7 +228,7 @@ def test_the_hook_gives_older_airflows_the_same_fields() -> None:
 
 
 class FormData(dict[str, str]):
-    """What a browser sends of a form that was left empty."""
+    """The data that a browser sends of an empty form."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -238,7 +238,7 @@ class FormData(dict[str, str]):
 
 
 def test_the_hook_is_the_one_that_the_info_describes() -> None:
-    """Its class attributes are what older Airflows go by."""
+    """Older Airflows read its class attributes."""
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
     assert CONNECTION_TYPE["hook-class-name"] == f"{TwinSyncHook.__module__}.{TwinSyncHook.__qualname__}"
@@ -248,7 +248,7 @@ def test_the_hook_is_the_one_that_the_info_describes() -> None:
     assert TwinSyncHook.default_conn_name == "twinsync_default"
 
 
-# ---------------------------------------------------------------------------------------- what Airflow makes
+# ------------------------------------------------------------------------------------------------ in Airflow
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def manager() -> Any:
 def test_airflow_lists_the_connection_type(manager: Any) -> None:
     """With a Test button, and with the argument that names a connection."""
     with warnings.catch_warnings():
-        # Airflow 3 would have a task ask elsewhere; the web server asks here.
+        # Airflow 3 warns, because a task has another source; the web server reads this one.
         warnings.simplefilter("ignore")
         hook = manager.hooks["twinsync"]
     assert hook.hook_class_name == CONNECTION_TYPE["hook-class-name"]
@@ -279,14 +279,14 @@ print("\\n" + form.model_dump_json())
 
 
 def shown_form(manager: Any) -> tuple[dict[str, str], str]:
-    """Give the labels of the extra fields in the web form, and that of the password."""
+    """Return the labels of the extra fields in the web form, and the label of the password."""
     if AIRFLOW_VERSION < (3, 0):
         widgets = manager.connection_form_widgets.items()
         ours = [widget for name, widget in widgets if name.startswith("extra__twinsync__")]
         labels = {widget.field_name: widget.field.args[0] for widget in ours}
         return labels, manager.field_behaviours["twinsync"]["relabeling"]["password"]
-    # What the API server says, in an interpreter of its own: up to 3.1 it puts something in the place of the
-    # form libraries that the hook imports, which works if nothing has looked at the hooks before.
+    # The answer of the API server, in an interpreter of its own: up to 3.1 it replaces the form libraries
+    # that the hook imports, which works only before the hooks are loaded.
     done = subprocess.run(
         [sys.executable, "-c", FORM], capture_output=True, text=True, env=os.environ, timeout=120
     )
@@ -300,7 +300,7 @@ def shown_form(manager: Any) -> tuple[dict[str, str], str]:
     AIRFLOW_VERSION == (3, 0), reason="Airflow 3.0 shows a hook's form only with the FAB provider"
 )
 def test_airflow_shows_the_form(manager: Any) -> None:
-    """Every field under its own name, and the standard ones renamed."""
+    """For example ``path`` under its own name, and the password as "Access key"."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labels, password = shown_form(manager)
@@ -315,7 +315,7 @@ def test_airflow_knows_the_provider_and_its_link(manager: Any) -> None:
     assert set(INFO["extra-links"]) <= set(manager.extra_links_class_names)
 
 
-#: Runs several commands of Airflow's in one interpreter, as it takes seconds to begin.
+#: Runs several of Airflow's commands in one interpreter, as its start takes seconds.
 COMMANDS = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
@@ -327,7 +327,7 @@ for command in sys.argv[1:]:
 
 
 def test_the_command_line_shows_all_that_the_package_brings() -> None:
-    """`airflow providers`: in the list, whole, and each hook, link, trigger, form and field."""
+    """`airflow providers`: in the list, in full, and each hook, link, trigger, form and field."""
     commands = [f"get {DISTRIBUTION} --full", "list", "hooks", "links", "triggers", "behaviours", "widgets"]
     command = [sys.executable, "-c", COMMANDS, *commands]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=240)
@@ -350,7 +350,7 @@ def test_the_command_line_shows_all_that_the_package_brings() -> None:
     [trigger] = [row for row in shown["triggers"] if row["package_name"] == DISTRIBUTION]
     assert trigger["class"] == "airflow_provider_twinsync.triggers"
     if (3, 0) <= AIRFLOW_VERSION < (3, 2):
-        return  # the form is shown here with the FAB provider alone, which the web UI of these does without
+        return  # here only the FAB provider shows the form, which the web UI of these does not need
     assert {"field_behaviours": "twinsync"} in shown["behaviours"]
     fields = [row for row in shown["widgets"] if row["package_name"] == DISTRIBUTION]
     assert {row["connection_parameter_name"] for row in fields} == {

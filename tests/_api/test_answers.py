@@ -1,4 +1,4 @@
-"""What a status answer says: of which job it is, where its video is, and what of it is shown."""
+"""Status answers: their job, the address of their video, and their text in messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answer(**payload: Any) -> Response:
     return Response(200, json.dumps(payload).encode())
 
 
-#: How an answer may name the job that was asked for.
+#: Forms in which an answer may name the requested job.
 SAME = [
     {},
     {"task_id": ID},
@@ -57,10 +57,10 @@ SAME = [
     {"msg": "taskID missing"},
     {"msg": f"taskID:{ID} has been completed, before taskID:{OTHER}"},
     {"msg": f"taskID:{OTHER} is next, taskID:{ID} has been completed"},
-    # The address is no evidence: where a video lies is the service's affair.
+    # The address is no evidence: the service chooses the place of a video.
     {"result_url": f"http://h/{OTHER}.mp4"},
 ]
-#: How it may name another one.
+#: Forms in which an answer may name another job.
 NOT_THE_SAME = [
     {"task_id": OTHER},
     {"taskID": OTHER},
@@ -87,7 +87,7 @@ STATES = [(100, "succeeded"), (103, "succeeded"), (101, "waiting"), (102, "runni
 def test_an_answer_that_names_this_job_or_none_is_of_this_job(
     names: dict[str, Any], code: int, state: str
 ) -> None:
-    """In any writing of its id: a video that is paid for must not be refused for a space."""
+    """In any form of its id: a video that is paid for must not be refused for a space."""
     job = parse_job(ID, answer(**{"result_url": VIDEO, **names}, result_code=code), key=KEY)
     assert (job.id, job.state.value) == (ID, state)
 
@@ -95,8 +95,8 @@ def test_an_answer_that_names_this_job_or_none_is_of_this_job(
 @pytest.mark.parametrize("code", [100, 103, 101, 102, 104, 200])
 @pytest.mark.parametrize("names", NOT_THE_SAME, ids=lambda names: str(names)[:60])
 def test_an_answer_that_names_another_job_is_no_answer(names: dict[str, Any], code: int) -> None:
-    """A cache or a mixed-up proxy would give us another customer's video."""
-    with pytest.raises(StatusError, match="the answer is about another job, '") as caught:
+    """A cache or a proxy with an error would return another customer's video."""
+    with pytest.raises(StatusError, match=r"\banother job\b") as caught:
         parse_job(ID, answer(**names, result_code=code, result_url=VIDEO), key=KEY)
     assert type(caught.value) is StatusError
     assert caught.value.retryable
@@ -129,7 +129,7 @@ def test_an_id_may_be_written_in_another_way(asked: str, named: Any) -> None:
     st.binary(max_size=200),
 )
 def test_nothing_breaks_the_search_for_ids(value: Any, message: str, job: str, body: bytes) -> None:
-    """Whatever an answer holds."""
+    """For any answer."""
     assert isinstance(other_job({"task_id": value, "msg": message}, job), str | None)
     assert other_job({"task_id": job, "msg": f"taskID:{job} done"}, job) is None
     assert isinstance(named_job(body), str | None)
@@ -164,7 +164,7 @@ def test_white_space_does_not_lose_a_video(code: Any, url: str) -> None:
     ids=lambda url: str(url)[:40],
 )
 def test_success_without_a_usable_address_is_an_error_of_its_own(url: Any) -> None:
-    """It is finished: neither a retry nor another submit is right."""
+    """The job is finished: neither a retry nor another submit is right."""
     with pytest.raises(NoAddressError) as caught:
         parse_job(ID, answer(result_code=103, result_url=url), key=KEY)
     assert not caught.value.retryable
@@ -182,7 +182,7 @@ def test_a_host_that_is_called_like_the_key_does_not_lose_a_video() -> None:
 
 # ----------------------------------------------------------------------------------------- strangers' text
 
-#: What must not be shown as it is.
+#: Texts that must not be shown unchanged.
 STRANGE = {
     "newlines": "a\r\nb\n\nc",
     "separators": "a\u2028b\u2029c\x85d\x1cd",
@@ -210,7 +210,7 @@ def is_harmless(text: str) -> bool:
 
 @pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
 def test_strange_text_is_bounded_printable_and_on_one_line(text: str) -> None:
-    """In whatever is logged, stored, put into an event or shown."""
+    """In each text that is logged, stored, put into an event or shown."""
     for made in (one_line(text), shown(text, KEY), shown_url(f"http://h/{text}")):
         assert is_harmless(made)
         assert len(made) <= 301
@@ -245,7 +245,7 @@ def test_text_of_any_script_is_shown_as_it_is(text: str) -> None:
     ],
 )
 def test_a_text_that_is_cut_keeps_its_quotes_and_whole_escapes(value: str, made: str) -> None:
-    """So that a message reads on after it."""
+    """A message can continue after it."""
     assert shown_text(value) == made
 
 
@@ -266,7 +266,7 @@ def test_a_text_that_is_cut_keeps_its_quotes_and_whole_escapes(value: str, made:
     ],
 )
 def test_an_address_is_shown_without_what_may_be_secret(url: str, made: str) -> None:
-    """Also one with mistakes in it."""
+    """Also a malformed address, such as ``http://[::1``."""
     assert shown_url(url) == made
 
 
@@ -280,13 +280,13 @@ def test_an_address_is_shown_without_what_may_be_secret(url: str, made: str) -> 
     ],
 )
 def test_addresses_in_a_text_of_the_service_are_shown_without_signatures(text: str, made: str) -> None:
-    """In a msg, in a page, in the words of a transport."""
+    """In a msg, in a page, in an error of a transport."""
     assert shown(text, KEY) == made
 
 
 @pytest.mark.parametrize("length", [2_083, 8_000, 8_192, 8_193, 900_000])
 def test_an_address_has_a_length_that_servers_take(length: int) -> None:
-    """RFC 9110 asks for 8,000 at least."""
+    """RFC 9110 requires at least 8,000 characters."""
     assert is_http_url("https://h/".ljust(length, "a")) is (length <= 8_192)
 
 
@@ -300,7 +300,7 @@ def test_an_address_has_a_length_that_servers_take(length: int) -> None:
     ],
 )
 def test_an_id_in_the_documented_form_is_seen_wherever_it_is(payload: dict[str, Any]) -> None:
-    """If it is of another job, and this job's is nowhere."""
+    """If it is another job's, and this job's id is nowhere."""
     assert other_job(payload, ID) == OTHER
     assert other_job({**payload, "task": ID}, ID) is None
 
@@ -312,7 +312,7 @@ def test_the_name_of_a_file_names_no_job() -> None:
 
 
 def test_what_is_said_twice_alike_is_read() -> None:
-    """Two codes that differ are none; two that agree are one."""
+    """Two different codes count as none, and two equal ones as one."""
     body = b'{"result_code": 102, "msg": "m", "msg": "m"}'
     assert parse_job(ID, Response(200, body), key=KEY).state is JobState.RUNNING
 

@@ -1,4 +1,4 @@
-"""The access key is hidden, however a server writes it: in every escape that servers and proxies use."""
+"""The access key is hidden in every escape that servers and proxies use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_twinsync.exceptions import TwinSyncError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: A key with all that somebody escapes, and one that nobody would.
+#: Keys with characters that are escaped, and one without, such as most keys.
 KEYS = [
     "Sesame-7b1f9c",
     "a+b&c<d>e'f\"g/h\\i=j%k#l?m",
@@ -50,7 +50,7 @@ def utf_16(character: str, form: str) -> str:
 
 
 def marks(escape: Callable[[str], str]) -> Callable[[str], str]:
-    """Write all but letters and digits in an escape, as most do."""
+    """Return a function that escapes all characters but letters and digits, as most servers do."""
     return by_character(lambda one: one if one.isascii() and one.isalnum() else escape(one))
 
 
@@ -121,7 +121,7 @@ def test_a_key_is_hidden_in_every_escape(escape: Callable[[str], str], key: str)
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "gb18030"])
 @pytest.mark.parametrize("key", ["clé-sésame", "ßÿé", "sésame-钥匙钥"])
 def test_a_key_that_is_not_ascii_is_hidden_in_another_encoding(key: str, encoding: str) -> None:
-    """A body is read as UTF-8, whatever it is."""
+    """Each body is read as UTF-8."""
     body = b"the key " + key.encode(encoding, "replace") + b" is wrong"
     assert shown(body.decode("utf-8", "replace"), key) == "the key *** is wrong"
     if encoding != "gb18030":  # and the other way round
@@ -131,7 +131,7 @@ def test_a_key_that_is_not_ascii_is_hidden_in_another_encoding(key: str, encodin
         )
 
 
-#: All that a person can type, and more.
+#: All characters that a person can type, and more.
 PRINTABLE = st.characters(exclude_categories=["Cc", "Cs"])
 ANY_KEY = st.text(PRINTABLE, min_size=4, max_size=30).map(str.strip).filter(lambda key: len(key) > 3)
 FOR_ANY_KEY = [
@@ -149,7 +149,7 @@ FOR_ANY_KEY = [
 @hypothesis_settings(deadline=None)
 @given(ANY_KEY, st.sampled_from(FOR_ANY_KEY), st.text(PRINTABLE, max_size=20))
 def test_any_key_is_hidden(key: str, name: str, around: str) -> None:
-    """Whatever is in it, and whatever is around it."""
+    """For any characters in it and around it."""
     written = ESCAPES[name](key)
     assert written not in hide(f"{around}|{written}|{around}", key, 6_000).replace(around, "")
 
@@ -166,7 +166,7 @@ def test_any_key_is_hidden(key: str, name: str, around: str) -> None:
 def test_a_key_of_one_to_three_characters_is_hidden_where_it_stands_alone(
     key: str, text: str, hidden: str
 ) -> None:
-    """It is a part of many words, and a message without them would say nothing."""
+    """It is a part of many words, and a message without them would have no meaning."""
     assert hide(text, key, 6_000) == hidden
 
 
@@ -187,7 +187,7 @@ def test_a_key_across_the_end_of_what_is_read_is_hidden(before: int) -> None:
 
 @pytest.mark.parametrize("length", [41, 200, 1_000])
 def test_a_long_key_is_hidden_whole(length: int) -> None:
-    """A token may have a thousand characters; what follows it after a space is shown."""
+    """A token may have a thousand characters; the text behind a space is shown."""
     token = ("eyJhbGciOiJIUzI1NiJ9." * 50)[:length]
     assert hide(f"key {token} is wrong", token, 6_000) == "key *** is wrong"
     assert (
@@ -197,7 +197,7 @@ def test_a_long_key_is_hidden_whole(length: int) -> None:
     assert hide(f"key {with_spaces} is wrong", with_spaces, 6_000) == "key *** is wrong"
 
 
-#: Keys and texts of which a careless pattern would try each way through.
+#: Keys and texts that a careless pattern matches in very many ways.
 HARD = [
     ("\\" * 20 + "x", "\\" * 6_000),
     ("a\\" * 20 + "x", "a\\\\\\" * 2_000),
@@ -231,7 +231,7 @@ def test_no_text_takes_long(key: str, text: str) -> None:
     ],
 )
 def test_a_key_of_eight_characters_is_in_no_address_by_chance(key: str, text: str, found: bool) -> None:
-    """A shorter one may be a word, and a video that is paid for is not given up for it."""
+    """A shorter key may be a word, and must not lose a video that is paid for."""
     assert holds(text, key) is found
 
 

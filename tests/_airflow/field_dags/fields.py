@@ -1,4 +1,4 @@
-"""What ``test_fields.py`` runs; the folder comes from the run's configuration."""
+"""The DAGs of ``test_text_fields.py``; the folder comes from the run's configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_twinsync.sensors import TwinSyncSensor
 
 SUBMIT: dict[str, Any] = {"image_url": "https://example.com/portrait.txt", "pronouncer": "en-US-JennyNeural"}
 
-#: What is in the DAG file, and what is to be spoken.
+#: The text in the DAG file, and the text to be spoken.
 TEXTS = {
     "2024": "2024",
     "[1, 2]": "[1, 2]",
@@ -34,7 +34,7 @@ with DAG(
 
     @task
     def give(number: Any) -> Any:
-        """See that this DAG does render natively, and give texts that look like other values."""
+        """Check that this DAG renders natively, and return texts in the form of other values."""
         assert number == 2024
         return ["[3, 4]", "2025"]
 
@@ -64,7 +64,7 @@ with DAG("fields_links", schedule=None) as links:
     TwinSyncSensor(task_id="wait", twinsync_task_id=one.output)
     several = TwinSyncSubmitOperator.partial(task_id="submits", **SUBMIT).expand(text=["Two.", "Three."])
     TwinSyncSensor.partial(task_id="waits").expand(twinsync_task_id=several.output)
-    # A task without a job has no link, and asks for none.
+    # A task without a job has no link.
     TwinSyncSubmitOperator(
         task_id="refused", text="No.", image_url="{{ 'ftp://example.com/a' }}", pronouncer="en-US-JennyNeural"
     )
