@@ -1,4 +1,4 @@
-"""What starts and ends a sensor in the triggerer, without one; `test_without_worker.py` has a real one."""
+"""The start and the end of a sensor in the triggerer; `test_without_worker.py` has a real triggerer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def job(emulator, hook) -> str:
     return hook.submit(text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural")
 
 
-# --------------------------------------------------------------------------------------- what starts there
+# ------------------------------------------------------------------------------ the start in the triggerer
 
 
 @since_3_3
@@ -55,7 +55,7 @@ def test_without_being_asked_nothing_starts_in_the_triggerer():
 
 @since_3_3
 def test_the_trigger_gets_the_arguments_of_the_sensor():
-    """And gives them back as they are: when it began is not among them, as they are the same for each try."""
+    """And serializes them unchanged. Its start is not among them, as they are the same for each try."""
     sensor = TwinSyncSensor(
         **BOTH,
         twinsync_task_id="20230423_1",
@@ -111,7 +111,7 @@ def test_the_trigger_s_deadline_lies_before_airflow_s(timeout, execution_timeout
 
 
 def rendered(template: str, xcoms: dict[tuple[str, str, int], Any], map_index: int = -1) -> str:
-    """What the triggerer makes of a template: a text, with Airflow's own environment."""
+    """Return a template as the triggerer renders it, with Airflow's own environment."""
     from airflow.sdk.definitions._internal.templater import SandboxedEnvironment
 
     def xcom_pull(*, task_ids: str, key: str, map_indexes: int) -> Any:
@@ -129,7 +129,7 @@ def rendered(template: str, xcoms: dict[tuple[str, str, int], Any], map_index: i
 )
 @pytest.mark.parametrize("key", ["return_value", 'it\'s "the" id'])
 def test_the_output_of_a_task_is_pulled_by_a_template(key, pushed, expected):
-    """What is no text would become one, and a list would look like an id."""
+    """Another value would become a text, and a list such as ``["20230423_1"]`` a text like an id."""
     from airflow.providers.standard.operators.empty import EmptyOperator
     from airflow.sdk import DAG, TaskGroup
 
@@ -143,7 +143,7 @@ def test_the_output_of_a_task_is_pulled_by_a_template(key, pushed, expected):
 
 @since_3_3
 def test_in_a_mapped_task_group_each_takes_its_own():
-    """And what comes from outside of the group is the same for all."""
+    """A value from outside of the group is the same for all."""
     from airflow.sdk import DAG, task, task_group
 
     with DAG("made", schedule=None):
@@ -205,7 +205,7 @@ def outputs() -> dict[str, Any]:
 @since_3_3
 @pytest.mark.parametrize("name", ["map", "zip", "a number", "nothing"])
 def test_any_other_value_needs_a_worker(name):
-    """Some of them are a mistake, which the worker calls by its name."""
+    """Some of them are a mistake, for which the worker has a message."""
     from airflow.sdk import DAG
 
     with DAG("made", schedule=None):
@@ -224,7 +224,7 @@ class Hooked(TwinSyncSensor):
 
 @pytest.mark.skipif(not HAS_IT, reason="Airflow 3.3 and later")
 def test_where_triggerers_have_queues_a_worker_starts_the_wait(monkeypatch):
-    """A trigger without a queue would be taken up by none of them."""
+    """None of them would run a trigger without a queue."""
     monkeypatch.setenv("AIRFLOW__TRIGGERER__QUEUES_ENABLED", "True")
     waiting = TwinSyncSensor(**BOTH, twinsync_task_id="1")
     assert waiting.start_from_trigger is False
@@ -233,14 +233,14 @@ def test_where_triggerers_have_queues_a_worker_starts_the_wait(monkeypatch):
 
 
 def warnings(logged: str) -> list[str]:
-    """The lines on what is not used; Airflow 2 shows each twice."""
-    lines = re.findall(r"(?:start|end)_from_trigger=True is not used: .*", logged)
+    """Return the log lines on unused arguments; Airflow 2 shows each line twice."""
+    lines = re.findall(r"(?:start|end)_from_trigger=True.*", logged)
     lines = [re.split(r""" \(["']| +(?:\x1b\S*)?\[""", line)[0].rstrip() for line in lines]
     return lines if HAS_IT else sorted(set(lines))
 
 
 TOO_OLD = f"it needs Airflow 3.3 or later, and this is {airflow.__version__}"
-#: The arguments, what is said of the start, and what of the end.
+#: The arguments, the reason for a start on a worker, and the reason for an end there.
 LEFT = {
     "a worker that waits": ({"deferrable": False}, "deferrable is False", "deferrable is False"),
     "on_execute_callback": ({"on_execute_callback": print}, "the task has an on_execute_callback", None),
@@ -257,10 +257,10 @@ LEFT = {
 def test_what_needs_a_worker_has_one_and_its_log_says_why_in_one_line(
     emulator, hook, logged, arguments, start, end
 ):
-    """Nothing is said while the DAG file is parsed; and the wait ends as it always does."""
+    """Nothing is logged while the DAG file is parsed, and the wait ends as usual."""
     job = hook.submit(text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural")
     emulator.world.advance(7200)
-    emulator.world.faults.add("status", ResultCode(code=101))  # at the first look
+    emulator.world.faults.add("status", ResultCode(code=101))  # at the first poll
     arguments = {"deferrable": True, **arguments}
     cls = arguments.pop("cls", TwinSyncSensor)
     sensor = cls(**BOTH, twinsync_task_id=job, poke_interval=0, **arguments)
@@ -269,26 +269,23 @@ def test_what_needs_a_worker_has_one_and_its_log_says_why_in_one_line(
     elif HAS_IT:
         assert kwargs_of(sensor)["end_from_trigger"] is False
     assert warnings(logged()) == []
-    sensor.twinsync_conn_id = "twinsync_default"  # what the template would be rendered to
+    sensor.twinsync_conn_id = "twinsync_default"  # the rendered template
     run = run_task(sensor)
     assert run.result == f"{emulator.url}/example/{job}.mp4"
     assert bool(run.trigger) is arguments["deferrable"]
     if run.trigger and end:
         assert run.trigger.end_from_trigger is False
     [line] = warnings(logged())
-    said = [
-        f"{name}=True is not used: {why}"
-        for name, why in [("start_from_trigger", start), ("end_from_trigger", end)]
-        if why
-    ]
+    reasons = {"start_from_trigger": start, "end_from_trigger": end}
     if not HAS_IT:
-        said = [f"{name}=True is not used: {TOO_OLD}." for name in ("start_from_trigger", "end_from_trigger")]
-    assert all(one in line for one in said), line
-    assert line.count("is not used") == len(said)
+        reasons = dict.fromkeys(reasons, TOO_OLD)
+    logged_reasons = dict(re.findall(r"(\w+_from_trigger)=True[^:]*: (.*?)(?=\. |\.$)", line))
+    assert logged_reasons.keys() == {name for name, why in reasons.items() if why}, line
+    assert all(reason.startswith(reasons[name]) for name, reason in logged_reasons.items()), line
 
 
 def test_a_deferral_that_starts_on_a_worker_may_end_in_the_triggerer(job):
-    """Where Airflow can do it; below, and without being asked, a worker ends it."""
+    """If Airflow can do it; otherwise, and by default, a worker ends it."""
     for asked in (False, True):
         sensor = TwinSyncSensor(task_id="wait", twinsync_task_id=job, timeout=0.1, end_from_trigger=asked)
         run = run_task(sensor)
@@ -312,7 +309,7 @@ def mapped_in(dag: Any, **arguments: Any) -> Any:
 
 
 def test_a_mapped_sensor_is_given_what_starts_it():
-    """Below Airflow 3.3 it is given nothing that would start it with a template as its id."""
+    """Below Airflow 3.3 it gets no arguments that would start it with a template as its id."""
     from airflow.providers.common.compat.sdk import DAG
 
     template = "{{ ti.xcom_pull(task_ids='submit', map_indexes=-1)[ti.map_index] }}"
@@ -325,7 +322,7 @@ def test_a_mapped_sensor_is_given_what_starts_it():
     kwargs = mapped.start_trigger_args.trigger_kwargs
     assert (kwargs["twinsync_task_id"], kwargs["timeout_s"]) == (template, 60.0)
     assert (kwargs["airflow_timeout_s"], kwargs["end_from_trigger"]) == (120.0, True)
-    # As the worker has it, if the wait ends there.
+    # The worker has the same, if the wait ends there.
     unmapped = mapped.unmap({"twinsync_task_id": "20230423_1"})
     assert unmapped.timeout == 60.0
     assert unmapped.start_trigger_args == mapped.start_trigger_args
@@ -335,9 +332,9 @@ def test_a_mapped_sensor_is_given_what_starts_it():
 @since_3_3
 @pytest.mark.parametrize("field", ["twinsync_task_id", "twinsync_conn_id"])
 def test_a_mapped_sensor_is_given_no_template_that_waits_for_ever(field):
-    """There is nothing to fall back to."""
+    """No worker would begin the wait instead."""
     given = {"twinsync_task_id": "1", "timeout": 1, field: "{{ ti.xcom_pull('submit') }}"}
-    with pytest.raises(UsageError, match=f"cannot start in the triggerer with {field}="):
+    with pytest.raises(UsageError, match=rf"^TS129 .*{field}=.*map_indexes"):
         TwinSyncSensor.in_triggerer(**given)
 
 
@@ -358,7 +355,7 @@ def test_a_dag_file_loads_the_base_of_triggers_only_if_it_is_used():
 
 
 def started(job: str, *, ago_s: float = 0.0, **arguments: Any) -> TwinSyncTrigger:
-    """A trigger as Airflow makes it of what starts a sensor there, some time after the start."""
+    """Return a trigger as Airflow starts it, some time after the start of its sensor."""
     kwargs = {"poke_interval_s": 0.0, "timeout_s": 60.0, "airflow_timeout_s": 120.0, **arguments}
     trigger = TwinSyncTrigger(twinsync_task_id=job, **kwargs)
     ends_at_s = time.time() - ago_s + kwargs["airflow_timeout_s"]
@@ -367,12 +364,12 @@ def started(job: str, *, ago_s: float = 0.0, **arguments: Any) -> TwinSyncTrigge
 
 
 def event_at_once(trigger: TwinSyncTrigger) -> dict[str, Any]:
-    """The event of a trigger that has nothing to wait for."""
+    """Return the event of a trigger that ends at once."""
     return asyncio.run(asyncio.wait_for(first_event(trigger), 10))
 
 
 def test_the_deadline_outlives_a_triggerer(emulator, job, monkeypatch):
-    """Counted from when Airflow deferred the task, which the arguments do not say; a naive time is UTC."""
+    """It counts from the deferral of the task, which is not in the arguments; a naive time is UTC."""
     clock = Clock(monkeypatch)
     for ago_s in (0.0, 50.0, 1000.0):
         trigger = started(job, ago_s=ago_s, poke_interval_s=5.0)
@@ -388,7 +385,7 @@ def test_an_id_that_is_none_ends_a_wait_at_once(emulator, connection, value):
     """As on a worker: nothing is sent, and the message is the same."""
     event = event_at_once(started(value, poke_interval_s=60.0))
     assert event["reason"] == "unusable"
-    assert "Did the submit task succeed, and push its XCom?" in event["message"]
+    assert event["message"].startswith(f"TS113 twinsync_task_id is {value!r}")
     assert not emulator.world.journal
     run = run_task(TwinSyncSensor(task_id="wait", twinsync_task_id=value))
     assert str(run.error) == event["message"]
@@ -398,23 +395,23 @@ def test_a_connection_that_is_wrong_ends_a_wait_at_once(emulator, connect, job):
     connect(colour="blue")
     event = event_at_once(started(job, poke_interval_s=60.0))
     assert event["reason"] == "unusable"
-    assert "colour" in event["message"]
+    assert re.match("TS205 .*colour", event["message"])
 
 
-# ------------------------------------------------------------------------------------- and what it leaves
+# ------------------------------------------------------------------------------------------ and its XComs
 
 
 @dataclass
 class Supervisor:
-    """Stands in for Airflow's supervisor of triggers, and keeps what it is told."""
+    """Stands in for Airflow's supervisor of triggers, and keeps its messages."""
 
-    pulse: Pulse | None = None  # it answers when this has had its turns
+    pulse: Pulse | None = None  # the supervisor answers after its beats
     fails_on: str = ""
     xcoms: dict[str, Any] = field(default_factory=dict)
     connections: list[dict[str, Any]] = field(
         default_factory=list
-    )  # one for each look-up; then there is none
-    told: list[tuple[str, str, Any, int]] = field(default_factory=list)
+    )  # one for each look-up; after that there is none
+    messages: list[tuple[str, str, Any, int]] = field(default_factory=list)
 
     def send(self, message: Any) -> Any:
         from airflow.sdk.exceptions import ErrorType
@@ -429,7 +426,7 @@ class Supervisor:
         if message.key == self.fails_on:
             raise RuntimeError("the database is away")
         kind = type(message).__name__
-        self.told.append((kind, message.key, getattr(message, "value", None), message.map_index))
+        self.messages.append((kind, message.key, getattr(message, "value", None), message.map_index))
         if kind == "GetXCom":
             return XComResult(key=message.key, value=self.xcoms.get(message.key))
         return None
@@ -448,7 +445,7 @@ def supervisor(monkeypatch) -> Supervisor:
 
 
 def of_task(trigger: TwinSyncTrigger, *, try_number: int = 1, map_index: int = -1) -> TwinSyncTrigger:
-    """Tell a trigger its task instance, as the triggerer does."""
+    """Set the task instance of a trigger, as the triggerer does."""
     trigger.task_instance = SimpleNamespace(  # type: ignore[assignment]
         dag_id="made", task_id="wait", run_id="now", map_index=map_index, try_number=try_number
     )
@@ -460,7 +457,7 @@ async def events_of(trigger: TwinSyncTrigger) -> list[Any]:
 
 
 def last_event(trigger: TwinSyncTrigger) -> str:
-    """How it ends: the name of the only event, with the reason if a worker is to read it."""
+    """Return the name of the only event and the reason for a worker, such as ``TriggerEvent timeout``."""
     [event] = asyncio.run(events_of(trigger))
     payload = event.payload
     return type(event).__name__ + (f" {payload['reason']}" if isinstance(payload, dict) else "")
@@ -472,33 +469,33 @@ LINKS = ("twinsync_link", "_link_TwinSyncVideoLink")
 @since_3_3
 @pytest.mark.parametrize("do_xcom_push", [True, False])
 def test_the_triggerer_stores_what_a_worker_stores(emulator, job, supervisor, do_xcom_push):
-    """The link to the status at the start; at the end that to the video, and the result if it is wanted."""
+    """The link to the status at the start; at the end the link to the video, and the result by default."""
     emulator.world.advance(7200)
     trigger = started(job, end_from_trigger=True, do_xcom_push=do_xcom_push)
     assert last_event(of_task(trigger, map_index=3)) == "TaskSuccessEvent"
     video, status = f"{emulator.url}/example/{job}.mp4", f"{emulator.url}/phototalking?taskID={job}"
     expected = [*((key, status) for key in LINKS), *((key, video) for key in LINKS)]
     expected += [("return_value", video)] if do_xcom_push else []
-    assert supervisor.told == [("SetXCom", key, value, 3) for key, value in expected]
+    assert supervisor.messages == [("SetXCom", key, value, 3) for key, value in expected]
 
 
 @since_3_3
 def test_a_later_try_forgets_the_result_of_an_earlier_one(emulator, job, supervisor):
-    """A worker does it for tries that it starts; a task that comes after a failure must not find it."""
+    """A worker deletes it for its own tries; a task that runs after a failure must not find it."""
     trigger = of_task(started(job, end_from_trigger=True, timeout_s=0.1), try_number=2)
     assert last_event(trigger) == "TriggerEvent timeout"
-    told = [(kind, key) for kind, key, *_ in supervisor.told if kind != "GetXCom"]
-    assert told[:3] == [("DeleteXCom", key) for key in ("return_value", *LINKS)]
-    assert told[3:] == [("SetXCom", key) for key in LINKS]
+    changes = [(kind, key) for kind, key, *_ in supervisor.messages if kind != "GetXCom"]
+    assert changes[:3] == [("DeleteXCom", key) for key in ("return_value", *LINKS)]
+    assert changes[3:] == [("SetXCom", key) for key in LINKS]
 
 
 @since_3_3
 def test_a_later_try_that_cannot_begin_leaves_no_old_result_either(emulator, job, supervisor):
-    """The task before it gave nothing this time."""
+    """In this try the upstream task returned nothing."""
     trigger = of_task(started("None", timeout_s=0.1), try_number=2)
     assert last_event(trigger) == "TriggerEvent unusable"
-    told = [(kind, key) for kind, key, *_ in supervisor.told if kind != "GetXCom"]
-    assert told == [("DeleteXCom", key) for key in ("return_value", *LINKS)]
+    changes = [(kind, key) for kind, key, *_ in supervisor.messages if kind != "GetXCom"]
+    assert changes == [("DeleteXCom", key) for key in ("return_value", *LINKS)]
 
 
 @since_3_3
@@ -508,7 +505,7 @@ def test_a_worker_ends_what_the_triggerer_cannot_store(emulator, job, supervisor
     supervisor.fails_on = key
     trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, end_from_trigger=True)
     assert last_event(of_task(trigger)) == "TriggerEvent succeeded"
-    assert "A worker ends this task, as the triggerer could not: the database is away" in caplog.text
+    assert caplog.text.count("the database is away") == 1
 
 
 @since_3_3
@@ -516,7 +513,7 @@ def test_a_wait_does_not_depend_on_its_link(emulator, job, supervisor, caplog):
     emulator.world.advance(7200)
     supervisor.fails_on = "twinsync_link"
     assert last_event(of_task(started(job))) == "TriggerEvent succeeded"
-    assert caplog.text.count("could not be set when its wait began: the database is away") == 1
+    assert caplog.text.count("the database is away") == 1
 
 
 @since_3_3
@@ -524,16 +521,16 @@ def test_a_slow_supervisor_does_not_block_the_loop(emulator, job, supervisor):
     emulator.world.advance(7200)
     supervisor.pulse = Pulse()
     supervisor.pulse.beside(events_of(of_task(started(job, end_from_trigger=True))))
-    assert len(supervisor.told) == 5
+    assert len(supervisor.messages) == 5
 
 
 @since_3_3
 def test_a_connection_that_nobody_ever_read_ends_a_wait_at_once(job, supervisor):
-    """Airflow's database answers, twice, that there is none: a retry of the task may find it."""
+    """Airflow's database answers twice that there is none: a retry of the task may find it."""
     trigger = of_task(started(job, twinsync_conn_id="no_such", poke_interval_s=60.0))
     event = event_at_once(trigger)
     assert event["reason"] == "status_lost"
-    assert event["message"].startswith("There is no usable connection 'no_such'.")
+    assert re.match("TS201 .*'no_such'", event["message"])
 
 
 @since_3_3
@@ -559,7 +556,7 @@ def test_a_database_that_comes_back_between_two_questions_ends_no_wait(emulator,
 
 
 def test_only_a_video_ends_a_task_in_the_triggerer(emulator, job):
-    """And a trigger that knows no task, as in `dag.test()`, leaves that to a worker too."""
+    """A trigger without a task instance, for example in `dag.test()`, leaves the end to a worker too."""
     waiting = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, timeout_s=0.1, end_from_trigger=True)
     assert last_event(waiting) == "TriggerEvent timeout"
     emulator.world.advance(7200)
@@ -568,7 +565,7 @@ def test_only_a_video_ends_a_task_in_the_triggerer(emulator, job):
 
 
 def as_the_triggerer_has_it(dag: Any, kwargs: dict[str, Any]) -> TwinSyncTrigger:
-    """A trigger with its task, as the DAG's file has left it in the database."""
+    """Return a trigger with its task as the database has it."""
     from airflow.serialization.serialized_objects import DagSerialization
 
     stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
@@ -580,7 +577,7 @@ def as_the_triggerer_has_it(dag: Any, kwargs: dict[str, Any]) -> TwinSyncTrigger
 @since_3_3
 @pytest.mark.parametrize("late", ["outlets", "on_success_callback", "a mapped task", "nothing"])
 def test_what_a_task_is_given_after_it_was_made_counts(emulator, job, supervisor, late):
-    """The triggerer looks at the task once more; the worker's log says why it ends it."""
+    """The triggerer checks the task again; the worker's log has the reason."""
     from airflow.sdk import DAG, Asset, task
 
     emulator.world.advance(7200)
@@ -605,7 +602,7 @@ def test_what_a_task_is_given_after_it_was_made_counts(emulator, job, supervisor
 @since_3_3
 @pytest.mark.parametrize("name", ["outlets", "on_success_callback", "post_execute", "nothing"])
 def test_what_a_mapped_task_is_given_counts(emulator, job, supervisor, name):
-    """`in_triggerer` cannot know of it."""
+    """`in_triggerer` has no access to it."""
     from airflow.sdk import DAG, Asset
 
     emulator.world.advance(7200)
@@ -621,7 +618,7 @@ def test_what_a_mapped_task_is_given_counts(emulator, job, supervisor, name):
 @since_3_3
 @pytest.mark.parametrize("outlets", [[], ["assets"]])
 def test_a_worker_that_ends_what_the_triggerer_began_says_why(logged, outlets):
-    """There is no `execute` then to say it."""
+    """There is no `execute` to log the reason."""
     from airflow.sdk import Asset
 
     sensor = TwinSyncSensor(**BOTH, twinsync_task_id="1", outlets=[Asset(name) for name in outlets])
