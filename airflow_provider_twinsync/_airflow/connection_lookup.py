@@ -72,10 +72,10 @@ def _only_ours(conn_id: str) -> Iterator[None]:
         yield
     except AirflowNotFoundException:
         raise NoConnectionError(
-            f"TS201 There is no usable connection {conn_id!r}. If you did define it, this log has the reason "
-            "further up: a URI needs the characters # / : @ of a key percent-encoded, and JSON does not. If "
-            "Airflow's database was down, a retry finds the connection. Otherwise define it in the web UI "
-            "(Admin, Connections; type TwinSync), or with: airflow connections add "
+            f"TS201 There is no usable connection {conn_id!r}. If you did define it, the reason is "
+            "further up in this log: a URI needs the characters # / : @ of a key percent-encoded, and JSON "
+            "does not. If Airflow's database was down, a retry finds the connection. Otherwise define it in "
+            "the web UI (Admin, Connections; type TwinSync), or with: airflow connections add "
             f"{conn_id} --conn-type twinsync --conn-password <access key>"
         ) from None
     except Exception as error:

@@ -191,7 +191,7 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     if spare or re.search(r"\s", host) or not is_http_url(address + path):
         raise UsageError(
             f"TS209 Connection {conn_id!r}: the host is not usable: it should be a host name such as "
-            f"{DEFAULT_HOST!r} or an address such as 'https://{DEFAULT_HOST}', without a login and a query."
+            f"{DEFAULT_HOST!r} or an address such as 'https://{DEFAULT_HOST}', with no login and no query."
         )
     if port is not None and named_port is not None and port != named_port:
         raise UsageError(
