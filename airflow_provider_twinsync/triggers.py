@@ -124,7 +124,7 @@ class TwinSyncTrigger(BaseTrigger):
             timeout_s=policy.timeout_s,
             execution_timeout_s=policy.execution_timeout_s,
             next_poll_s=next_poll_s,
-            trouble_since_s=wait.trouble_since_s,
+            trouble_since_s=wait.outage_since_s,
             end_from_trigger=end_from_trigger,
             do_xcom_push=do_xcom_push,
             last_state=wait.last_state.value if wait.last_state else None,
@@ -258,10 +258,10 @@ class TwinSyncTrigger(BaseTrigger):
         # Between processes only the wall clock is shared; inside this one it may jump, so it is read once.
         before_s = max(0.0, time.time() - self.started_at)
         began = time.monotonic()
-        step: Again | End = wait.go_on(
+        step: Again | End = wait.resume(
             before_s,
             next_poll_s=self.next_poll_s,
-            trouble_since_s=self.trouble_since_s,
+            outage_since_s=self.trouble_since_s,
             # One of a later version of this package, which began the wait, may be unknown here.
             last_state=next((state for state in JobState if state.value == self.last_state), None),
         )

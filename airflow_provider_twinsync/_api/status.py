@@ -1,4 +1,4 @@
-"""Ask for the status of a job, and read the answer."""
+"""The status request of a job, and its answer."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class JobState(Enum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job will stay in this state."""
+        """Return whether the job stays in this state."""
         return self in (JobState.SUCCEEDED, JobState.FAILED)
 
 
-#: The document's table says 103 for success, its example shows 100 with an address: both are (our reading).
+#: The document's table has 103 for success, its example 100 with an address: both count (our reading).
 _STATE_OF_CODE = {
     100: JobState.SUCCEEDED,
     101: JobState.WAITING,
@@ -57,9 +57,7 @@ _STATE_OF_CODE = {
     103: JobState.SUCCEEDED,
     104: JobState.FAILED,
 }
-
-
-_UNKNOWN_TASK = 200
+_UNKNOWN_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,8 @@ class Job:
     """A job as the service reports it.
 
     :param id: the TwinSync task id.
-    :param state: where the job is.
-    :param code: the ``result_code`` that said so.
+    :param state: its state.
+    :param code: the ``result_code`` of the answer.
     :param message: the service's own ``msg``, on one line and shortened, or an empty string.
     :param result_url: the address of the video; set if and only if the state is SUCCEEDED. It is not part of
         the ``repr``, as its query may be a signature.
@@ -85,12 +83,12 @@ _NO_CACHE = {"Cache-Control": "no-cache"}
 
 
 def build_status(twinsync_task_id: Any) -> Request:
-    """Build the request that asks for a job's status.
+    """Build the status request of a job.
 
     A cache on the way must not answer it with an old status, or with another job's (RFC 9111, section
     5.2.1.4).
 
-    :raises UsageError: the id is none that a service could have given.
+    :raises UsageError: the id is not a TwinSync task id. An example of an id is ``20230423_11_23_05_10279``.
     """
     params = {"taskID": checked_task_id(twinsync_task_id)}
     return Request("GET", params=params, headers=_NO_CACHE)
@@ -99,12 +97,12 @@ def build_status(twinsync_task_id: Any) -> Request:
 def parse_job(twinsync_task_id: str, answer: Answer, *, key: str) -> Job:
     """Read the answer to a status request.
 
-    The body's ``result_code`` decides where there is one, whatever the HTTP status is (our reading).
+    The body's ``result_code`` decides if there is one, and not the HTTP status (our reading).
 
-    :param twinsync_task_id: the job that was asked for; an answer that names another one is none.
+    :param twinsync_task_id: the job. An answer that names another job is none.
     :param key: the access key, which is hidden where the answer repeats it.
     :raises NoAddressError: the job is finished, and the answer has no usable address of its video.
-    :raises StatusError: the answer says nothing certain; asking again is the right thing for a while.
+    :raises StatusError: the status is unavailable; a later request may get it.
     """
     if isinstance(answer, NoAnswer):
         raise _no_status(twinsync_task_id, f"no answer: {shown(answer.problem, key)}")
@@ -122,7 +120,7 @@ def parse_job(twinsync_task_id: str, answer: Answer, *, key: str) -> Job:
         raise unusable(f"the answer is about another job, {shown_text(hide(other, key, 300))}")
     state = _STATE_OF_CODE.get(code)
     if state is None:
-        raise unusable("the service does not know this id" if code == _UNKNOWN_TASK else "no usable status")
+        raise unusable("the service does not know this id" if code == _UNKNOWN_ID else "no usable status")
     result_url = None
     if state is JobState.SUCCEEDED:
         result_url = payload.get("result_url")
@@ -139,9 +137,10 @@ def parse_job(twinsync_task_id: str, answer: Answer, *, key: str) -> Job:
 
 
 def outage_of(answer: Answer) -> str | None:
-    """Say what of an answer means that the service is down, whoever asks it for what; None if it is not.
+    """Return the sign in an answer that the service is down for all requests, or None.
 
-    As in :func:`parse_job` an answer with the code of a state is one, whatever its HTTP status is.
+    For example, an HTTP 503 is such a sign. As in :func:`parse_job` the code of a state counts, and not the
+    HTTP status.
     """
     if isinstance(answer, NoAnswer):
         return answer.problem
@@ -159,15 +158,15 @@ def _no_status(
     retry_after_s: float | None = None,
     kind: type[StatusError] = StatusError,
 ) -> StatusError:
-    return kind(
-        f"The status of TwinSync job {twinsync_task_id} could not be had: {problem}.",
-        problem=problem,
-        retry_after_s=retry_after_s,
-    )
+    if issubclass(kind, NoAddressError):
+        message = f"TS403 TwinSync job {twinsync_task_id} is finished and its video has no usable address"
+    else:
+        message = f"TS404 Status of TwinSync job {twinsync_task_id} unavailable"
+    return kind(f"{message}: {problem}.", problem=problem, retry_after_s=retry_after_s)
 
 
 def describe(response: Response, key: str, photo: str = "") -> str:
-    """Return an answer for a person: the HTTP status and the start of the body, without the access key.
+    """Return an answer for a message: the HTTP status and the start of the body, without the access key.
 
     :param photo: the address of the photo: an answer may repeat its signature or its login.
     """
@@ -182,7 +181,7 @@ def read_retry_after(header: str | None, now: datetime) -> float | None:
 
     :param header: its value: a number of seconds, or a date.
     :param now: the present time, with its time zone.
-    :return: seconds to stay away, or None where there is no such header that makes sense.
+    :return: the delay in seconds, or None if the header is missing or makes no sense.
     """
     text = (header or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
@@ -196,5 +195,5 @@ def read_retry_after(header: str | None, now: datetime) -> float | None:
     return max(0.0, (date - now).total_seconds())
 
 
-#: HTTP statuses that say: not now, whatever was asked for.
+#: HTTP statuses that mean: no request succeeds now.
 _DOWN_STATUSES = (429, 500, 502, 503, 504)

@@ -114,7 +114,7 @@ class AsyncClient:
         self._tls = tls
         self._url = URL(settings.url)
         self._proxy = proxy_of(settings, settings.url)
-        self._outage = CircuitBreaker()
+        self._breaker = CircuitBreaker()
         # Semaphore and lock let those who wait pass in the order in which they came; the limiter does not.
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._asking = 0  # with a slot or waiting for one
@@ -164,14 +164,14 @@ class AsyncClient:
                     async with timeout_at(give_up_at_s), self._gate:
                         await self._limiter.acquire()
                 asked_at_s = time.monotonic()
-                if not in_any_case and (known := self._outage.instead(asked_at_s)):
-                    return known
+                if not in_any_case and (shared := self._breaker.reject(asked_at_s)):
+                    return shared
                 answer = None
                 try:
                     answer = await self._send(address)
                     return answer
                 finally:
-                    self._outage.seen(answer, asked_at_s, time.monotonic())
+                    self._breaker.record(answer, asked_at_s, time.monotonic())
             finally:
                 self._slots.release()
         except asyncio.TimeoutError:

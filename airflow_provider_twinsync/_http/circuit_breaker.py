@@ -16,49 +16,51 @@ if TYPE_CHECKING:
 
 
 class CircuitBreaker:
-    """Whether a service is down, for all that ask over one connection: then one of them tries, and no other.
+    """Protect a service that is down from the requests of all waits over one connection.
 
-    Down is a service that failed often in a row, or that asks to be left alone. Until a try is answered the
-    others are told of the last one. All times are in seconds of one clock.
+    The breaker opens after several failures in a row, or if the service asks for a delay. While it is open
+    one request at a time, the probe, tests the service, and all other waits share the failure of the last
+    probe. For example, the fifth HTTP 502 in a row opens the breaker for one second. All times are in seconds
+    of one clock.
     """
 
     def __init__(self) -> None:
         self._failures = 0
-        self._instead: NoAnswer | None = None  # set while the service is down
-        self._next_try_s = 0.0
-        self._tried_at_s: float | None = None  # set while one tries
+        self._shared: NoAnswer | None = None  # set while the breaker is open
+        self._next_probe_s = 0.0
+        self._probe_at_s: float | None = None  # set while a probe is under way
 
-    def instead(self, now_s: float) -> NoAnswer | None:
-        """Give what to take for the answer without asking, or None: then ask, and tell :meth:`seen`."""
-        if self._instead is None:
+    def reject(self, now_s: float) -> NoAnswer | None:
+        """Return the shared failure in place of a request; None to send it, and :meth:`record` its answer."""
+        if self._shared is None:
             return None
-        if self._tried_at_s is not None or now_s < self._next_try_s:
-            return self._instead
-        self._tried_at_s = now_s
+        if self._probe_at_s is not None or now_s < self._next_probe_s:
+            return self._shared
+        self._probe_at_s = now_s
         return None
 
-    def seen(self, answer: Answer | None, asked_at_s: float, now_s: float) -> None:
-        """Take note of an answer.
+    def record(self, answer: Answer | None, asked_at_s: float, now_s: float) -> None:
+        """Record the answer to a request.
 
-        :param answer: what came; None if who asked was stopped before anything did.
-        :param asked_at_s: what :meth:`instead` was told to be now.
+        :param answer: the answer; None if the request was cancelled before.
+        :param asked_at_s: the time that :meth:`reject` got for this request.
         """
-        is_try = asked_at_s == self._tried_at_s
-        if is_try:
-            self._tried_at_s = None
+        is_probe = asked_at_s == self._probe_at_s
+        if is_probe:
+            self._probe_at_s = None
         if answer is None:
             return
         problem = outage_of(answer)
         if problem is None:
-            self._failures, self._instead = 0, None
+            self._failures, self._shared = 0, None
             return
         asked_s = requested_delay_s(answer.retry_after_s) if isinstance(answer, Response) else 0.0
-        if is_try or self._instead is None:
+        if is_probe or self._shared is None:
             self._failures += 1
             delay_s = max(asked_s, outage_delay_s(self._failures))
-            # Not the answer itself, which may be of that one's job; and without Retry-After: the others come
-            # when their own pauses are over, and so not all at once.
-            self._instead = NoAnswer(True, f"{problem}, as another wait was told") if delay_s else None
-            self._next_try_s = now_s + delay_s
-        else:  # one of those that were under way when the service went down
-            self._next_try_s = max(self._next_try_s, now_s + asked_s)
+            # Not the answer itself, which may belong to the probe's job; and without Retry-After: the other
+            # waits poll after their own delays, and so not all at once.
+            self._shared = NoAnswer(True, f"{problem}, in the answer to another wait") if delay_s else None
+            self._next_probe_s = now_s + delay_s
+        else:  # the request was under way when the breaker opened
+            self._next_probe_s = max(self._next_probe_s, now_s + asked_s)

@@ -1,7 +1,7 @@
-"""The event that ends a wait in the triggerer, as it crosses Airflow's database.
+"""The event that ends a wait in the triggerer and crosses Airflow's database.
 
-A room of its own, without the trigger: Airflow's base of triggers is slow to import, and a DAG file that is
-parsed defers nothing.
+This module does not import the trigger: Airflow's base class of triggers is slow to import, and a parsed DAG
+file defers nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from airflow_provider_twinsync._api.validation import is_http_url
 from airflow_provider_twinsync._wait.outcome import End, EndReason
 from airflow_provider_twinsync.exceptions import StatusError, WaitTimeoutError
 
-#: Airflow's own deadline for a deferred task lies behind that of the trigger, which names the job and the
-#: reason, by this and the time for a request: it is only for a triggerer that does not run.
+#: The trigger ends a wait with the job and the reason. Airflow's own deadline for a deferred task comes later
+#: by this time and the time for a request: it is only for a triggerer that does not run.
 BACKSTOP_S = 30.0
 
 _MAX_ID_CHARACTERS = 250
@@ -22,24 +22,24 @@ _MAX_MESSAGE_CHARACTERS = 2_000
 
 
 def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:
-    """Tell a deferral that ended by Airflow's own deadline from one that ended by an event.
+    """Raise an error if Airflow's own deadline ended a deferral, and not an event.
 
-    Airflow resumes such a task with these words from 2.11 to 3.3, and what it raises for them differs.
+    Airflow 2.11 to 3.3 resume such a task with these words; the exceptions that they raise for them differ.
 
-    :raises WaitTimeoutError: it did.
+    :raises WaitTimeoutError: Airflow's own deadline ended it.
     """
     if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
         raise WaitTimeoutError(
-            "No triggerer said before the deadline how the wait ended: is an `airflow triggerer` running? "
+            "TS406 No triggerer ended the wait before the deadline: is an `airflow triggerer` running? "
             "The job goes on; the link 'TwinSync video' of this task shows its status."
         )
 
 
 def make_event(end: End) -> dict[str, Any]:
-    """Build the event that says how a wait ended: it crosses the database, so it is small and plain."""
+    """Build the event of an end: small and plain, as it crosses the database."""
     return {
         "reason": end.reason.value,
-        # The wait for what is no id ends with its text, which may be anything.
+        # A wait for an unusable id ends with the id's text, which may be anything.
         "twinsync_task_id": one_line(str(end.twinsync_task_id), _MAX_ID_CHARACTERS),
         "message": one_line(end.message, _MAX_MESSAGE_CHARACTERS),
         "result_url": end.result_url,
@@ -47,10 +47,9 @@ def make_event(end: End) -> dict[str, Any]:
 
 
 def read_event(event: Any) -> End:
-    """Read an event back from the database, where others may write too: its texts are bounded and on one
-    line.
+    """Read an event from the database. Others may write there, so texts are bounded and on one line.
 
-    :raises StatusError: it is not one that this version understands.
+    :raises StatusError: this version does not understand the event.
     """
     try:
         end = End(
@@ -65,7 +64,7 @@ def read_event(event: Any) -> End:
         understood = False
     if not understood:
         raise StatusError(
-            f"The trigger sent an event that this version does not understand: {shown_text(event)}. Was the "
+            f"TS407 This version does not understand the event of the trigger: {shown_text(event)}. Was the "
             "package changed while the task waited? The job goes on."
         )
     return end

@@ -43,9 +43,11 @@ _ERRORS: dict[EndReason, type[TwinSyncError]] = {
 class End:
     """The wait is over.
 
+    For example, ``End(EndReason.FAILED, "7", "TS401 ...").result()`` raises ``JobFailedError("TS401 ...")``.
+
     :param reason: how it ended.
-    :param twinsync_task_id: the job that was waited for.
-    :param message: what happened and what to do, for a person.
+    :param twinsync_task_id: the job.
+    :param message: what happened and what to do. Without a video it begins with its code.
     :param result_url: the address of the video; set if and only if the reason is SUCCEEDED. It is not part of
         the ``repr``, as its query may be a signature.
     """
@@ -56,9 +58,9 @@ class End:
     result_url: str | None = field(default=None, repr=False)
 
     def result(self) -> str:
-        """Give the address of the video.
+        """Return the address of the video.
 
-        :raises TwinSyncError: the wait ended without one.
+        :raises TwinSyncError: the wait ended without a video.
         """
         if self.reason is not EndReason.SUCCEEDED or self.result_url is None:
             raise _ERRORS.get(self.reason, StatusError)(self.message)
@@ -67,10 +69,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Look again after a delay.
+    """Poll again after a delay.
 
-    :param delay_s: seconds to let pass.
-    :param note: a line for the task's log, where something changed.
+    :param delay_s: the delay in seconds.
+    :param note: a line for the task's log, if something changed.
     :param level: the `logging` level of that line.
     """
 
@@ -80,7 +82,8 @@ class Again:
 
 
 def job_continues(twinsync_task_id: str) -> str:
-    """Say what stopping a task means for its job."""
+    """Return the warning of a task that is stopped while its job goes on."""
     return (
-        f"TwinSync job {twinsync_task_id} goes on without this task: the service has no call that stops it."
+        f"TS410 TwinSync job {twinsync_task_id} goes on without this task: the service has no call that "
+        "stops it."
     )

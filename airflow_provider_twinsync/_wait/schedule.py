@@ -10,37 +10,38 @@ from hashlib import blake2b
 
 from airflow_provider_twinsync._api.settings import DEFAULT_TOLERANCE_S
 
-#: The floor and the ceiling of the pause between two looks, and the share of the time waited so far that it
-#: is in between: a video is seen 3 % late on average (`benchmarks/bench_policy.py` shows it).
+#: The floor and the ceiling of the delay between two polls; between them it is a share of the time waited so
+#: far. A video is seen 3 % late on average (`benchmarks/bench_policy.py` shows it).
 DEFAULT_POKE_INTERVAL_S = 2.0
 DEFAULT_MAX_WAIT_S = 60.0
 _SHARE = 0.05
-#: So much longer, at most, a pause is made: waits that began together shall not ask together.
+#: The jitter makes a delay longer by up to this share, so that waits that began together poll apart.
 _JITTER = 0.1
 
-#: A `Retry-After` beyond this is taken for this: a wrong header must not park a task for a day.
+#: The bound of a `Retry-After`: a wrong header must not park a task for a day.
 _MAX_RETRY_AFTER_S = 600.0
-#: So many failures in a row mean that a service is down; fewer happen in any network.
+#: This many failures in a row mean that a service is down; fewer happen in any network.
 _MANY_FAILURES = 5
-_MAX_DOWN_PAUSE_S = 30.0
+_MAX_OUTAGE_DELAY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class PollSchedule:
     """How to wait; the names are those of Airflow's ``BaseSensorOperator``.
 
-    The time between two looks is a share of the time waited so far: how long a job takes is unknown, and so
-    a short one is not seen late, and a long one is not asked for a thousand times. With ``max_wait_s`` equal
-    to ``poke_interval_s`` it is always that.
+    The delay between two polls is a share of the time waited so far, as nobody knows how long a job takes: so
+    a short job is not seen late, and a long job does not need a thousand polls. For example, a job of ten
+    minutes is polled every 30 s at its end. With ``max_wait_s`` equal to ``poke_interval_s`` the delay is
+    constant.
 
-    :param poke_interval_s: the least time between two looks, in seconds.
-    :param exponential_backoff: let that time double with each look instead, from ``poke_interval_s`` on.
-    :param max_wait_s: the most time between two looks, in seconds; None for 60 s, or ``poke_interval_s`` if
-        that is more, and for no bound with ``exponential_backoff``.
-    :param tolerance_s: how long the status may be unavailable before the wait ends, in seconds, counted from
-        the first trouble after a good answer; None to bear with it until the deadline.
+    :param poke_interval_s: the least delay, in seconds.
+    :param exponential_backoff: double the delay with each poll instead, from ``poke_interval_s`` on.
+    :param max_wait_s: the longest delay, in seconds; None for 60 s, or ``poke_interval_s`` if that is more,
+        and for no bound with ``exponential_backoff``.
+    :param tolerance_s: how long an outage may last before it ends the wait, in seconds, counted from its
+        first poll; None to retry until the deadline.
     :param timeout_s: the deadline, in seconds from the start of the wait; None for none.
-    :param execution_timeout_s: the deadline that the task's ``execution_timeout`` sets, likewise.
+    :param execution_timeout_s: the deadline of the task's ``execution_timeout``, in seconds from the start.
     """
 
     poke_interval_s: float = DEFAULT_POKE_INTERVAL_S
@@ -57,12 +58,12 @@ class PollSchedule:
         return min(deadlines, default=None)
 
     def delay_s(self, polls: int, elapsed_s: float, twinsync_task_id: str) -> float:
-        """Seconds to wait after a look.
+        """Return the delay after a poll, in seconds.
 
-        As in ``BaseSensorOperator``, the n-th exponential backoff lies between 2^(n-2) and 2^(n-1) times the
+        As in ``BaseSensorOperator``, the n-th exponential backoff is between 2^(n-2) and 2^(n-1) times the
         interval. The jitter is derived from the id, so a test or a rerun can know it.
 
-        :param looks: how many looks there were.
+        :param polls: how many polls there were.
         :param elapsed_s: seconds since the start of the wait.
         """
         if self.exponential_backoff:
@@ -73,12 +74,12 @@ class PollSchedule:
         delay_s, ceiling_s = self._share_s(elapsed_s), self._ceiling_s
         if delay_s >= ceiling_s:
             return ceiling_s
-        # The first pause sets waits apart that began together, the others keep them so.
+        # The first delay separates waits that began together; the jitter of the others keeps them apart.
         stretch = 1.0 if polls == 1 else _JITTER
         return min(delay_s * (1 + stretch * chance(twinsync_task_id, polls)), ceiling_s)
 
     def reconnect_delay_s(self, elapsed_s: float, twinsync_task_id: str) -> float:
-        """Seconds to wait before the first look of another process: it may take thousands over at once.
+        """Return the delay before the first poll of another process, which may resume thousands of waits.
 
         :param elapsed_s: seconds since the start of the wait.
         """
@@ -96,36 +97,34 @@ class PollSchedule:
 
 
 def chance(twinsync_task_id: str, number: int) -> float:
-    """Give a number from 0 to 1 that is another for each job and look, and the same in each run."""
+    """Return a number from 0 to 1 that differs for each job and poll, and is the same in each run."""
     digest = blake2b(b"%s#%d" % (twinsync_task_id.encode(), number), digest_size=4).digest()
     return int.from_bytes(digest, "big") / 2**32
 
 
 def outage_delay_s(failures: int) -> float:
-    """Seconds to leave a service alone that failed so often in a row: none at first, then more and more."""
+    """Return the delay after this many failures in a row, in seconds: 0 for few, then more and more."""
     if failures < _MANY_FAILURES:
         return 0.0
     # The exponent is bounded: beyond it a float would overflow.
-    return min(2.0 ** (min(failures, 64) - _MANY_FAILURES), _MAX_DOWN_PAUSE_S)
+    return min(2.0 ** (min(failures, 64) - _MANY_FAILURES), _MAX_OUTAGE_DELAY_S)
 
 
 def requested_delay_s(retry_after_s: float | None) -> float:
-    """Seconds to leave a service alone that asked for it, up to a bound."""
+    """Return the delay that a service asks for, in seconds, up to a bound."""
     return min(retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
 
 
-#: How often one task sends a submit that was not accepted, and the longest pause between two.
+#: How often one task sends a submit that was not accepted, and the longest delay between two attempts.
 _MAX_SUBMITS = 4
-
-
 _MAX_SUBMIT_DELAY_S = 60.0
 
 
 def submit_delay_s(attempts: int, retry_after_s: float | None) -> float | None:
-    """Seconds to wait before a submit that nothing accepted is sent again, or None to give up.
+    """Return the delay before a submit that was not accepted is sent again, or None to give up.
 
     :param attempts: how often it was sent so far.
-    :param retry_after_s: what the service asked for, in seconds.
+    :param retry_after_s: the delay that the service asks for, in seconds.
     """
     delay_s = max(2.0 ** (attempts - 1), retry_after_s or 0.0)
     return None if attempts >= _MAX_SUBMITS or delay_s > _MAX_SUBMIT_DELAY_S else delay_s

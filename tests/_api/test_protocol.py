@@ -657,9 +657,11 @@ def test_two_states_are_terminal(state: JobState, terminal: bool) -> None:
 
 @pytest.mark.parametrize("code", [0, -100, 99, 105, 199, 200, 201, 203, 1000, "200", "999999999"])
 @pytest.mark.parametrize("status", [200, 500])
-def test_a_status_code_in_no_table_is_trouble(code: Any, status: int) -> None:
-    """It is never success; the error shows the payload, and keeps what the service asked for."""
+def test_a_status_code_in_no_table_is_no_status(code: Any, status: int) -> None:
+    """It is never success; the error shows the payload, and keeps the ``Retry-After``."""
     error = status_error(answer({"result_code": code, "result_url": VIDEO}, status, retry_after_s=9.0))
+    assert error.code == "TS404"
+    assert TASK_ID in str(error)
     assert VIDEO in str(error)
     assert error.retry_after_s == 9.0
     assert error.retryable is True
@@ -671,10 +673,13 @@ def test_a_status_code_in_no_table_is_trouble(code: Any, status: int) -> None:
     "url",
     [None, "", " ", "None", "/a.mp4", "ftp://h/a.mp4", "file:///etc/passwd", "http://", 5, True, [VIDEO]],
 )
-def test_success_without_the_address_of_a_video_is_trouble(code: Any, url: Any) -> None:
-    """It is asked again, and never handed on."""
-    assert "without the address" in str(status_error(answer({"result_code": code, "result_url": url})))
-    assert "without the address" in str(status_error(answer({"result_code": code})))
+def test_success_without_the_address_of_a_video_is_an_error(code: Any, url: Any) -> None:
+    """No address but that of a video is handed on."""
+    for payload in ({"result_code": code, "result_url": url}, {"result_code": code}):
+        error = status_error(answer(payload))
+        assert type(error) is NoAddressError
+        assert error.code == "TS403"
+        assert TASK_ID in str(error)
 
 
 @pytest.mark.parametrize("message", [None, 5, [], {}, True])
@@ -684,17 +689,19 @@ def test_a_msg_that_is_no_text_is_left_out(message: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 301, 403, 404, 408, 429, 500, 502, 503, 504])
-def test_a_status_without_a_code_is_trouble_whatever_the_http_status(status: int) -> None:
-    """The job may go on: whoever waits asks again."""
+def test_an_answer_without_a_code_is_no_status(status: int) -> None:
+    """The HTTP status does not matter. The job may go on: a wait polls again."""
     error = status_error(Response(status, b"<html>", retry_after_s=4.0))
     assert error.retry_after_s == 4.0
+    assert error.code == "TS404"
     assert f"HTTP {status}" in str(error)
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_no_answer_to_a_status_is_trouble(sent: bool) -> None:
+def test_no_answer_is_no_status(sent: bool) -> None:
     """Asking costs nothing, so whether it was sent does not matter."""
     error = status_error(NoAnswer(sent=sent, problem="ConnectTimeout: 30 s"))
+    assert error.code == "TS404"
     assert "ConnectTimeout: 30 s" in str(error)
 
 
@@ -1016,12 +1023,12 @@ def outcome(parse: Callable[[], Any]) -> Any:
 @given(RESPONSES)
 @example(Response(200, b'{"result_code": true, "result_url": "http://h/a"}'))
 def test_a_job_is_done_only_where_the_service_says_so(response: Response) -> None:
-    """For any answer: a state comes from its own code, success has an address, all else is trouble."""
+    """For any answer: a state comes from its own code, success has an address, all else is an error."""
     code, payload = read_by_hand(response.body)
     url = payload.get("result_url")
     found = outcome(lambda: parse_job(TASK_ID, response, key=KEY))
     if isinstance(found, TwinSyncError):
-        assert type(found) is (NoAddressError if "without the address" in str(found) else StatusError)
+        assert type(found) is (NoAddressError if found.code == "TS403" else StatusError)
         assert found.retry_after_s in (None, response.retry_after_s)
         if "about another job" not in str(found):
             assert code not in (101, 102, 104)

@@ -1,4 +1,4 @@
-"""What a look means, what to tolerate, when to stop; and the event that carries the end of a wait."""
+"""What follows a poll, how long an outage may last, when a wait ends; and the event of its end."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ MAX_RETRY_AFTER_S = 600.0
 MAX_MESSAGE_CHARACTERS = 2_000
 #: An interval that neither grows nor varies, for tests of something else.
 EVERY_5_S = {"poke_interval_s": 5.0, "max_wait_s": 5.0}
-#: The first pause of a wait that is taken over is so much longer, by its id.
+#: The first delay of a wait that is resumed is so much longer, by its id.
 STRETCH = 1 + chance(ID, 0)
 
 WAITING = Job(ID, JobState.WAITING, 101, "")
 RUNNING = Job(ID, JobState.RUNNING, 102, "")
 DONE = Job(ID, JobState.SUCCEEDED, 103, "", VIDEO)
 FAILED = Job(ID, JobState.FAILED, 104, "no face in the photo")
-TROUBLE = StatusError("HTTP 502, bad gateway")
+NO_STATUS = StatusError("HTTP 502, bad gateway")
 SEEN: dict[str, Job | StatusError] = {
     "W": WAITING,
     "R": RUNNING,
     "D": DONE,
     "F": FAILED,
-    "x": TROUBLE,
+    "x": NO_STATUS,
 }
 
 
@@ -57,9 +57,15 @@ def busy(retry_after_s: float) -> StatusError:
 
 
 def run(polls: str, *, every_s: float = 10.0, **policy: Any) -> list[Again | End]:
-    """Give what follows each look: one letter a look, one look every so many seconds."""
+    """Return what follows each poll: one letter a poll, one poll every so many seconds."""
     wait = Poller(ID, PollSchedule(**policy))
     return [wait.next(SEEN[letter], n * every_s) for n, letter in enumerate(polls)]
+
+
+def code_of(end: Again | End) -> str:
+    """Return the code that the message of an end begins with."""
+    assert isinstance(end, End)
+    return end.message.partition(" ")[0]
 
 
 def signs(steps: list[Again | End]) -> str:
@@ -130,27 +136,26 @@ def test_lines_say_what_happened_to_which_job() -> None:
         if isinstance(step, Again) and step.note
     ]
     assert notes == [
-        f"TwinSync job {ID} is waiting (0 s); next look in 5 s.",
-        f"TwinSync job {ID} cannot be followed at the moment, and is asked for again for up to 300 s: "
-        "HTTP 502, bad gateway; next look in 5 s.",
-        f"TwinSync job {ID} is reported again after 20 s without a status, and is running (30 s); "
-        "next look in 5 s.",
+        f"TwinSync job {ID} is waiting (0 s); next poll in 5 s.",
+        f"TS408 Status of TwinSync job {ID} unavailable (HTTP 502, bad gateway); retrying for up to 300 s; "
+        "next poll in 5 s.",
+        f"Status of TwinSync job {ID} available again after 20 s: running (30 s); next poll in 5 s.",
     ]
 
 
 @pytest.mark.parametrize(
     ("policy", "what_comes"),
     [
-        ({}, "next look in 5 s."),
-        ({"timeout_s": 3600}, "next look in 5 s, timeout in 60 min."),
-        ({"execution_timeout_s": 90.0, "timeout_s": 3600}, "next look in 5 s, execution_timeout in 90 s."),
-        ({"timeout_s": 1.5}, "next look in 2 s, timeout in 2 s."),
-        ({"poke_interval_s": 0, "max_wait_s": 0}, "next look in 0.1 s."),
-        ({"timeout_s": 604_800}, "next look in 5 s, timeout in 7.0 days."),
+        ({}, "next poll in 5 s."),
+        ({"timeout_s": 3600}, "next poll in 5 s, timeout in 60 min."),
+        ({"execution_timeout_s": 90.0, "timeout_s": 3600}, "next poll in 5 s, execution_timeout in 90 s."),
+        ({"timeout_s": 1.5}, "next poll in 2 s, timeout in 2 s."),
+        ({"poke_interval_s": 0, "max_wait_s": 0}, "next poll in 0.1 s."),
+        ({"timeout_s": 604_800}, "next poll in 5 s, timeout in 7.0 days."),
     ],
 )
 def test_a_line_says_what_comes_next(policy: dict[str, Any], what_comes: str) -> None:
-    """When the next look is, and how long the wait may go on, by what name."""
+    """The delay, and the time until the deadline, with its name."""
     [step] = run("R", **{**EVERY_5_S, **policy})
     assert isinstance(step, Again)
     assert step.note == f"TwinSync job {ID} is running (0 s); {what_comes}"
@@ -175,18 +180,18 @@ def test_the_last_line_says_where_the_video_is() -> None:
     ],
 )
 def test_a_wait_of_hours_says_once_an_hour_that_it_waits(polls: str, shown: str) -> None:
-    """Counted from the last line; here is a look every ten minutes."""
+    """Counted from the last line; here is a poll every ten minutes."""
     steps = run(polls, every_s=600.0, tolerance_s=None)
     assert signs(steps) == shown
-    said = [str(step.note) for step in steps if isinstance(step, Again) and step.note]
-    assert not said[1:] or "still" in said[-1] or "again" in said[-1]
+    notes = [str(step.note) for step in steps if isinstance(step, Again) and step.note]
+    assert not notes[1:] or "still" in notes[-1] or "again" in notes[-1]
 
 
-def test_what_the_worker_told_is_not_told_again_by_the_triggerer() -> None:
+def test_the_triggerer_does_not_repeat_what_the_worker_logged() -> None:
     """Only another state is news, and after an hour that it is the same."""
     for last_state, shown in [(None, "i.i"), (JobState.WAITING, "i.i"), (JobState.RUNNING, "..i")]:
         wait = Poller(ID, PollSchedule())
-        wait.go_on(10.0, last_state=last_state)
+        wait.resume(10.0, last_state=last_state)
         assert signs([wait.next(RUNNING, elapsed_s) for elapsed_s in (12.0, 3000.0, 3612.0)]) == shown
 
 
@@ -210,10 +215,11 @@ def test_a_duration_is_shown_in_the_unit_of_a_person(seconds: float, shown: str)
     assert shown_duration(seconds) == shown
 
 
-def test_a_wait_that_bears_everything_says_until_when() -> None:
+def test_a_wait_without_a_tolerance_retries_until_the_deadline() -> None:
     """`silent_fail` means until the deadline."""
     [step] = run("x", tolerance_s=None)
     assert isinstance(step, Again)
+    assert str(step.note).startswith("TS408 ")
     assert "until the deadline" in str(step.note)
 
 
@@ -224,11 +230,16 @@ def test_a_wait_that_bears_everything_says_until_when() -> None:
         pytest.param("xxxx", {"tolerance_s": 31}, "W...", id="the time is almost over"),
         pytest.param("xx", {"tolerance_s": 1}, "W status_lost", id="twice at least"),
         pytest.param("x", {"tolerance_s": 1}, "W", id="once is not enough"),
-        pytest.param("WWWWWWxxxx", {"tolerance_s": 30}, "i.....W.. status_lost", id="from its first trouble"),
+        pytest.param(
+            "WWWWWWxxxx",
+            {"tolerance_s": 30},
+            "i.....W.. status_lost",
+            id="from its first poll without a status",
+        ),
         pytest.param("xxxWxxx", {"tolerance_s": 30}, "W..iW..", id="a good answer resets the time"),
         pytest.param("xWxWxWx", {"tolerance_s": 1}, "WiWiWiW", id="a good answer resets the count"),
-        pytest.param("xRxx", {"tolerance_s": 1}, "WiW status_lost", id="after a reset it counts anew"),
-        pytest.param("x" * 100, {"tolerance_s": None}, "W" + "." * 99, id="no tolerance: borne for ever"),
+        pytest.param("xRxx", {"tolerance_s": 1}, "WiW status_lost", id="after a reset it counts again"),
+        pytest.param("x" * 100, {"tolerance_s": None}, "W" + "." * 99, id="no tolerance: no end"),
         pytest.param(
             "xxxx", {"tolerance_s": None, "timeout_s": 30}, "W.. timeout", id="or until the deadline"
         ),
@@ -236,22 +247,22 @@ def test_a_wait_that_bears_everything_says_until_when() -> None:
         pytest.param("xxxF", {"tolerance_s": 30}, "W.. failed", id="a failure that comes in time"),
     ],
 )
-def test_trouble_is_tolerated_for_a_time_and_a_number_of_looks(
+def test_an_outage_is_tolerated_for_a_time_and_a_number_of_polls(
     polls: str, policy: dict[str, Any], shown: str
 ) -> None:
     """One budget, reset by a good answer."""
     assert signs(run(polls, **policy)) == shown
 
 
-def test_a_lost_status_says_what_was_last_heard() -> None:
-    """With how long and how often, what was seen before, and that the job may go on."""
+def test_a_lost_status_names_the_last_state_and_answer() -> None:
+    """With how long and how often, and that the job may go on."""
     end = run("Wxxxx", tolerance_s=30)[-1]
-    assert isinstance(end, End)
-    for part in (ID, "30 s", "4 attempts", "Last seen: waiting", "HTTP 502, bad gateway", "may still finish"):
+    assert code_of(end) == "TS402"
+    for part in (ID, "30 s", "4 polls", "waiting", "HTTP 502, bad gateway", "may still finish"):
         assert part in end.message
     never_seen = run("xxxx", tolerance_s=30)[-1]
-    assert isinstance(never_seen, End)
-    assert "Last seen" not in never_seen.message
+    assert code_of(never_seen) == "TS402"
+    assert "waiting" not in never_seen.message
 
 
 @dataclass
@@ -283,7 +294,9 @@ def outage_ends_at_s(
 
 
 @pytest.mark.parametrize("tolerance_s", [1.0, 60.0, 300.0, 900.0])
-@pytest.mark.parametrize("seen", [TROUBLE, busy(7), busy(86_400)], ids=["trouble", "busy", "busy for a day"])
+@pytest.mark.parametrize(
+    "seen", [NO_STATUS, busy(7), busy(86_400)], ids=["no status", "busy", "busy for a day"]
+)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -314,21 +327,21 @@ def test_an_outage_of_slow_answers_ends_a_request_after_the_tolerance(
 ) -> None:
     """A poll that is under way at its end is the last one."""
     policy = PollSchedule(poke_interval_s=poke_interval_s, tolerance_s=300.0)
-    ends_s, polls = outage_ends_at_s(policy, TROUBLE, Slow(took_s))
+    ends_s, polls = outage_ends_at_s(policy, NO_STATUS, Slow(took_s))
     assert 300 <= ends_s <= 300 + took_s + MIN_DELAY_S
     assert polls >= 2
 
 
 def test_one_poll_that_lasts_longer_than_the_tolerance_is_not_the_last() -> None:
     """The service is asked twice at least."""
-    ends_s, polls = outage_ends_at_s(PollSchedule(tolerance_s=1.0), TROUBLE, Slow(took_s=30.0))
+    ends_s, polls = outage_ends_at_s(PollSchedule(tolerance_s=1.0), NO_STATUS, Slow(took_s=30.0))
     assert (ends_s, polls) == (pytest.approx(60 + MIN_DELAY_S), 2)
 
 
 def test_a_machine_that_wakes_up_late_ends_the_outage_all_the_same() -> None:
     """By as much as it is late, and no delay more."""
     policy = PollSchedule(poke_interval_s=60.0, max_wait_s=60.0, tolerance_s=300.0)
-    ends_s, _ = outage_ends_at_s(policy, TROUBLE, Slow(late_s=0.7))
+    ends_s, _ = outage_ends_at_s(policy, NO_STATUS, Slow(late_s=0.7))
     assert 300 <= ends_s < 302
 
 
@@ -358,8 +371,10 @@ def test_a_finished_job_without_an_address_is_asked_for_a_few_times(
     """Then the wait ends for this reason, and not for another."""
     steps = run(polls, **policy)
     assert signs(steps) == shown
+    assert all(str(step.note)[:5] in ("TS408", "TS409") for step in steps if getattr(step, "level", 0) > 20)
     if isinstance(steps[-1], End) and steps[-1].reason is EndReason.NO_ADDRESS:
-        for part in (ID, "is finished and its video has no usable address", "no address: HTTP 200, {}"):
+        assert code_of(steps[-1]) == "TS403"
+        for part in (ID, "no address: HTTP 200, {}"):
             assert part in steps[-1].message
         assert "may still finish" not in steps[-1].message
         assert "goes on" not in steps[-1].message
@@ -383,11 +398,11 @@ def test_an_outage_after_the_end_of_a_job_does_not_say_that_it_may_still_finish(
     """It is finished, whatever ends the wait; another process knows it by the state that is handed over."""
     ends = [run("nxxx", timeout_s=30, tolerance_s=None)[-1], run("nxxxx", tolerance_s=30)[-1]]
     wait = Poller(ID, PollSchedule(timeout_s=30))
-    wait.go_on(10, last_state=JobState.SUCCEEDED)
-    for end in (*ends, wait.next(TROUBLE, 30)):
+    wait.resume(10, last_state=JobState.SUCCEEDED)
+    for end in (*ends, wait.next(NO_STATUS, 30)):
         assert isinstance(end, End)
-        assert end.reason in (EndReason.TIMEOUT, EndReason.STATUS_LOST)
-        assert "The job is finished, and its video had no usable address" in end.message
+        assert code_of(end) == ("TS402" if end.reason is EndReason.STATUS_LOST else "TS405")
+        assert "The job is finished" in end.message
         assert "may still finish" not in end.message
 
 
@@ -396,8 +411,8 @@ def test_an_alarm_after_the_end_of_a_job_says_that_it_is_finished() -> None:
     wait = Poller(ID, PollSchedule(execution_timeout_s=60.0))
     wait.next(NO_ADDRESS, 59.0)
     end = wait.timed_out(60.0)
-    assert end.reason is EndReason.NO_ADDRESS
-    assert "after 1 poll over 1 s" in end.message
+    assert (end.reason, code_of(end)) == (EndReason.NO_ADDRESS, "TS403")
+    assert "1 poll over 1 s" in end.message
 
 
 # -------------------------------------------------------------------------------------------------- deadlines
@@ -441,14 +456,16 @@ def test_a_wait_ends_at_the_earlier_deadline_and_not_before(
         ({}, 1e9, 5),
     ],
 )
-@pytest.mark.parametrize("seen", [WAITING, TROUBLE, busy(400)], ids=["a state", "trouble", "a busy service"])
-def test_the_last_look_is_at_the_deadline(
+@pytest.mark.parametrize(
+    "seen", [WAITING, NO_STATUS, busy(400)], ids=["a state", "no status", "a busy service"]
+)
+def test_the_last_poll_is_at_the_deadline(
     policy: dict[str, Any], elapsed_s: float, delay_s: float, seen: Job | StatusError
 ) -> None:
     """A video that came within it is seen, and a `Retry-After` does not reach beyond it."""
     step = Poller(ID, PollSchedule(**EVERY_5_S, **policy)).next(seen, elapsed_s)
     assert isinstance(step, Again)
-    if seen is WAITING or seen is TROUBLE:
+    if seen is WAITING or seen is NO_STATUS:
         assert step.delay_s == pytest.approx(delay_s)
     else:
         left_s = min(policy.values(), default=float("inf")) - elapsed_s
@@ -462,31 +479,31 @@ SEEN["u"] = UNKNOWN
 @pytest.mark.parametrize(
     ("polls", "parts"),
     [
-        ("WWWW", ["(last seen: waiting)", "The job itself goes on"]),
-        ("WRRR", ["(last seen: running)", "The job itself goes on"]),
+        ("WWWW", ["(last state: waiting)", "The job itself goes on"]),
+        ("WRRR", ["(last state: running)", "The job itself goes on"]),
         (
             "WRRx",
-            ["(last seen: running; no status for 0 s, the last answer: HTTP 502, bad gateway)", "If the id"],
+            ["(last state: running; no status for 0 s, last answer: HTTP 502, bad gateway)", "If the id"],
         ),
         (
             "Wxxx",
-            ["(last seen: waiting; no status for 20 s, the last answer: HTTP 502", "If the id is right"],
+            ["(last state: waiting; no status for 20 s, last answer: HTTP 502", "If the id is right"],
         ),
-        ("xxxx", ["(it was never seen; no status for 30 s, the last answer: HTTP 502", "If the id is right"]),
+        ("xxxx", ["(no state seen; no status for 30 s, last answer: HTTP 502", "If the id is right"]),
         (
             "uuuu",
-            ["(it was never seen; no status for 30 s, the last answer: the service does not know this id"],
+            ["(no state seen; no status for 30 s, last answer: the service does not know this id"],
         ),
         (
             "Wuuu",
-            ["(last seen: waiting; no status for 20 s, the last answer: the service does not know this id"],
+            ["(last state: waiting; no status for 20 s, last answer: the service does not know this id"],
         ),
     ],
 )
-def test_a_timeout_says_what_is_known_and_claims_no_more(polls: str, parts: list[str]) -> None:
+def test_a_timeout_names_all_that_is_known_and_claims_no_more(polls: str, parts: list[str]) -> None:
     """Which limit it was, the last state, the last answer; that a job goes on only where it was just seen."""
     end = run(polls, timeout_s=30, tolerance_s=None)[-1]
-    assert isinstance(end, End)
+    assert code_of(end) == "TS405"
     for part in (ID, "30 s, the timeout", *parts):
         assert part in end.message
     assert ("goes on" in end.message) is (polls[-1] not in "xu")
@@ -494,9 +511,10 @@ def test_a_timeout_says_what_is_known_and_claims_no_more(polls: str, parts: list
 
 def test_a_timeout_before_the_first_answer_claims_nothing() -> None:
     """The alarm of a worker may ring in the first poll."""
-    message = Poller(ID, PollSchedule(execution_timeout_s=60.0)).timed_out(60.0).message
-    assert "(it was never seen)" in message
-    assert "goes on" not in message
+    end = Poller(ID, PollSchedule(execution_timeout_s=60.0)).timed_out(60.0)
+    assert code_of(end) == "TS405"
+    assert "no state seen" in end.message
+    assert "goes on" not in end.message
 
 
 # ----------------------------------------------------------------------------------------------------- delays
@@ -523,9 +541,9 @@ def test_retry_after_is_honoured_up_to_ten_minutes(retry_after_s: float | None, 
 
 
 @pytest.mark.parametrize("exponential_backoff", [False, True])
-@pytest.mark.parametrize("seen", [WAITING, TROUBLE], ids=["a state", "trouble"])
+@pytest.mark.parametrize("seen", [WAITING, NO_STATUS], ids=["a state", "no status"])
 @pytest.mark.parametrize("poke_interval_s", [0, 0.0, 0.001])
-def test_there_is_always_a_pause(
+def test_there_is_always_a_delay(
     poke_interval_s: float, seen: Job | StatusError, exponential_backoff: bool
 ) -> None:
     """Also with an interval of 0: nothing asks a service in a loop."""
@@ -533,30 +551,30 @@ def test_there_is_always_a_pause(
     step = Poller(ID, policy).next(seen, 0)
     assert isinstance(step, Again)
     assert step.delay_s == MIN_DELAY_S
-    assert Poller(ID, policy).go_on(0).delay_s == MIN_DELAY_S
+    assert Poller(ID, policy).resume(0).delay_s == MIN_DELAY_S
 
 
-def pauses_s(polls: str, **policy: Any) -> list[float]:
-    """Give the pause after each look, of a wait in which no time passes."""
+def delays_s(polls: str, **policy: Any) -> list[float]:
+    """Return the delay after each poll of a wait in which no time passes."""
     return [step.delay_s for step in run(polls, every_s=0.0, **policy) if isinstance(step, Again)]
 
 
 @pytest.mark.parametrize(
-    ("polls", "pauses"),
+    ("polls", "delays"),
     [
         pytest.param("x" * 12, [0.5] * 4 + [1, 2, 4, 8, 16, 30, 30, 30], id="a service that is down"),
         pytest.param("xxxxW", [0.5] * 5, id="four failures happen in any network"),
         pytest.param("xxxxxxWxxxxx", [0.5] * 4 + [1, 2] + [0.5] * 5 + [1], id="a good answer ends it"),
     ],
 )
-def test_a_service_that_is_down_is_asked_less_and_less(polls: str, pauses: list[float]) -> None:
-    """In both modes, and from the fifth trouble in a row on."""
-    assert pauses_s(polls, poke_interval_s=0.5, max_wait_s=0.5, tolerance_s=None) == pauses
+def test_a_service_that_is_down_is_asked_less_and_less(polls: str, delays: list[float]) -> None:
+    """In both modes, and from the fifth poll without a status on."""
+    assert delays_s(polls, poke_interval_s=0.5, max_wait_s=0.5, tolerance_s=None) == delays
 
 
 def test_an_interval_that_is_longer_than_an_outage_asks_for_stays() -> None:
     """Such a wait is no burden."""
-    assert pauses_s("x" * 12, poke_interval_s=60, max_wait_s=60, tolerance_s=None) == [60] * 12
+    assert delays_s("x" * 12, poke_interval_s=60, max_wait_s=60, tolerance_s=None) == [60] * 12
 
 
 @pytest.mark.parametrize(
@@ -565,15 +583,15 @@ def test_an_interval_that_is_longer_than_an_outage_asks_for_stays() -> None:
         pytest.param(None, 1e9, (None, False), id="no deadline"),
         pytest.param(60.0, 0.0, (70.0, False), id="at the start"),
         pytest.param(60.0, 59.75, (10.25, False), id="almost at the deadline"),
-        pytest.param(60.0, 59.95, (10.05, True), id="too close to it for another look"),
+        pytest.param(60.0, 59.95, (10.05, True), id="too close to it for another poll"),
         pytest.param(60.0, 60.0, (10.0, True), id="at the deadline"),
         pytest.param(60.0, 1e6, (10.0, True), id="after it"),
     ],
 )
-def test_a_look_waits_for_its_turn_until_soon_after_the_deadline(
+def test_a_poll_waits_for_its_turn_until_soon_after_the_deadline(
     timeout_s: float | None, elapsed_s: float, patience: tuple[float | None, bool]
 ) -> None:
-    """And the last one is told from the others: it asks a service that is down, too."""
+    """The last poll differs from the others: it is sent to a service that is down, too."""
     longest_s, is_last = Poller(ID, PollSchedule(timeout_s=timeout_s)).patience(elapsed_s)
     assert (longest_s, is_last) == (pytest.approx(patience[0]), patience[1])
 
@@ -585,13 +603,13 @@ def test_a_look_waits_for_its_turn_until_soon_after_the_deadline(
         *[(10.0, 18.9, False), (10.0, 19.1, True), (None, 1e6, False)],
     ],
 )
-def test_a_look_that_may_end_the_wait_asks_itself(
+def test_a_poll_that_may_end_the_wait_is_sent(
     tolerance_s: float | None, elapsed_s: float, decides: bool
 ) -> None:
-    """What other waits were told is no reason to give up."""
+    """The answers of other waits are no reason to give up."""
     wait = Poller(ID, PollSchedule(tolerance_s=tolerance_s))
     assert wait.patience(elapsed_s) == (None, False)
-    wait.next(TROUBLE, 10.0)
+    wait.next(NO_STATUS, 10.0)
     assert wait.patience(elapsed_s) == (None, decides)
     wait.next(WAITING, 20.0)
     assert wait.patience(elapsed_s) == (None, False)
@@ -600,7 +618,7 @@ def test_a_look_that_may_end_the_wait_asks_itself(
 @pytest.mark.parametrize(
     ("took_s", "delay_s"), [(0.0, 60.0), (200.0, 50.0), (249.9, MIN_DELAY_S), (400.0, MIN_DELAY_S)]
 )
-def test_a_look_that_took_long_does_not_put_off_the_last_one(took_s: float, delay_s: float) -> None:
+def test_a_slow_poll_does_not_put_off_the_last_one(took_s: float, delay_s: float) -> None:
     """Many wait for their turn: Airflow's own deadline is soon after that of the wait."""
     policy = PollSchedule(poke_interval_s=60, max_wait_s=60, timeout_s=3600)
     step = Poller(ID, policy).next(WAITING, 3350, took_s)
@@ -622,10 +640,10 @@ def test_only_the_last_status_is_kept(kept: bool) -> None:
 
 
 @pytest.mark.parametrize("elapsed_s", [0, 59.99, 60, 1e6])
-def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> None:
+def test_a_wait_that_is_resumed_polls_at_least_once(elapsed_s: float) -> None:
     """Even after the deadline, for a triggerer that was down; then it ends."""
     wait = Poller(ID, PollSchedule(**EVERY_5_S, timeout_s=60))
-    step = wait.go_on(elapsed_s)
+    step = wait.resume(elapsed_s)
     assert step.note is None
     assert step.delay_s == pytest.approx(min(5 * STRETCH, max(60 - elapsed_s, MIN_DELAY_S)))
     assert isinstance(wait.next(DONE, elapsed_s + step.delay_s), End)
@@ -638,15 +656,15 @@ def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> Non
     ("handed", "elapsed_s", "delay_s", "shown"),
     [
         pytest.param({}, 1.0, 5.0 * STRETCH, "W. status_lost", id="nothing is handed over"),
-        pytest.param({"next_poll_s": 5.5}, 1.0, 4.5, "W. status_lost", id="the pause that had begun"),
+        pytest.param({"next_poll_s": 5.5}, 1.0, 4.5, "W. status_lost", id="the delay that had begun"),
         pytest.param({"next_poll_s": 60.0}, 1.0, 59.0, "W. status_lost", id="what the service asked for"),
         pytest.param({"next_poll_s": 5.0}, 5.0, 5.0 * STRETCH, "W. status_lost", id="too late for it"),
         pytest.param({"next_poll_s": 5.0}, 9e9, 0.1, " timeout", id="much too late"),
         pytest.param(
-            {"next_poll_s": 6.0, "trouble_since_s": 0.5}, 1.0, 5.0, ". status_lost", id="an outage goes on"
+            {"next_poll_s": 6.0, "outage_since_s": 0.5}, 1.0, 5.0, ". status_lost", id="an outage goes on"
         ),
         pytest.param(
-            {"next_poll_s": 6.0, "trouble_since_s": 0.5},
+            {"next_poll_s": 6.0, "outage_since_s": 0.5},
             6.0,
             5.0 * STRETCH,
             "W. status_lost",
@@ -654,39 +672,39 @@ def test_a_wait_that_was_taken_over_looks_at_least_once(elapsed_s: float) -> Non
         ),
     ],
 )
-def test_a_wait_is_handed_over_in_mid_pause(
+def test_a_wait_is_handed_over_during_a_delay(
     handed: dict[str, float], elapsed_s: float, delay_s: float, shown: str
 ) -> None:
-    """The pause and the budget go on; after a restart, when others may have looked, both begin anew."""
+    """The delay and the tolerance go on; after a restart, when others may have polled, both begin again."""
     policy = PollSchedule(**EVERY_5_S, tolerance_s=10, timeout_s=1e9)
     wait = Poller(ID, policy)
-    step: Again | End = wait.go_on(elapsed_s, **handed)
+    step: Again | End = wait.resume(elapsed_s, **handed)
     assert isinstance(step, Again)
     assert step.delay_s == pytest.approx(delay_s)
     steps = []
     while isinstance(step, Again):
         elapsed_s += step.delay_s
-        steps.append(step := wait.next(TROUBLE, elapsed_s))
+        steps.append(step := wait.next(NO_STATUS, elapsed_s))
     assert signs(steps) == shown
 
 
 @pytest.mark.parametrize(("tolerance_s", "then"), [(300.0, 7.0), (None, None)])
 def test_the_tolerance_may_be_known_later(tolerance_s: float | None, then: float | None) -> None:
-    """It is the connection's, which the triggerer has to look up; `silent_fail` bears with everything."""
+    """It is the connection's, which the triggerer has to look up; `silent_fail` has none."""
     wait = Poller(ID, PollSchedule(tolerance_s=tolerance_s, timeout_s=99))
     wait.tolerate(7.0)
     assert wait.policy == PollSchedule(tolerance_s=then, timeout_s=99)
 
 
 @pytest.mark.parametrize("letter", ["W", "x"])
-def test_a_wait_of_ten_thousand_looks_does_not_overflow(letter: str) -> None:
+def test_a_wait_of_ten_thousand_polls_does_not_overflow(letter: str) -> None:
     """A float would, after 1024 doublings."""
     steps = run(letter * 10_000, exponential_backoff=True, tolerance_s=None)
     assert all(isinstance(step, Again) and 0 < step.delay_s < float("inf") for step in steps)
 
 
-def test_backoff_grows_with_every_look_of_a_wait() -> None:
-    """Also with those that brought nothing."""
+def test_backoff_grows_with_every_poll_of_a_wait() -> None:
+    """Also with polls without a status."""
     delays = [
         step.delay_s
         for step in run("WxWxWx", poke_interval_s=8, exponential_backoff=True)
@@ -717,7 +735,7 @@ def test_backoff_grows_with_every_look_of_a_wait() -> None:
 def test_a_submit_that_was_not_accepted_is_sent_four_times_at_most(
     attempts: int, retry_after_s: float | None, delay_s: float | None
 ) -> None:
-    """Growing pauses, or what the service asks for, unless that is for Airflow's retries to wait."""
+    """Growing delays, or what the service asks for, unless that is for Airflow's retries to wait."""
     assert submit_delay_s(attempts, retry_after_s) == delay_s
 
 
@@ -759,28 +777,28 @@ def test_an_end_with_another_reason_never_gives_an_address(reason: EndReason) ->
         End(reason, ID, "what happened", VIDEO).result()
 
 
-def test_a_failed_job_says_why_and_what_to_do() -> None:
-    """With the service's own words; without any, the sentence ends there."""
+def test_a_failed_job_has_the_reason_of_the_service() -> None:
+    """Without a reason the sentence ends there."""
     [end] = run("F")
-    assert isinstance(end, End)
-    for part in (ID, "failed (code 104): no face in the photo", "submit the text anew"):
+    assert code_of(end) == "TS401"
+    for part in (ID, "(code 104): no face in the photo. "):
         assert part in end.message
     silent = Poller(ID, PollSchedule()).next(Job(ID, JobState.FAILED, 104, ""), 0)
-    assert isinstance(silent, End)
-    assert "failed (code 104). Waiting" in silent.message
+    assert code_of(silent) == "TS401"
+    assert "(code 104). " in silent.message
 
 
-def test_stopping_a_task_says_that_its_job_goes_on() -> None:
-    """There is no call that cancels it."""
+def test_the_warning_of_a_stopped_task_names_its_job() -> None:
+    """The service has no call that cancels a job."""
+    assert job_continues(ID).startswith("TS410 ")
     assert ID in job_continues(ID)
-    assert "goes on" in job_continues(ID)
 
 
 # ------------------------------------------------------------------------------------------------- properties
 
-LOOKS = st.lists(
+POLLS = st.lists(
     st.tuples(
-        st.sampled_from([WAITING, RUNNING, WAITING, TROUBLE, TROUBLE, busy(1), busy(1e6), DONE, FAILED]),
+        st.sampled_from([WAITING, RUNNING, WAITING, NO_STATUS, NO_STATUS, busy(1), busy(1e6), DONE, FAILED]),
         st.floats(0, 100),
     ),
     max_size=60,
@@ -799,21 +817,22 @@ POLICIES = st.builds(
 
 # A busy machine is slow, and that is no failure.
 @hypothesis_settings(deadline=None)
-@given(POLICIES, LOOKS)
+@given(POLICIES, POLLS)
 def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
     policy: PollSchedule, polls: list[tuple[Job | StatusError, float]]
 ) -> None:
-    """No end before its cause, none missing after it, and always a pause within the deadline."""
+    """No end before its cause, none missing after it, and always a delay within the deadline."""
     wait = Poller(ID, policy)
     deadline_s = min(
         (d for d in (policy.timeout_s, policy.execution_timeout_s) if d is not None), default=float("inf")
     )
-    elapsed_s, since_s, troubles = 0.0, 0.0, 0
+    elapsed_s, since_s, without_status = 0.0, 0.0, 0
     for seen, delay_s in polls:
         elapsed_s += delay_s
-        since_s = elapsed_s if not troubles else since_s
-        troubles = troubles + 1 if isinstance(seen, StatusError) else 0
-        lost = troubles >= 2 and policy.tolerance_s is not None and elapsed_s - since_s >= policy.tolerance_s
+        since_s = elapsed_s if not without_status else since_s
+        without_status = without_status + 1 if isinstance(seen, StatusError) else 0
+        tolerance_s = policy.tolerance_s
+        lost = without_status >= 2 and tolerance_s is not None and elapsed_s - since_s >= tolerance_s
         step = wait.next(seen, elapsed_s)
         if isinstance(step, Again):
             assert seen not in (DONE, FAILED)
@@ -835,7 +854,7 @@ def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
 
 @dataclass
 class Restart:
-    """The process is gone, and another takes the wait over: with the trigger's arguments, which never change.
+    """The process is gone, and another resumes the wait, with the trigger's arguments, which never change.
 
     :param down_s: how long nobody waited.
     :param step_s: how far the wall clock was set in that time.
@@ -847,7 +866,9 @@ class Restart:
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from([WAITING, RUNNING, TROUBLE, TROUBLE, TROUBLE, busy(1), busy(1e6), DONE, FAILED]),
+        st.sampled_from(
+            [WAITING, RUNNING, NO_STATUS, NO_STATUS, NO_STATUS, busy(1), busy(1e6), DONE, FAILED]
+        ),
         st.sampled_from([0.0, 0.0, 0.5, 30.0]) | st.floats(0, 100),
     )
     | st.builds(
@@ -862,16 +883,16 @@ EVENTS = st.lists(
 def test_any_wait_ends_once_over_any_restarts(
     policy: PollSchedule, events: list[tuple[Job | StatusError, float] | Restart]
 ) -> None:
-    """Answers, late looks, dead triggerers, clocks that are set: one end, in time, for a reason seen.
+    """Answers, late polls, dead triggerers, clocks that are set: one end, in time, for a reason seen.
 
     What is counted here is what a process can know: the wall clock when it starts, then its own.
     """
     deadline_s = min(
         (d for d in (policy.timeout_s, policy.execution_timeout_s) if d is not None), default=float("inf")
     )
-    # The worker's look; then its arguments go to the triggerer.
+    # The worker's poll; then its arguments go to the triggerer.
     wait, elapsed_s, lost_wall_s = Poller(ID, policy), 0.0, 0.0
-    good_at_s = 0.0  # the last good answer, or the earliest that trouble can be counted from
+    good_at_s = 0.0  # the last good answer, or the earliest start of an outage
     pending: list[Any] = [*events, *[(WAITING, 0.0)] * 3, (DONE, 0.0)]
     step: Again | End | None = None
     handed: dict[str, Any] | None = None
@@ -884,19 +905,19 @@ def test_any_wait_ends_once_over_any_restarts(
             else:
                 pending.insert(0, event)
                 lost_wall_s = 0.0
-            if step is None:  # killed before its first look: Airflow runs the worker again, which begins anew
+            if step is None:  # killed before its first poll: Airflow runs the worker again
                 continue
             if handed is None:
                 handed = {
                     "next_poll_s": elapsed_s + step.delay_s,
-                    "trouble_since_s": wait.trouble_since_s,
+                    "outage_since_s": wait.outage_since_s,
                 }
             elapsed_s = max(0.0, elapsed_s + lost_wall_s)
             wait = Poller(ID, policy)
-            step = wait.go_on(elapsed_s, **handed)
-            since_s = wait.trouble_since_s
-            assert since_s in (None, handed["trouble_since_s"])
-            assert since_s is None or elapsed_s < handed["next_poll_s"], "nobody can have looked since"
+            step = wait.resume(elapsed_s, **handed)
+            since_s = wait.outage_since_s
+            assert since_s in (None, handed["outage_since_s"])
+            assert since_s is None or elapsed_s < handed["next_poll_s"], "no process can have polled since"
             good_at_s = elapsed_s if since_s is None else since_s
         else:
             seen, late_s = event
@@ -998,8 +1019,9 @@ def test_an_event_that_is_none_is_one_clear_error(rubbish: Any) -> None:
     """It never becomes a success; it leaves the retries, because the job goes on."""
     from airflow_provider_twinsync._wait.event import read_event
 
-    with pytest.raises(StatusError, match="does not understand"):
+    with pytest.raises(StatusError) as caught:
         read_event(rubbish)
+    assert caught.value.code == "TS407"
 
 
 def test_the_error_about_an_event_is_of_bounded_length() -> None:
@@ -1036,8 +1058,9 @@ def test_an_event_with_an_address_that_is_none_is_no_success(url: str) -> None:
     """What it says is stored, logged and linked."""
     from airflow_provider_twinsync._wait.event import read_event
 
-    with pytest.raises(StatusError, match="does not understand") as caught:
+    with pytest.raises(StatusError) as caught:
         read_event(event(result_url=url))
+    assert caught.value.code == "TS407"
     assert str(caught.value).isprintable()
 
 

@@ -1,4 +1,4 @@
-"""When to ask again: the pauses of one wait, and the silence of all when the service is down."""
+"""When to poll again: the delays of one wait, and the circuit breaker when the service is down."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from airflow_provider_twinsync.exceptions import StatusError
 
 ID = "20230423_11_23_05_10279"
 SHARE, JITTER = 0.05, 0.1
-MAX_RETRY_AFTER_S, MAX_DOWN_PAUSE_S = 600.0, 30.0
+MAX_RETRY_AFTER_S = 600.0
 
 #: A thousand jobs of one batch: their ids differ in few characters, as the service makes them.
 BATCH = [f"20230423_11_23_{n // 20:02}_{10_000 + n}" for n in range(1000)]
 
 
 def busiest(times_s: list[float], window_s: float = 0.1) -> int:
-    """Give the largest number of times that lie within one window."""
+    """Return the largest number of times within one window."""
     times_s = sorted(times_s)
     most = first = 0
     for last, time_s in enumerate(times_s):
@@ -45,7 +45,7 @@ def busiest(times_s: list[float], window_s: float = 0.1) -> int:
     return most
 
 
-# ------------------------------------------------------------------------------------- the pauses of one wait
+# ------------------------------------------------------------------------------------- the delays of one wait
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def busiest(times_s: list[float], window_s: float = 0.1) -> int:
         pytest.param({"poke_interval_s": 0.0}, 100.0, 5.0, 5.5, id="no floor, and a share all the same"),
     ],
 )
-def test_a_pause_is_a_share_of_the_time_waited_between_a_floor_and_a_ceiling(
+def test_a_delay_is_a_share_of_the_time_waited_between_a_floor_and_a_ceiling(
     policy: dict[str, Any], elapsed_s: float, least_s: float, most_s: float
 ) -> None:
     """And a tenth more at most, but for the first one; the ceiling is one for all."""
     delays = [PollSchedule(**policy).delay_s(poll, elapsed_s, job) for job in BATCH for poll in (2, 3, 30)]
     assert least_s <= min(delays)
     assert max(delays) <= most_s
-    # Both bounds are come near to.
+    # Some delays come near to each bound.
     assert min(delays) == pytest.approx(least_s, rel=0.01)
     assert max(delays) == pytest.approx(most_s, rel=0.01)
 
@@ -90,7 +90,7 @@ def test_a_pause_is_a_share_of_the_time_waited_between_a_floor_and_a_ceiling(
         pytest.param({"poke_interval_s": 90.0}, 0.0, 90.0, 90.0, id="a floor above the default ceiling"),
     ],
 )
-def test_the_first_pause_sets_waits_apart(
+def test_the_first_delay_sets_waits_apart(
     policy: dict[str, Any], elapsed_s: float, least_s: float, most_s: float
 ) -> None:
     """It is up to twice as long."""
@@ -109,7 +109,7 @@ def test_a_ceiling_at_the_floor_is_an_exact_interval(interval_s: float, elapsed_
 
 @hypothesis_settings(deadline=None)
 @given(st.floats(0, 1e6), st.none() | st.floats(0, 1e6), st.integers(1, 10**6), st.floats(0, 1e12), st.text())
-def test_any_pause_lies_within_its_bounds(
+def test_any_delay_is_within_its_bounds(
     floor_s: float, ceiling_s: float | None, polls: int, elapsed_s: float, job: str
 ) -> None:
     """Whatever the arguments are."""
@@ -120,7 +120,7 @@ def test_any_pause_lies_within_its_bounds(
     assert delay_s <= least_s * (2 if polls == 1 else 1 + JITTER) * (1 + 1e-9)
 
 
-def test_the_jitter_is_another_for_each_job_and_look_and_the_same_in_each_run() -> None:
+def test_the_jitter_is_another_for_each_job_and_poll_and_the_same_in_each_run() -> None:
     """A test or a rerun can know the delay."""
     spreads = [chance(job, poll) for job in BATCH[:100] for poll in range(10)]
     assert len(set(spreads)) > 990
@@ -129,7 +129,7 @@ def test_the_jitter_is_another_for_each_job_and_look_and_the_same_in_each_run() 
     assert spreads == [chance(job, poll) for job in BATCH[:100] for poll in range(10)]
 
 
-def test_jobs_that_are_alike_at_one_look_are_not_so_at_the_next() -> None:
+def test_jobs_that_are_alike_at_one_poll_are_not_so_at_the_next() -> None:
     """With a CRC, which is linear, they would be: waits that ask together would do so for ever."""
     alike = sorted(BATCH, key=lambda job: chance(job, 2))
     gaps = [abs(chance(one, 3) - chance(other, 3)) for one, other in pairwise(alike)]
@@ -153,23 +153,23 @@ def test_waits_that_began_together_drift_apart() -> None:
     ("elapsed_s", "least_s", "most_s", "most_at_once"),
     [(0.0, 2.0, 4.0, 80), (100.0, 5.0, 10.0, 50), (600.0, 30.0, 60.0, 20), (1e6, 60.0, 120.0, 15)],
 )
-def test_waits_that_are_taken_over_together_do_not_ask_together(
+def test_waits_that_are_resumed_together_do_not_poll_together(
     elapsed_s: float, least_s: float, most_s: float, most_at_once: int
 ) -> None:
-    """A triggerer that was killed leaves thousands, and another one takes all of them over at once."""
-    pauses = [Poller(job, PollSchedule()).go_on(elapsed_s).delay_s for job in BATCH]
-    assert least_s <= min(pauses) < least_s * 1.05
-    assert most_s * 0.95 < max(pauses) <= most_s
-    assert busiest(pauses) <= most_at_once
+    """A triggerer that was killed leaves thousands, and another one resumes all of them at once."""
+    delays = [Poller(job, PollSchedule()).resume(elapsed_s).delay_s for job in BATCH]
+    assert least_s <= min(delays) < least_s * 1.05
+    assert most_s * 0.95 < max(delays) <= most_s
+    assert busiest(delays) <= most_at_once
 
 
-def test_a_pause_that_was_handed_over_is_kept() -> None:
-    """It is that of the look before, which knew what it was about."""
+def test_a_delay_that_was_handed_over_is_kept() -> None:
+    """It is the delay of the poll before, which had an answer."""
     waits = [Poller(job, PollSchedule()) for job in BATCH]
-    assert {wait.go_on(1.0, next_poll_s=3.5).delay_s for wait in waits} == {2.5}
+    assert {wait.resume(1.0, next_poll_s=3.5).delay_s for wait in waits} == {2.5}
 
 
-def test_the_defaults_are_what_the_documents_say() -> None:
+def test_the_defaults_are_those_of_the_documents() -> None:
     """Floor, ceiling, and no backoff."""
     assert (DEFAULT_POKE_INTERVAL_S, DEFAULT_MAX_WAIT_S) == (2.0, 60.0)
     assert PollSchedule() == PollSchedule(poke_interval_s=2.0, exponential_backoff=False, max_wait_s=None)
@@ -177,7 +177,7 @@ def test_the_defaults_are_what_the_documents_say() -> None:
 
 @pytest.mark.parametrize("poke_interval_s", [2.0, 8.0, 60.0])
 @pytest.mark.parametrize("polls", range(1, 25))
-def test_backoff_lies_within_the_bounds_of_base_sensor_operator(polls: int, poke_interval_s: float) -> None:
+def test_backoff_is_within_the_bounds_of_base_sensor_operator(polls: int, poke_interval_s: float) -> None:
     """Compared with the real one, for intervals that it does not round."""
     from airflow.providers.common.compat.sdk import BaseSensorOperator
 
@@ -197,7 +197,7 @@ def test_backoff_lies_within_the_bounds_of_base_sensor_operator(polls: int, poke
 
 
 def test_backoff_differs_from_job_to_job_and_not_from_run_to_run() -> None:
-    """Jobs that started together do not ask together; a test or a rerun can know the delay."""
+    """Jobs that started together do not poll together; a test or a rerun can know the delay."""
     policy = PollSchedule(poke_interval_s=8, exponential_backoff=True)
     delays = [policy.delay_s(5, 0.0, f"job {n}") for n in range(100)]
     assert len(set(delays)) > 90
@@ -244,7 +244,7 @@ def test_a_service_that_failed_often_is_left_alone_for_longer_and_longer(
     ("asked_s", "delay_s"),
     [(None, 0), (0.0, 0), (0.5, 0.5), (600.0, 600), (601.0, 600), (86_400.0, 600), (1e300, 600)],
 )
-def test_a_service_gets_the_pause_that_it_asks_for_up_to_ten_minutes(
+def test_a_service_gets_the_delay_that_it_asks_for_up_to_ten_minutes(
     asked_s: float | None, delay_s: float
 ) -> None:
     """A wrong header must not park a task for a day."""
@@ -255,21 +255,21 @@ GOOD, DOWN, LOST = Response(200, b"good"), Response(502, b"down"), NoAnswer(True
 
 
 class Line:
-    """All that ask over one connection: their outage, and a clock that passes with each thing they do."""
+    """All waits over one connection: their circuit breaker, and a clock that moves with each request."""
 
     def __init__(self) -> None:
-        self.outage = CircuitBreaker()
+        self.breaker = CircuitBreaker()
         self.now_s = 1000.0
 
     def ask(self) -> float | None:
-        """Give when a request went out, or None if there was an answer without one."""
+        """Return the time of a request, or None if the open breaker answered it."""
         self.now_s += 2.0**-20
-        return self.now_s if self.outage.instead(self.now_s) is None else None
+        return self.now_s if self.breaker.reject(self.now_s) is None else None
 
     def answer(self, asked_at_s: float | None, answer: Answer | None) -> None:
         assert asked_at_s is not None, "no request went out"
         self.now_s += 2.0**-20
-        self.outage.seen(answer, asked_at_s, self.now_s)
+        self.breaker.record(answer, asked_at_s, self.now_s)
 
     def fail(self, times: int, answer: Answer = DOWN) -> None:
         for _ in range(times):
@@ -277,27 +277,27 @@ class Line:
 
     @property
     def is_down(self) -> bool:
-        """Whether of two who asked now one at least would not send a request."""
-        would = copy.deepcopy(self.outage)
-        return [would.instead(self.now_s) for _ in range(2)] != [None, None]
+        """Return whether the breaker would answer at least one of two requests."""
+        would = copy.deepcopy(self.breaker)
+        return [would.reject(self.now_s) for _ in range(2)] != [None, None]
 
-    def told(self) -> NoAnswer:
-        """What those get who do not ask."""
-        shown = self.outage.instead(self.now_s)
+    def shared(self) -> NoAnswer:
+        """Return the answer of the open breaker."""
+        shown = self.breaker.reject(self.now_s)
         assert isinstance(shown, NoAnswer)
         return shown
 
     def silent_for_s(self) -> float:
-        """Wait until somebody would try; give how long that was."""
+        """Wait until the next probe; return how long that took."""
         began_s = self.now_s
-        while copy.deepcopy(self.outage).instead(self.now_s) is not None:
+        while copy.deepcopy(self.breaker).reject(self.now_s) is not None:
             self.now_s += 0.125
-            assert self.now_s - began_s < 2000, "nobody ever tries again"
+            assert self.now_s - began_s < 2000, "there is no further probe"
         return self.now_s - began_s
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "problem"),
     [
         (DOWN, "HTTP 502"),
         (LOST, "lost"),
@@ -305,20 +305,20 @@ class Line:
     ],
     ids=str,
 )
-def test_the_fifth_failure_in_a_row_is_an_outage(failure: Answer, told: str) -> None:
-    """For a second first; below that everybody asks."""
+def test_the_fifth_failure_in_a_row_is_an_outage(failure: Answer, problem: str) -> None:
+    """For a second first; below that every wait polls."""
     line = Line()
     line.fail(4, failure)
     assert not line.is_down
     line.fail(1, failure)
     assert line.is_down
-    assert told in line.told().problem
+    assert problem in line.shared().problem
     assert line.silent_for_s() == pytest.approx(1, abs=0.125)
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 404, 408, 501])
 def test_a_service_that_answers_is_not_down(status: int) -> None:
-    """Whatever it says: such an answer begins the count anew, and ends an outage."""
+    """Such an answer begins the count again, and closes the breaker."""
     line = Line()
     for _ in range(3):
         line.fail(4)
@@ -333,37 +333,37 @@ def test_a_service_that_answers_is_not_down(status: int) -> None:
     assert not line.is_down
 
 
-def test_one_tries_at_a_time_and_less_and_less() -> None:
-    """All others get what the last one got, at once, however long it takes."""
+def test_there_is_one_probe_at_a_time_and_less_and_less() -> None:
+    """All others get the failure of the last probe, at once, however long the next one takes."""
     line = Line()
     line.fail(5)
-    pauses = []
+    delays = []
     for n in range(8):
-        pauses.append(line.silent_for_s())
-        tried_at_s = line.ask()
-        assert tried_at_s is not None
+        delays.append(line.silent_for_s())
+        probe_at_s = line.ask()
+        assert probe_at_s is not None
         line.now_s += 1e4
         assert [line.ask() for _ in range(3)] == [None] * 3
-        line.answer(tried_at_s, NoAnswer(True, f"try {n}"))
-        assert f"try {n}" in line.told().problem
-    assert pauses == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30], abs=0.125)
+        line.answer(probe_at_s, NoAnswer(True, f"probe {n}"))
+        assert f"probe {n}" in line.shared().problem
+    assert delays == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30], abs=0.125)
 
 
-def test_a_try_that_was_stopped_lets_the_next_one_try_at_once() -> None:
-    """It brought nothing: neither a longer pause nor an end."""
+def test_a_probe_that_is_cancelled_lets_the_next_one_begin_at_once() -> None:
+    """It changes nothing: neither a longer delay nor an end."""
     line = Line()
     line.fail(6 - 1)
     line.silent_for_s()
     for _ in range(3):
-        tried_at_s = line.ask()
+        probe_at_s = line.ask()
         assert line.ask() is None
-        line.answer(tried_at_s, None)
+        line.answer(probe_at_s, None)
         assert line.is_down
     line.answer(line.ask(), DOWN)
     assert line.silent_for_s() == pytest.approx(2, abs=0.125)
 
 
-def test_who_is_stopped_while_all_is_well_changes_nothing() -> None:
+def test_a_request_that_is_cancelled_while_all_is_well_changes_nothing() -> None:
     """Nor does it count as a failure, or as a good answer."""
     line = Line()
     line.fail(4)
@@ -375,17 +375,17 @@ def test_who_is_stopped_while_all_is_well_changes_nothing() -> None:
 
 
 def test_those_under_way_when_it_went_down_do_not_make_it_worse() -> None:
-    """A hundred requests that fail together are one outage; only a try makes the pause longer."""
+    """A hundred requests that fail together are one outage; only a probe makes the delay longer."""
     line = Line()
     under_way = [line.ask() for _ in range(100)]
     for asked_at_s in under_way[:50]:
         line.answer(asked_at_s, DOWN)
     assert line.silent_for_s() == pytest.approx(1, abs=0.125)
-    tried_at_s = line.ask()
+    probe_at_s = line.ask()
     for asked_at_s in under_way[50:99]:
         line.answer(asked_at_s, LOST)
-    assert line.ask() is None, "one tries"
-    line.answer(tried_at_s, DOWN)
+    assert line.ask() is None, "one probe"
+    line.answer(probe_at_s, DOWN)
     assert line.silent_for_s() == pytest.approx(2, abs=0.125)
     line.answer(under_way[99], GOOD)
     assert not line.is_down, "it may be good news, too"
@@ -398,17 +398,17 @@ def test_those_under_way_when_it_went_down_do_not_make_it_worse() -> None:
 def test_a_service_that_asks_to_be_left_alone_is_so_at_once(
     status: int, asked_s: float, silent_s: float
 ) -> None:
-    """By all; what they get does not tell them when to come, or they would come together."""
+    """By all waits; the shared failure has no Retry-After, or they would poll together."""
     line = Line()
     line.answer(line.ask(), Response(status, b"busy", asked_s))
     assert line.is_down is (silent_s > 0)
     if silent_s:
-        assert f"HTTP {status}" in line.told().problem
+        assert f"HTTP {status}" in line.shared().problem
     assert line.silent_for_s() == pytest.approx(silent_s, abs=0.125)
 
 
-def test_what_one_that_was_under_way_is_asked_for_counts_too() -> None:
-    """The longer pause holds."""
+def test_a_retry_after_of_a_request_that_was_under_way_counts_too() -> None:
+    """The longer delay holds."""
     line = Line()
     under_way = [line.ask() for _ in range(8)]
     for asked_at_s in under_way[:5]:
@@ -421,9 +421,7 @@ def test_what_one_that_was_under_way_is_asked_for_counts_too() -> None:
 
 @pytest.mark.parametrize("code", [101, 103, 104, "103"])
 @pytest.mark.parametrize("retry_after_s", [None, 30.0])
-def test_an_answer_with_the_code_of_a_state_is_given_to_nobody_else(
-    code: Any, retry_after_s: float | None
-) -> None:
+def test_an_answer_with_the_code_of_a_state_is_not_shared(code: Any, retry_after_s: float | None) -> None:
     """It is the end of one job, whatever the HTTP status is, and no outage: another job must not get it."""
     line = Line()
     body = json.dumps({"result_code": code, "msg": "", "result_url": "http://h/another.mp4"}).encode()
@@ -447,13 +445,15 @@ def test_an_answer_with_the_code_of_a_state_is_given_to_nobody_else(
     ],
     ids=str,
 )
-def test_what_the_others_get_says_nothing_of_their_jobs(failure: Answer) -> None:
-    """Nor repeats what was said to another one."""
+def test_the_shared_failure_is_about_no_job(failure: Answer) -> None:
+    """Nor does it repeat the answer to another wait."""
     line = Line()
     while not line.is_down:
         line.fail(1, failure)
-    with pytest.raises(StatusError, match="another wait") as caught:
-        parse_job(ID, line.told(), key="key")
+    with pytest.raises(StatusError) as caught:
+        parse_job(ID, line.shared(), key="key")
+    assert caught.value.code == "TS404"
+    assert "another wait" in str(caught.value)
     assert "mp4" not in str(caught.value)
     assert caught.value.retry_after_s is None
 
@@ -470,7 +470,7 @@ ANSWERS: list[Answer | None] = [
     Response(429, b"", 1e6),
 ]
 STEPS = st.lists(
-    st.sampled_from(["ask", "ask", "last look"])
+    st.sampled_from(["ask", "ask", "last poll"])
     | st.tuples(st.integers(0, 40), st.sampled_from(ANSWERS))
     | st.floats(0.01, 700),
     max_size=120,
@@ -479,15 +479,15 @@ STEPS = st.lists(
 
 @hypothesis_settings(deadline=None)
 @given(STEPS)
-def test_whoever_asks_when_there_is_one_try_at_a_time_and_an_end(steps: list[Any]) -> None:
-    """Requests that overlap in any way, are stopped or never answered, and looks that ask in any case."""
+def test_any_requests_make_one_probe_at_a_time_and_an_end(steps: list[Any]) -> None:
+    """Requests that overlap, are cancelled or never answered, and polls that the breaker does not stop."""
     line = Line()
     under_way: list[float] = []
-    tries: set[float] = set()
+    probes: set[float] = set()
     for step in steps:
         if isinstance(step, float):
             line.now_s += step
-        elif step == "last look":
+        elif step == "last poll":
             line.now_s += 2.0**-20
             under_way.append(line.now_s)
         elif isinstance(step, str):
@@ -495,17 +495,17 @@ def test_whoever_asks_when_there_is_one_try_at_a_time_and_an_end(steps: list[Any
             if (asked_at_s := line.ask()) is not None:
                 under_way.append(asked_at_s)
                 if was_down:
-                    assert not tries, "another one tries"
-                    tries.add(asked_at_s)
+                    assert not probes, "there is another probe"
+                    probes.add(asked_at_s)
             else:
                 assert was_down
-                assert line.told()
+                assert line.shared()
         elif under_way:
             number, answer = step
             asked_at_s = under_way.pop(number % len(under_way))
             line.answer(asked_at_s, answer)
-            tries.discard(asked_at_s)
+            probes.discard(asked_at_s)
             if isinstance(answer, Response) and answer.status < 429:
                 assert not line.is_down, "all ask after a good answer"
-    if not tries:
+    if not probes:
         assert line.silent_for_s() <= MAX_RETRY_AFTER_S + 0.125
