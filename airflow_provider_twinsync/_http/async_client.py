@@ -1,6 +1,6 @@
-"""The sender of a triggerer: one keep-alive session for all waits over a connection.
+"""The client of a triggerer: one keep-alive session for all waits over a connection.
 
-Imported where a request is made and nowhere else, because ``aiohttp`` is slow to import.
+Import it only where a request is made: ``aiohttp`` is slow to import.
 """
 
 from __future__ import annotations
@@ -34,47 +34,53 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 65_536
 #: The most connections of a session, and so the most requests at once.
 MAX_CONNECTIONS = 32
-#: An unused connection is kept for longer than the usual pauses between two looks.
+#: An unused connection is kept for longer than the usual delays between two polls.
 _KEEP_ALIVE_S = 120.0
-#: Where the requests are bounded, as many may be made at once as in this time: a timer that rings late must
-#: not cost turns.
+#: With `requests_per_second`, as many requests may go out at once as in this time: a timer that rings late
+#: must not cost turns.
 _BURST_S = 0.1
 
-#: They stay when nobody is in them, without a session: a bound to the requests outlives a single one.
+#: A client without members stays, without a session: its `requests_per_second` holds for later waits too.
 _pools: dict[asyncio.AbstractEventLoop, dict[Settings, AsyncClient]] = {}
 
 
 async def join(settings: Settings) -> AsyncClient:
-    """Give the pool of these settings in this event loop; the first who joins opens its session.
+    """Return the client of these settings in this event loop; its first member opens the session.
 
-    Who joins has to call :meth:`AsyncClient.leave` once; the last one closes it.
+    Each member calls :meth:`AsyncClient.leave` once; the last member closes the session. For example::
 
-    :raises UsageError: the certificates to trust cannot be read, or the host is none.
+        client = await join(settings)
+        try:
+            answer = await client.ask(client.address(request))
+        finally:
+            await client.leave()
+
+    :raises UsageError: the certificates cannot be read, or the proxy or the host is not usable.
     """
     loop = asyncio.get_running_loop()
     if loop not in _pools:
         for other in list(_pools):
             if other.is_closed():
                 _pools.pop(other, None)
-    pools = _pools.setdefault(loop, {})
-    if settings not in pools:
-        # Reading certificates blocks, and meanwhile another may make the pool.
+    clients = _pools.setdefault(loop, {})
+    if settings not in clients:
+        # Reading certificates blocks, and meanwhile another wait may add the client.
         tls = await asyncio.to_thread(tls_of, settings) if settings.url.startswith("https:") else True
         try:
-            pools.setdefault(settings, AsyncClient(settings, tls))
+            clients.setdefault(settings, AsyncClient(settings, tls))
         except UsageError:
             raise
         except ValueError:  # there are host names that only the library refuses
-            raise UsageError(f"Connection {settings.conn_id!r}: the host is not usable.") from None
-    pool = pools[settings]
-    pool.enter()
-    return pool
+            raise UsageError(f"TS262 Connection {settings.conn_id!r}: the host is not usable.") from None
+    client = clients[settings]
+    client.enter()
+    return client
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Closes a kept connection on which more has come than was asked for.
+    """Close a kept connection that has received more than one answer to its request.
 
-    `aiohttp` would take that for the answer to the next request, which is of another job.
+    `aiohttp` would read the rest as the answer to the next request, which is about another job.
     """
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
@@ -95,17 +101,19 @@ class Address:
 
 @dataclass(slots=True)
 class _Line:
-    """A session, and how many requests are under way in it."""
+    """A session, and the number of requests that are under way in it."""
 
     session: aiohttp.ClientSession
     requests: int = 0
 
 
 class AsyncClient:
-    """A session, the turns of those who use it, and what they know of the service; :func:`join` gives it.
+    """The session of all waits over one connection, their turns, and their circuit breaker.
+
+    :func:`join` builds it.
 
     :param settings: the connection.
-    :param tls: what to trust, in the words of ``aiohttp``.
+    :param tls: the trusted certificates, as ``aiohttp`` takes them.
     """
 
     def __init__(self, settings: Settings, tls: ssl.SSLContext | bool) -> None:
@@ -115,9 +123,9 @@ class AsyncClient:
         self._url = URL(settings.url)
         self._proxy = proxy_of(settings, settings.url)
         self._breaker = CircuitBreaker()
-        # Semaphore and lock let those who wait pass in the order in which they came; the limiter does not.
+        # Semaphore and lock are first come, first served; the limiter is not.
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._asking = 0  # with a slot or waiting for one
+        self._asking = 0  # requests with a slot, or waiting for a slot
         self._gate = asyncio.Lock()
         self._limiter: AsyncLimiter | None = None
         if settings.requests_per_second:
@@ -125,30 +133,30 @@ class AsyncClient:
             self._limiter = AsyncLimiter(burst, burst / settings.requests_per_second)
 
     def enter(self) -> None:
-        """Open the session, if nobody else is there."""
+        """Add a member. The first one opens the session."""
         if not self.members:
             self._line = self._open()
         self.members += 1
 
     async def leave(self) -> None:
-        """Close the session, if nobody else is there."""
+        """Remove a member. The last one closes the session."""
         self.members -= 1
         if not self.members:
-            # It has no request under way. Who enters while this one is closed opens another.
+            # It has no request under way. A member that enters meanwhile opens another session.
             await self._line.session.close()
 
     def address(self, request: Request) -> Address:
-        """Return the address for :meth:`ask`: built once a wait, it saves a tenth of the CPU of each poll."""
+        """Build the address for :meth:`ask`. Once a wait, this saves a tenth of the CPU of each poll."""
         return Address(self._url.with_query(request.params), request.headers)
 
     async def ask(
         self, address: Address, *, patience_s: float | None = None, in_any_case: bool = False
     ) -> Answer:
-        """Send a GET when it is its turn; while the service is down, give what the last one who tried got.
+        """Send a GET when it is its turn; while the circuit breaker is open, return the shared failure.
 
-        :param address: what :meth:`address` gave.
-        :param patience_s: the longest to wait for the turn, in seconds; None for no such bound.
-        :param in_any_case: send it to a service that is down, too.
+        :param address: the result of :meth:`address`.
+        :param patience_s: the longest time to wait for the turn, in seconds; None for no bound.
+        :param in_any_case: send the request even if the circuit breaker is open.
         """
         loop = asyncio.get_running_loop()
         give_up_at_s = None if patience_s is None else loop.time() + patience_s
@@ -175,7 +183,7 @@ class AsyncClient:
             finally:
                 self._slots.release()
         except asyncio.TimeoutError:
-            return NoAnswer(False, "no turn to ask came in time, as too many others wait for one")
+            return NoAnswer(False, "no turn came in time, as too many other requests wait")
         finally:
             self._asking -= 1
 
@@ -183,7 +191,7 @@ class AsyncClient:
         line = self._line
         line.requests += 1
         try:
-            # `aiohttp` sends a GET once more by itself, if a connection that was kept turns out to be closed.
+            # `aiohttp` itself repeats a GET once, if a kept connection turns out to be closed.
             async with line.session.get(
                 address.url, headers=address.headers, proxy=self._proxy, allow_redirects=False
             ) as response:
@@ -191,9 +199,9 @@ class AsyncClient:
                 while len(body) < MAX_ANSWER_BYTES and not content.at_eof():
                     body += await content.read(_CHUNK_BYTES)
                 return answer_of(response.status, body, response.headers)
-        except Exception as error:  # the boundary: whatever a library raises is no answer
+        except Exception as error:  # the boundary: any error of a library is no answer
             if line is self._line:
-                # All its connections may lead where the service was before; new ones look its name up.
+                # All its connections may lead to an old address of the service; new ones resolve its name.
                 self._line = self._open()
             return NoAnswer(True, problem_of(error))
         finally:
@@ -208,7 +216,7 @@ class AsyncClient:
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=self.settings.request_timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # An answer that unpacks to gigabytes fits into some kilobytes.
+                # A compressed answer of kilobytes may expand to gigabytes.
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
             )

@@ -1,4 +1,4 @@
-"""Look up host names, within a time limit."""
+"""Host names and their addresses, within a time limit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 def resolve(name: str, port: int | None, limit_s: float) -> list[str]:
     """Return the addresses of a name, in the order in which to try them.
 
-    Nothing can interrupt the system's resolver, which may take half a minute (resolv.conf(5)): so a thread
-    asks it. If the answer comes too late, the thread ends by itself, and nobody reads its answer.
+    For example, ``resolve("localhost", 80, 5.0)`` is ``["127.0.0.1"]``. Nothing can interrupt the system's
+    resolver, which may take half a minute (resolv.conf(5)): so it runs in a thread. A thread that is too late
+    ends by itself, and its answer is not used.
 
     :param limit_s: seconds to wait for the answer.
     :raises OSError: the name has no address, or the answer did not come in time (a ``TimeoutError``).
@@ -22,7 +23,7 @@ def resolve(name: str, port: int | None, limit_s: float) -> list[str]:
     def ask() -> None:
         try:
             found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-            # In digits, with the network card of a link-local one, which `found` has as a number apart.
+            # Numeric, with the network interface of a link-local address, a separate number in `found`.
             numeric = [socket.getnameinfo(one[4], socket.NI_NUMERICHOST)[0] for one in found]
             answers.put(list(dict.fromkeys(numeric)))
         except Exception as error:
@@ -40,7 +41,7 @@ def resolve(name: str, port: int | None, limit_s: float) -> list[str]:
 
 
 def addresses_of(host: str, limit_s: float) -> set[str]:
-    """Return the addresses of a name, or none if it has none now, or if they do not come in time."""
+    """Return the addresses of a name: an empty set if it has none now, or if they do not come in time."""
     try:
         return set(resolve(host, None, limit_s))
     except (OSError, UnicodeError):

@@ -1,6 +1,6 @@
-"""The connections of a session: their time limit, the address of the other side, and what was sent.
+"""The connections of a session: their time limit, the other side's address, and the progress of a request.
 
-Imported where a request is made and nowhere else, as the senders are.
+Import it only where a request is made, as the clients.
 """
 
 from __future__ import annotations
@@ -28,18 +28,23 @@ _MAX_INTERIM_ANSWERS = 100
 
 
 class ObservedSession:
-    """Limit the time of a session's connections, check their addresses, and record what was sent.
+    """Limit the time of a session's connections, check their addresses, and record the progress of a request.
 
     The timeout of ``requests`` begins again with every byte and with every address of a name: an answer that
-    drips would never end. Here one limit is for all of it: the look-up of the name, the connection, TLS, and
-    the answer. When the time is up the connections are cut.
+    drips would never end. Here one limit is for all of it: the name, the connection, TLS, and the answer.
+    When the time is up the connections are cut. For example::
+
+        with ObservedSession(30.0, session, url, None) as limit, session.get(url, timeout=30.0) as response:
+            ...
+        assert limit.was_sent
 
     :param limit_s: seconds, from the start of the block or from the last :meth:`renew`.
     :param session: the session, for requests to one address.
-    :param proxies: the proxies, as ``requests`` is given them.
-    :param admit: is called with the address of the other side, in digits, when a connection is made and
-        nothing is sent yet; an error that it raises ends the request.
-    :param handing_over: is called when the first byte of a request is about to be handed to the system.
+    :param url: that address.
+    :param proxies: the proxies, as ``requests`` takes them.
+    :param admit: is called with the numeric address of the other side when a connection is made and nothing
+        is sent yet; an error that it raises ends the request.
+    :param handing_over: is called before the first byte of a request is handed to the system.
     """
 
     def __init__(
@@ -54,14 +59,14 @@ class ObservedSession:
         self._limit_s = limit_s
         self.admit = admit
         self._handing_over = handing_over
-        # Second handles of the sockets: TLS takes the first ones away, and has them for itself.
+        # Second handles of the sockets: TLS takes the first handles over.
         self._opened: list[socket.socket] = []
-        # No handle is closed while it is used: its number may be that of another file then.
+        # The lock: a handle that is closed while it is used may have the number of another file.
         self._lock = threading.Lock()
         self._cut = threading.Event()
         self._left = threading.Event()
         self._steps: set[str] = set()
-        self._thread = threading.Thread(target=self._watch, name="twinsync-time-limit", daemon=True)
+        self._thread = threading.Thread(target=self._run_timer, name="twinsync-time-limit", daemon=True)
         adapter: Any = session.get_adapter(url)
         proxy = select_proxy(url, proxies)
         manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
@@ -93,11 +98,11 @@ class ObservedSession:
     def was_sent(self) -> bool:
         """Return whether the system took every byte of a request, or may have.
 
-        If it did not, the other side cannot have the whole of it, and of a form the last field, the key, is
-        missing or cut. If a library no longer calls the methods that report here, it may have.
+        Otherwise the other side cannot have the complete request: the last field of a form, the key, is
+        missing or cut. If a library no longer calls the methods that report here, the answer is "may have".
         """
         if self._steps & {"connecting", "handing over"}:
-            return "whole" in self._steps or self._steps == {"connecting", "connected"}
+            return "complete" in self._steps or self._steps == {"connecting", "connected"}
         return True
 
     @property
@@ -110,7 +115,7 @@ class ObservedSession:
         self._ends_at = time.monotonic() + self._limit_s
 
     def note(self, step: str) -> None:
-        """Record how far a request is."""
+        """Record the progress of a request."""
         if step == "handing over" and self._handing_over is not None:
             self._handing_over()
         self._steps.add(step)
@@ -126,7 +131,7 @@ class ObservedSession:
         """Record that the time is up before there is a connection."""
         self._cut.set()
 
-    def _watch(self) -> None:
+    def _run_timer(self) -> None:
         while not self._left.wait(self.left_s):
             if self.left_s:
                 continue
@@ -142,7 +147,7 @@ class ObservedSession:
 
 
 class _FinalResponse(HTTPResponse):
-    """An answer without the interim ones before it, which say that it is to come (RFC 9110, 15.2).
+    """An answer without the interim answers (1xx) before it (RFC 9110, section 15.2).
 
     ``http.client`` skips 100 alone; 101 is final. If a later Python has no ``_read_status``, an interim
     answer counts as the final one, and a submit is then uncertain.
@@ -158,7 +163,7 @@ class _FinalResponse(HTTPResponse):
 
 
 def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[HTTPConnectionPool]:
-    """Build a kind of pool whose connections report to the limit."""
+    """Build a pool class with connections that report to the limit."""
 
     class Connection(pool.ConnectionCls):  # type: ignore[name-defined,misc]  # one class for each scheme
         response_class = _FinalResponse
@@ -178,9 +183,9 @@ def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[H
         def _connected(self) -> socket.socket:
             """Connect to the first address that answers; each has its share of the time that is left.
 
-            urllib3 gives each address the whole time, and a silent one would leave nothing to the next.
+            urllib3 gives each address all of the time, and a silent one would leave none to the next.
             """
-            # urllib3's `host` is without the last dot of a name, which keeps it from being completed.
+            # urllib3's `host` lacks the last dot of a name, which keeps the name from being completed.
             this: Any = self
             name, timeout = getattr(this, "_dns_host", this.host), this.timeout
             try:
@@ -199,7 +204,7 @@ def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[H
                         return made
             except socket.gaierror as error:
                 raise NameResolutionError(name, self, error) from error
-            except TimeoutError:  # of the look-up
+            except TimeoutError:  # of the resolver
                 pass
             finally:
                 this.host, this.timeout = name, timeout
@@ -216,6 +221,6 @@ def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[H
                 self.connect()
             limit.note("handing over")
             super().request(*args, **kwargs)
-            limit.note("whole")
+            limit.note("complete")
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})

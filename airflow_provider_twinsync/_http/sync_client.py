@@ -1,9 +1,9 @@
-"""The sender of a worker, which turns a request into an answer and decides nothing; and rules for both.
+"""The client of a worker, and the rules for proxies and certificates of both clients.
 
-Imported where a request is made and nowhere else, because ``requests`` is slow to import. This sender takes
-its session from the http provider's ``HttpHook``; that of a triggerer is in
-:mod:`~airflow_provider_twinsync._http.async_client`. Both read the same
-:class:`~airflow_provider_twinsync._api.settings.Settings`, by the rules for proxies and certificates here.
+A client turns a request into an answer and decides nothing. This client takes its session from the http
+provider's ``HttpHook``; the client of a triggerer is in
+:mod:`~airflow_provider_twinsync._http.async_client`. Import it only where a request is made: ``requests`` is
+slow to import.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 65_536
 _MAX_PROBLEM_CHARACTERS = 2_000
 
-#: Raised before anything is sent: the address or the proxy cannot be used. Not InvalidHeader, which
-#: `requests` raises for a header of the answer, too.
+#: These errors come before anything is sent: the address or the proxy is not usable. InvalidHeader is none of
+#: them, as `requests` raises it for a header of the answer too.
 NOT_ASKED = (
     UnicodeError,
     urllib3.exceptions.LocationValueError,
@@ -51,7 +51,7 @@ NOT_ASKED = (
 class _SessionHook(HttpHook):
     """The http provider's hook, for its session.
 
-    It is given a connection without our extra fields, because it would send those as headers.
+    Its connection lacks our extra fields, because it would send those as headers.
     """
 
     def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]  # a classmethod there
@@ -61,17 +61,17 @@ class _SessionHook(HttpHook):
 def open_session() -> requests.Session:
     """Open a session as the http provider sets it up (keep-alive probes on the socket)."""
     session = _SessionHook().get_conn()
-    # What the environment says is read below, once for both senders.
+    # The environment is read below, once for both clients.
     session.trust_env = False
-    # An answer that unpacks to gigabytes fits into some kilobytes: no packing is asked for, and none undone.
+    # A compressed answer of kilobytes may expand to gigabytes: this asks for none, and expands none.
     session.headers["Accept-Encoding"] = "identity"
-    # `requests` reads where a redirect leads to even if it is not to follow, and trips over some addresses.
+    # `requests` parses the target of a redirect even if it does not follow, and fails for some addresses.
     session.get_redirect_target = lambda _: None  # type: ignore[method-assign,assignment]
     return session
 
 
 def request_options(settings: Settings, url: str) -> dict[str, Any]:
-    """Return the settings of every request, in the words of ``requests``."""
+    """Return the options of every request, as ``requests`` takes them."""
     proxy = proxy_of(settings, url)
     return {
         "timeout": settings.request_timeout_s,
@@ -83,10 +83,13 @@ def request_options(settings: Settings, url: str) -> dict[str, Any]:
 
 
 def send(settings: Settings, request: Request, handing_over: Callable[[], None] | None = None) -> Answer:
-    """Send a request from a worker.
+    """Send a request from a worker, and return the answer; no error of a library comes out of it.
 
-    :param handing_over: is called when the first byte is about to be handed to the system: before that,
-        nothing was sent, whatever ends it.
+    For example, ``send(settings, build_status("7"))`` is ``Response(200, b'{"result_code": 101}')``.
+
+    :param handing_over: is called before the first byte is handed to the system. Without this call nothing
+        was sent.
+    :raises UsageError: the certificates cannot be read, or the proxy of the environment is not usable.
     """
     limit_s = settings.request_timeout_s
     options = request_options(settings, settings.url)
@@ -111,13 +114,13 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
             # A submit's answer may name its job in the head, as in Location; no poll needs that.
             head = str(response.headers) if request.method == "POST" else ""
             return answer_of(response.status_code, bytes(body), response.headers, head)
-    except Exception as error:  # the boundary: whatever a library raises is no answer
+    except Exception as error:  # the boundary: any error of a library is no answer
         if limit is None:
             return NoAnswer(False, problem_of(error))
         if not limit.is_over:
             not_asked = isinstance(error, NOT_ASKED) and not limit.was_handed_over
             return NoAnswer(limit.was_sent and not not_asked, problem_of(error))
-    except BaseException:  # an alarm or a signal: the caller has to know whether anything was sent
+    except BaseException:  # an alarm or a signal: the caller must know whether anything was sent
         if limit is not None and limit.was_sent and handing_over is not None:
             handing_over()
         raise
@@ -125,10 +128,10 @@ def send(settings: Settings, request: Request, handing_over: Callable[[], None] 
 
 
 def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = "") -> Answer:
-    """Build the answer; a packed one is no answer, as packing was not asked for.
+    """Build the answer. A compressed answer is none, as the request forbids compression.
 
-    A body that begins as a JSON object is not packed, whatever its header says: ``Content-Encoding: utf-8``
-    is a common mistake.
+    A body that begins as a JSON object is not compressed, even with a header of it: ``Content-Encoding:
+    utf-8`` is a common mistake.
     """
     packing = {one.strip().lower() for one in headers.get("Content-Encoding", "").split(",")}
     if packing - {"", "identity"} and not body.lstrip().startswith(b"{"):
@@ -137,9 +140,9 @@ def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = 
 
 
 def proxy_of(settings: Settings, url: str) -> str | None:
-    """Return the proxy to ask: the connection's, or the environment's, by the rule of ``requests``.
+    """Return the proxy of the connection or, by the rule of ``requests``, of the environment.
 
-    :raises UsageError: the environment's is none that both senders can ask.
+    :raises UsageError: the proxy of the environment is not usable by both clients.
     """
     if settings.proxy:
         return settings.proxy
@@ -150,17 +153,17 @@ def proxy_of(settings: Settings, url: str) -> str | None:
     if not is_proxy(proxy):
         # It may hold a password, so it is not repeated.
         raise UsageError(
-            f"Connection {settings.conn_id!r}: the proxy in the environment (HTTP_PROXY, HTTPS_PROXY or "
-            "ALL_PROXY) is not usable: it should be the http:// address of a proxy, whose login has Latin "
+            f"TS261 Connection {settings.conn_id!r}: the proxy in the environment (HTTP_PROXY, HTTPS_PROXY "
+            "or ALL_PROXY) is not usable: it should be the http:// address of a proxy, with a login of Latin "
             "letters only. SOCKS is not supported."
         )
     return proxy
 
 
 def _certificates(settings: Settings, url: str) -> str | bool:
-    """Return the path of the certificates to trust, or False: the rule of ``requests``, for both senders.
+    """Return the path of the trusted certificates, or False: the rule of ``requests``, for both clients.
 
-    :raises UsageError: there are none to be read.
+    :raises UsageError: they cannot be read.
     """
     if settings.verify is False or not url.startswith("https:"):
         return settings.verify is not False
@@ -172,14 +175,14 @@ def _certificates(settings: Settings, url: str) -> str | bool:
         _tls_context(path)
     except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError; a null character, a ValueError
         raise UsageError(
-            f"Connection {settings.conn_id!r}: there are no certificates to be read at {path!r} on this "
+            f"TS260 Connection {settings.conn_id!r}: the certificates at {path!r} cannot be read on this "
             f"machine ({problem_of(error)}). The path is that of verify in the extra, or REQUESTS_CA_BUNDLE."
         ) from None
     return path
 
 
 def tls_of(settings: Settings) -> ssl.SSLContext | bool:
-    """Return the same rule in the words of ``aiohttp``."""
+    """Return the trusted certificates as ``aiohttp`` takes them."""
     certificates = _certificates(settings, settings.url)
     return _tls_context(certificates) if isinstance(certificates, str) else certificates
 
@@ -199,13 +202,13 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def problem_of(error: BaseException) -> str:
-    """Return an error in one line, without the object addresses, logins and queries of the libraries."""
+    """Return an error in one line, without object addresses, logins and queries."""
     inner = error
     while causes := [
         one for one in (getattr(inner, "reason", None), *inner.args) if isinstance(one, Exception)
     ]:
         if type(causes[0]).__name__.islower():
-            break  # `gaierror` and the like say less than what they are wrapped in
+            break  # `gaierror` and the like have less information than the error around them
         inner = causes[0]
     words = [one for one in inner.args if isinstance(one, str)]
     text = " ".join((words[-1] if words else str(inner)).split())

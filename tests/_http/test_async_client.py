@@ -1,4 +1,4 @@
-"""One session for all waits over a connection: who opens and closes it, and what its connections bear."""
+"""One session for all waits over a connection: its members, and the failures of its connections."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_session_stays_open_until_the_last_wait_ends(service: Service) -> None
 
 
 def test_no_more_requests_are_made_at_once_than_there_are_connections(service: Service) -> None:
-    """Of a slow service: the others queue, and no look ends as trouble for it."""
+    """Of a slow service: the others queue, and no poll fails for it."""
     say = done_after(2)
     service.say = lambda asked: Say(say(asked).code, delay_s=0.05)
     assert run(reasons(200)) == {"succeeded"}
@@ -175,15 +175,15 @@ def test_each_connection_has_a_session(
 # --------------------------------------------------------------------------------- connections that are kept
 
 
-def between_looks(service: Service, trouble: str) -> None:
-    if trouble == "closes what is idle":
+def between_polls(service: Service, failure: str) -> None:
+    if failure == "closes what is idle":
         service.close_idle()
-    elif trouble == "is started again":
+    elif failure == "is started again":
         service.stop()
         service.start()
 
 
-TROUBLES: dict[str, Say] = {
+FAILURES: dict[str, Say] = {
     "closes what is idle": Say(),
     "closes its half": Say(then="half"),
     "says that it closes": Say(headers="Connection: close\r\n", then="close"),
@@ -197,21 +197,21 @@ ONE, SOME = [1, 1, 1], [8, 8, 1, 1]
 
 
 @pytest.mark.parametrize(
-    ("trouble", "at_once"),
-    [(trouble, ONE) for trouble in TROUBLES]
-    + [(trouble, SOME) for trouble in TROUBLES if trouble != "closes as the next request comes"],
+    ("failure", "at_once"),
+    [(failure, ONE) for failure in FAILURES]
+    + [(failure, SOME) for failure in FAILURES if failure != "closes as the next request comes"],
 )
-def test_a_kept_connection_that_is_closed_is_no_trouble(
-    service: Service, trouble: str, at_once: list[int]
+def test_a_kept_connection_that_is_closed_is_no_failure(
+    service: Service, failure: str, at_once: list[int]
 ) -> None:
-    """A look gives the status all the same, with one silent repeat at most."""
-    is_late = TROUBLES[trouble].status == 0
+    """A poll gets the status all the same, with one silent repeat at most."""
+    is_late = FAILURES[failure].status == 0
 
     async def main() -> None:
         async with aclosing(await kept()) as hook:
-            service.say = lambda asked: TROUBLES[trouble] if not is_late or asked.number > 1 else Say()
+            service.say = lambda asked: FAILURES[failure] if not is_late or asked.number > 1 else Say()
             for turn, count in enumerate(at_once):
-                between_looks(service, trouble)
+                between_polls(service, failure)
                 jobs = [f"job-{turn}-{n}" for n in range(count)]
                 seen = await asyncio.gather(*map(hook.aget_job, jobs), return_exceptions=True)
                 assert [one for one in seen if not isinstance(one, Job)] == []
@@ -274,7 +274,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_service_that_moves_is_found_at_its_new_address(
     service: Service, connect: Callable[..., None], addresses: list[str], becomes: str
 ) -> None:
-    """At once if the old one is closed; if it hangs, the looks under way are lost, and no other."""
+    """At once if the old one is closed; if it hangs, the polls under way are lost, and no other."""
     connect(host=f"http://twinsync.test:{service.port}", port=None, request_timeout_s=2)
 
     async def main() -> None:

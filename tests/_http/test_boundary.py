@@ -17,6 +17,7 @@ from support.servers import Received, answer, closed_port, mp4
 
 from airflow_provider_twinsync.exceptions import (
     DownloadRefusedError,
+    StatusError,
     TwinSyncError,
     UncertainSubmitError,
     UsageError,
@@ -162,7 +163,7 @@ def use_everything(url: str, destination: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _quick(sleeps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses, and one try of each download: what the others would meet is the same."""
+    """No delays, and one attempt of each download: the others would be the same."""
     monkeypatch.setattr("airflow_provider_twinsync._download.transfer._MAX_TRIES", 1)
 
 
@@ -340,7 +341,7 @@ def test_a_proxy_that_cannot_be_asked_is_named(
         with pytest.raises(UsageError) as caught:
             call[verb]()
         message = str(caught.value)
-    assert "the proxy in the environment (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY) is not usable" in message
+    assert message.startswith("TS261 ")
     shown(message)
 
 
@@ -395,5 +396,6 @@ def test_a_packed_answer_to_a_submit_is_uncertain(connect: Callable[..., None], 
     with pytest.raises(UncertainSubmitError, match="Packed: HTTP 429"):
         TwinSyncHook().submit(**JOB)
     assert len(server.requests) == 1
-    with pytest.raises(TwinSyncError, match="Packed: HTTP 429"):
+    with pytest.raises(StatusError, match="Packed: HTTP 429") as caught:
         TwinSyncHook().get_job("1")
+    assert caught.value.code == "TS404"

@@ -1,4 +1,4 @@
-"""What all waits over a connection ask together: at most so much, less of a service that is down, in turn."""
+"""The requests of all waits over a connection: a ceiling, turns, and few to a service that is down."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ pytestmark = LEAVES_NOTHING
 service = keepalive.service  # the fixture
 
 
-def told(logged: Callable[[], str], words: str) -> Counter[str]:
-    """Count the lines of the log in which some words are said of a job; Airflow 2 prints each once more."""
+def lines_about(logged: Callable[[], str], words: str) -> Counter[str]:
+    """Count the log's lines with some words after a job; Airflow 2 prints each line twice."""
     return Counter(re.findall(rf"(?m)^[^\[\n].*?job ([\w-]+) {words}", logged()))
 
 
@@ -91,12 +91,12 @@ def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
     late_timers: None,
     logged: Callable[[], str],
 ) -> None:
-    """100 that want to ask at once: what is too much comes later, in its turn, and is no trouble."""
+    """100 that want to ask at once: what is too much comes later, in its turn, and is no outage."""
     ceiling, count, turns = 50, 100, 2
     connect(port=service.port, requests_per_second=ceiling)
     service.say = done_after(turns)
     started_at = time.time()
-    # All of them want to look at the same moment, and again soon after. In Airflow 2 and 3.0 a thread
+    # All of them want to poll at the same moment, and again soon after. In Airflow 2 and 3.0 a thread
     # reads the connection for one after the other, and all are to have it by then.
     first_s = 1.0 if AIRFLOW_VERSION >= (3, 1) else 15.0
     assert run(reasons(count, started_at=started_at, next_poll_s=first_s)) == {"succeeded"}
@@ -112,7 +112,7 @@ def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
         served[one.job] += 1
         # Who waits for that thread has no turn yet.
         assert AIRFLOW_VERSION < (3, 1) or min(served.values()) >= served[one.job] - 1
-    assert not told(logged, "cannot be followed")
+    assert not lines_about(logged, "unavailable")
 
 
 def test_a_ceiling_of_less_than_one_a_second_is_kept_to(
@@ -134,7 +134,7 @@ def test_a_ceiling_of_less_than_one_a_second_is_kept_to(
 def test_a_ceiling_is_that_of_all_waits_and_not_of_those_at_once(
     service: Service, connect: Callable[..., None], sent: list[Sent]
 ) -> None:
-    """Each of these ends before the next begins, as where videos are finished at the first look."""
+    """Each of these ends before the next begins, as if videos are finished at the first poll."""
     connect(port=service.port, requests_per_second=1)
     service.say = lambda _: Say(DONE)
 
@@ -148,7 +148,7 @@ def test_a_ceiling_is_that_of_all_waits_and_not_of_those_at_once(
 
 
 def test_a_triggerer_without_a_ceiling_asks_as_often_as_its_waits_want(service: Service) -> None:
-    """Nothing is bounded that nobody bounded."""
+    """There is no default bound."""
     service.say = lambda _: Say(DONE)
     assert run(reasons(300, started_at=time.time(), next_poll_s=1.0)) == {"succeeded"}
     # A fraction of a second; of a busy machine no more can be asked.
@@ -160,7 +160,7 @@ def test_a_triggerer_without_a_ceiling_asks_as_often_as_its_waits_want(service: 
 
 @pytest.fixture
 def short_last_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So long a look waits for its turn beyond the deadline: ten seconds, which no test wants to sit out."""
+    """Shorten the time for which a poll waits for its turn beyond the deadline."""
     monkeypatch.setattr(polling, "_LAST_TURN_S", 0.3)
 
 
@@ -183,7 +183,7 @@ def test_a_wait_at_its_deadline_does_not_stay_in_a_queue(
         event = await first_event(trigger("late", timeout_s=0.5))
         took_s = time.monotonic() - began
         assert event["reason"] == "timeout"
-        assert "TwinSync job late was not finished" in event["message"]
+        assert event["message"].startswith("TS405 TwinSync job late ")
         assert 0.5 <= took_s < 15  # the slots are held for 30 s, and the turn comes in minutes
         assert service.polls()["late"] == 0
         for task in others:
@@ -193,7 +193,7 @@ def test_a_wait_at_its_deadline_does_not_stay_in_a_queue(
     run(main())
 
 
-def test_all_waits_of_a_ceiling_that_is_too_low_end_at_their_deadlines(
+def test_all_waits_of_a_ceiling_that_is_too_low_end_at_their_deadlines_about(
     service: Service, connect: Callable[..., None], short_last_turn: None
 ) -> None:
     """Not one after the other, as their turns come."""
@@ -246,8 +246,8 @@ def down(service: Service, how: str) -> Iterator[None]:
 def test_a_service_that_is_down_is_asked_by_one_and_not_by_all(
     service: Service, connect: Callable[..., None], logged: Callable[[], str], connects: list[float], how: str
 ) -> None:
-    """Each wait says so once, bears it, and goes on when it is back."""
-    # As short only where it is waited for: a busy machine would make trouble of its own.
+    """Each wait logs the outage once, retries, and goes on after it."""
+    # As short only where it is waited for: a busy machine would cause timeouts of its own.
     connect(port=service.port, request_timeout_s=2.0 if how == "hangs" else 30.0)
 
     async def main() -> None:
@@ -259,13 +259,13 @@ def test_a_service_that_is_down_is_asked_by_one_and_not_by_all(
         asked, tried = len(service.asked), len(connects)
         with down(service, how):
             await asyncio.sleep(2.5)
-            await until(lambda: len(told(logged, "cannot be followed")) == WAITS, every_s=0.1)
+            await until(lambda: len(lines_about(logged, "unavailable")) == WAITS, every_s=0.1)
             asked, tried = len(service.asked) - asked, len(connects) - tried
         assert not any(wait.done() for wait in waits)
-        # Those that were under way when it began, and some that try since; the 500 look five times each.
+        # Those that were under way when it began, and some probes; the 500 would poll five times each.
         assert 1 <= max(asked, tried) <= 2 * MAX_CONNECTIONS
         before = len(service.asked)
-        await until(lambda: len(told(logged, "is reported again")) == WAITS, every_s=0.1)
+        await until(lambda: len(lines_about(logged, "available again")) == WAITS, every_s=0.1)
         assert len({one.job for one in service.asked[before:]}) == WAITS
         service.say = lambda _: Say(DONE)
         assert {(await wait)["reason"] for wait in waits} == {"succeeded"}
@@ -273,10 +273,10 @@ def test_a_service_that_is_down_is_asked_by_one_and_not_by_all(
     run(main())
     log = logged()
     each = {f"job-{n}": 1 for n in range(WAITS)}
-    assert told(lambda: log, "cannot be followed") == each
-    assert told(lambda: log, "is reported again") == each
-    assert told(lambda: log, r"is (?:running|finished)") == dict.fromkeys(each, 2)
-    assert told(lambda: log, "") == dict.fromkeys(each, 4)
+    assert lines_about(lambda: log, "unavailable") == each
+    assert lines_about(lambda: log, "available again") == each
+    assert lines_about(lambda: log, r"is (?:running|finished)") == dict.fromkeys(each, 2)
+    assert lines_about(lambda: log, "") == dict.fromkeys(each, 4)
 
 
 @pytest.mark.parametrize("code", [DONE, FAILED], ids=["succeeded", "failed"])
@@ -302,13 +302,13 @@ def test_what_is_said_of_one_job_is_not_taken_for_what_became_of_another(service
 def test_a_wait_whose_deadline_comes_while_the_service_is_down_looks_once_more(
     service: Service, logged: Callable[[], str]
 ) -> None:
-    """A video that came in time is seen, although nobody else would ask yet."""
+    """A video that came in time is seen, although the circuit breaker is open."""
     away = Say(status=503, headers="Retry-After: 600\r\n")
     service.say = lambda asked: Say(DONE) if asked.job == "late" else away
 
     async def main() -> None:
         others = [asyncio.ensure_future(first_event(trigger(f"job-{n}"))) for n in range(5)]
-        await until(lambda: len(told(logged, "cannot be followed")) == 5)
+        await until(lambda: len(lines_about(logged, "unavailable")) == 5)
         asked = len(service.asked)
         assert (await first_event(trigger("late", timeout_s=1.0)))["reason"] == "succeeded"
         assert [one.job for one in service.asked[asked:]] == ["late"]

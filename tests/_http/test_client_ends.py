@@ -58,7 +58,7 @@ async def all_slots_are_free(service: Service) -> None:
 @pytest.mark.parametrize(
     ("count", "first_of_them", "poke_interval_s"),
     [(40, 0, 60.0), (MAX_CONNECTIONS, 0, 0.1), (MAX_CONNECTIONS + 40, MAX_CONNECTIONS, 0.1)],
-    ids=["in the first pause", "in mid-request", "in the queue for a slot"],
+    ids=["in the first delay", "in mid-request", "in the queue for a slot"],
 )
 def test_waits_that_are_cancelled_take_no_slot_along(
     service: Service, count: int, first_of_them: int, poke_interval_s: float
@@ -118,8 +118,8 @@ def test_waits_that_are_cancelled_at_the_ceiling_take_no_turn_along(
 
 
 @types.coroutine
-def cancelled_in(pause: int, is_over: bool, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Run a coroutine; cancel its task in the so manieth pause, as that begins or when it is just over.
+def cancelled_at(wanted: int, is_over: bool, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Run a coroutine; cancel its task at one of its awaits, as that begins or when it is just over.
 
     A task can be stopped nowhere but where it lets the loop go on: these are all the moments there are, and
     they do not depend on the speed of the machine.
@@ -134,7 +134,7 @@ def cancelled_in(pause: int, is_over: bool, coroutine: Coroutine[Any, Any, Any])
             waits_for = step(arguments)
         except StopIteration as end:
             return end.value
-        if number == pause:
+        if number == wanted:
             if is_over and waits_for is not None:
                 waits_for.add_done_callback(lambda _: task.cancel())  # before what wakes the task
             else:
@@ -145,19 +145,19 @@ def cancelled_in(pause: int, is_over: bool, coroutine: Coroutine[Any, Any, Any])
             step, arguments = steps.throw, error
 
 
-@pytest.mark.parametrize("is_over", [False, True], ids=["as a pause begins", "as it ends"])
+@pytest.mark.parametrize("is_over", [False, True], ids=["as an await begins", "as it ends"])
 @pytest.mark.parametrize("beside", ["alone", "over a kept connection", "over a new connection"])
-def test_a_look_may_be_cancelled_at_any_moment(service: Service, beside: str, is_over: bool) -> None:
-    """Joining, connecting, sending, reading, leaving: in each of its pauses."""
+def test_a_poll_may_be_cancelled_at_any_moment(service: Service, beside: str, is_over: bool) -> None:
+    """Joining, connecting, sending, reading, leaving: at each await."""
     if beside == "over a new connection":
         service.say = lambda _: Say(headers="Connection: close\r\n", then="close")
 
     async def main() -> None:
         hook = await kept() if beside != "alone" else None
-        for pause in itertools.count():
+        for number in itertools.count():
             if beside == "over a kept connection":
-                await poll(f"before-{pause}")
-            task = asyncio.ensure_future(cancelled_in(pause, is_over, poll(f"job-{pause}")))
+                await poll(f"before-{number}")
+            task = asyncio.ensure_future(cancelled_at(number, is_over, poll(f"job-{number}")))
             await asyncio.wait([task])
             assert [shared.members for shared in pools()] == ([1] if hook else [])
             if not task.cancelled():
@@ -168,7 +168,7 @@ def test_a_look_may_be_cancelled_at_any_moment(service: Service, beside: str, is
             await hook.aclose()
         await until(lambda: not service.open)
         # Some were stopped before they had asked, and some after.
-        assert {f"job-{n}" in service.polls() for n in range(pause)} == {False, True}
+        assert {f"job-{n}" in service.polls() for n in range(number)} == {False, True}
 
     run(main())
 
@@ -295,7 +295,7 @@ def run_alone(service: Service, script: str) -> subprocess.CompletedProcess[str]
 
 
 def test_a_triggerer_that_stops_with_waits_pending_says_nothing(service: Service) -> None:
-    """Some of them in mid-request, some in a pause, and some in the queue."""
+    """Some of them in mid-request, some in a delay, and some in the queue."""
     service.say = lambda asked: Say(delay_s=NEVER if asked.number > 1 else 0.0)
     ended = run_alone(service, ENDS)
     # Airflow 3.1 logs to there, while it is imported, what is no error; asyncio's complaints are errors.
