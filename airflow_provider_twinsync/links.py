@@ -19,29 +19,37 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINK_KEY = "twinsync_link"
-#: Longer than any address that a browser takes; a signed one has 2,000 characters.
+#: More than any browser accepts; a signed address has 2,000 characters.
 _MAX_CHARACTERS = 8000
 
 
 def is_shown(url: Any) -> TypeGuard[str]:
-    """Return whether a link may have this address: a browser would run a ``javascript:`` address."""
+    """Return whether a link may have this address.
+
+    It is an http(s) address of at most 8,000 characters: a browser would run a ``javascript:`` address.
+
+    >>> is_shown("https://example.com/a.mp4"), is_shown("javascript:alert(1)")
+    (True, False)
+    """
     return is_http_url(url) and len(url) <= _MAX_CHARACTERS
 
 
 def push_xcom(context: Context, key: str, value: Any) -> None:
-    """Push an XCom that is worth less than its task: a job may just have been paid for."""
-    with _or_told(key, value):
+    """Push an XCom; an error is only logged (``TS601``), as the task may just have paid for a job."""
+    with _warn_on_error(key, value):
         context["ti"].xcom_push(key=key, value=value)
 
 
 def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str, url: str) -> None:
-    """Set the link of the submit that made a job to its video, too; never fails.
+    """Point the link of the submit task to the video too. Never raises an error.
 
-    The only way to change the link of another task is to set its XCom. Only a submit upstream is found, with
-    this task's map index, or without one.
+    The only way to change the link of another task is to set its XCom. This finds only a submit upstream,
+    with this task's map index or without one.
 
-    :param context: of the task that has seen the video.
+    :param context: the context of the task that has the video's address.
     :param task: that task.
+    :param twinsync_task_id: the job.
+    :param url: the video's address.
     """
     if not is_shown(url):
         return
@@ -50,7 +58,7 @@ def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str
         own_index = -1 if ti.map_index is None else ti.map_index
         for submit, is_many in submits_before(task):
             if is_many and own_index < 0:
-                continue  # it may be any of them
+                continue  # any instance of it may be the one
             index = own_index if is_many else -1
             if ti.xcom_pull(task_ids=submit, map_indexes=index) == twinsync_task_id:
                 place = {**place_of(ti), "task_id": submit, "map_index": index}
@@ -63,7 +71,7 @@ def push_submit_link(context: Context, task: BaseOperator, twinsync_task_id: str
 
 
 def submits_before(task: Any) -> Iterator[tuple[str, bool]]:
-    """Return the ids of the submit tasks upstream of a task, each with whether it has many instances."""
+    """Return pairs of the submit tasks upstream of a task: the task's id, and whether it is mapped."""
     for submit in task.get_flat_relatives(upstream=True):
         if getattr(getattr(submit, "operator_class", submit), "makes_jobs", False):
             yield submit.task_id, is_mapped(submit) or submit.get_closest_mapped_task_group() is not None
@@ -75,7 +83,7 @@ def is_mapped(task: Any) -> bool:
 
 
 def set_shown_link(ti: Any, url: str) -> None:
-    """Store the link where Airflow 3's web server looks: in the database, whatever the backend of XComs."""
+    """Store the link for Airflow 3's web server, which reads the database and not the backend of XComs."""
     _set_shown(url, place_of(ti))
 
 
@@ -86,57 +94,76 @@ def _set_shown(url: str, place: dict[str, Any]) -> None:
 
 
 def place_of(ti: Any) -> dict[str, Any]:
-    """Give what names the XComs of a task instance."""
+    """Return the keyword arguments that identify a task instance's XComs."""
     map_index = -1 if ti.map_index is None else ti.map_index
     return {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": map_index}
 
 
 @contextmanager
-def _or_told(key: str, value: Any) -> Iterator[None]:
+def _warn_on_error(key: str, value: Any) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # of any backend of XComs, and there the job may just have been paid for
+    except Exception as error:  # from any backend of XComs
         shown = shown_url(value) if is_http_url(value) else value  # a query may be a signature
-        log.warning("The XCom %s could not be stored (%s): %s", key, shown, error)
+        log.warning("TS601 The XCom %s could not be stored (%s): %s", key, shown, error)
 
 
 class TwinSyncVideoLink(BaseOperatorLink):
-    """Link to the finished video or, while there is none, to the job's status at the service."""
+    """The link *TwinSync video*: to the finished video or, until then, to the job's status at the service.
+
+    The operators of this package have it. A task of your own gets it with :class:`Linked`.
+    """
 
     name = "TwinSync video"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey, **kwargs: Any) -> str:
-        """Return the address, or an empty text where there is none: no page breaks for a missing link."""
-        # Airflow 3 asks in the worker, after each try, and logs an error for an XCom that is not there.
-        # Airflow 2 asks in the web server, whose operator does not know.
+        """Return the address, or an empty string if there is none. Never raises an error.
+
+        :param operator: the task.
+        :param ti_key: the task instance.
+        """
+        # Airflow 3 calls this in the worker after each try, and logs an error for a missing XCom. Airflow 2
+        # calls it in the web server, with an operator that lacks `is_linked`.
         if hasattr(self, "xcom_key") and not getattr(operator, "is_linked", True):
             return ""
         try:
             url = XCom.get_value(ti_key=ti_key, key=LINK_KEY)
-        except Exception:  # whatever is wrong, the page must show
+        except Exception:  # an error would break the page of the task
             return ""
         return url if is_shown(url) else ""
 
 
 class Linked:
-    """A task with the link; for the bases of an operator."""
+    """A base class for operators with the link :class:`TwinSyncVideoLink`. For example::
+
+    from airflow.providers.common.compat.sdk import BaseOperator
+    from airflow_provider_twinsync.links import Linked
+
+    class Publish(Linked, BaseOperator):
+        def execute(self, context):
+            self.push_link(context, "https://example.com/video.mp4")
+    """
 
     operator_extra_links: Collection[BaseOperatorLink] = (TwinSyncVideoLink(),)
-    #: Whether the task has set where its link leads, in this try.
+    #: Whether this try has set the address of the link.
     is_linked = False
 
     def push_link(self, context: Context, url: str) -> None:
-        """Set where the link leads: to the job's status first, and then to the video."""
+        """Set the address of the link.
+
+        :param context: the context of this task.
+        :param url: an http(s) address. Any other address is ignored.
+        """
         if not is_shown(url):
             return
         self.is_linked = True
         push_xcom(context, LINK_KEY, url)
-        # Airflow 3 shows this XCom, and sets it when a task ends: a task that runs or was killed had none.
+        # Airflow 3 shows this XCom and sets it when a task ends: a running or killed task would have none.
         if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
-            with _or_told(key, url):
+            with _warn_on_error(key, url):
                 from airflow.sdk.bases.xcom import BaseXCom
 
-                if XCom is BaseXCom:  # the same, and the unit test of a DAG needs no supervisor
+                if XCom is BaseXCom:  # the same result, and the unit test of a DAG needs no supervisor
                     context["ti"].xcom_push(key=key, value=url)
                 else:
                     set_shown_link(context["ti"], url)

@@ -1,4 +1,4 @@
-"""The sensor: wait for a job's video."""
+"""The sensor that waits for a job's video."""
 
 from __future__ import annotations
 
@@ -37,36 +37,45 @@ _ADVICE = (
 
 
 class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
-    """Wait until the video of a job is there; the XCom ``return_value`` is its address (``str``).
+    """Wait for the video of a job; the XCom ``return_value`` is the video's address (``str``).
 
-    The time between two looks is 5 % of the time waited so far, at least ``poke_interval`` and at most
+    ::
+
+        submit = TwinSyncSubmitOperator(
+            task_id="submit",
+            text="Good morning!",
+            image_url="https://example.com/anna.jpg",
+            pronouncer="en-US-JennyNeural",
+        )
+        wait = TwinSyncSensor(task_id="wait", twinsync_task_id=submit.output, timeout=3600)
+
+    The delay between two polls is 5 % of the time waited so far, at least ``poke_interval`` and at most
     ``max_wait``, and up to a tenth longer by chance. ``max_wait=poke_interval`` is a fixed interval.
 
-    Every other argument of ``BaseSensorOperator`` means what it means there, deferred or not: ``timeout``,
-    ``soft_fail``, ``exponential_backoff``, ``silent_fail``, ``execution_timeout``. A job that failed is not
-    waited for again by a retry, and neither is a video that is not there after ``timeout``.
+    All other arguments of ``BaseSensorOperator`` mean the same as there, deferred or not: ``timeout``,
+    ``soft_fail``, ``exponential_backoff``, ``silent_fail``, ``execution_timeout``. Set a ``timeout`` that
+    fits: the default is Airflow's ``[sensors] default_timeout``, seven days. A failed job and a passed
+    ``timeout`` skip the task's retries.
 
-    A status that cannot be had is tolerated for the connection's ``tolerance_s``. With ``mode="reschedule"``
-    and ``deferrable=False`` no memory lasts from one look to the next, and it is tolerated until ``timeout``.
+    The sensor tolerates an outage for ``tolerance_s`` of the connection. With ``mode="reschedule"`` and
+    ``deferrable=False`` each poll is a new process, and the sensor tolerates an outage until ``timeout``.
 
-    The default ``timeout`` is Airflow's ``[sensors] default_timeout``, seven days: give one that fits.
-
-    :param twinsync_task_id: the job, as ``TwinSyncSubmitOperator`` gave it: ``submit.output`` (templated).
-    :param twinsync_conn_id: the connection (templated).
-    :param deferrable: wait in the triggerer, and occupy no worker; False to wait in the worker.
-    :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``; the default is
+    :param twinsync_task_id: the job (``str``), for example ``submit.output`` (templated).
+    :param twinsync_conn_id: the connection (templated); the default is ``twinsync_default``.
+    :param deferrable: wait in the triggerer, which occupies no worker; False to wait in the worker.
+    :param poke_interval: the least delay between two polls, in seconds or as a ``timedelta``; the default is
         2 s.
-    :param max_wait: the most time between two looks, likewise; the default is 60 s, or ``poke_interval`` if
-        that is more.
-    :param start_from_trigger: begin the wait in the triggerer, where the scheduler leaves it to no worker
-        (Airflow 3.3 and later). The id is a constant or the output of a task; any other wait begins on a
-        worker, and the task's log says why. Mapped: :meth:`in_triggerer`.
-    :param end_from_trigger: end the task in the triggerer when the video is there, with the same XComs
-        (Airflow 3.3 and later). Every other end is a worker's, and so is that of a task with a success
-        callback, outlets or a ``post_execute``; the task's log says why. Airflow's listeners, such as
+    :param max_wait: the longest delay between two polls, in seconds or as a ``timedelta``; the default is
+        60 s, or ``poke_interval`` if that is more.
+    :param start_from_trigger: begin the wait in the triggerer, without a worker (Airflow 3.3 and later). The
+        id must be a constant or the output of a task. Otherwise a worker begins the wait, and the task's log
+        has the reason (``TS411``). For a mapped sensor, see :meth:`in_triggerer`.
+    :param end_from_trigger: end the task in the triggerer when the video is ready, with the same XComs
+        (Airflow 3.3 and later). A worker makes every other end, and ends a task with a success callback,
+        outlets or a ``post_execute``; the task's log has the reason (``TS411``). Airflow's listeners, such as
         OpenLineage, see no end in the triggerer.
     :param start_trigger_args: only for :meth:`in_triggerer`.
-    :raises ValueError: a time is negative or not finite, or a task is given where its output should be.
+    :raises ValueError: a time is negative or not finite, or an argument is a task instead of its output.
     """
 
     template_fields: Sequence[str] = ("twinsync_task_id", "twinsync_conn_id")
@@ -85,8 +94,8 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         start_trigger_args: StartTriggerArgs | None = None,
         **kwargs: Any,
     ) -> None:
-        # Before BaseSensorOperator, whose words for a NaN are Python's. Airflow hands each default
-        # argument to the class that has it: that of `timeout` is not this one.
+        # Before BaseSensorOperator, with its unclear error for a NaN. Airflow passes each default argument to
+        # the class that has it: `timeout` is BaseSensorOperator's.
         timeout = kwargs.get("timeout", (kwargs.get("default_args") or {}).get("timeout"))
         for name, value in {"poke_interval": poke_interval, "max_wait": max_wait, "timeout": timeout}.items():
             if value is not None:
@@ -99,7 +108,7 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         self.deferrable = deferrable
         self.end_from_trigger = end_from_trigger
         self.check_given()
-        self._watch: WorkerWait | None = None
+        self._wait: WorkerWait | None = None
         self._is_start_given = start_trigger_args is not None
         self._why_worker_starts = ""
         if start_from_trigger:
@@ -124,11 +133,11 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         end_from_trigger: bool = False,
         do_xcom_push: bool = True,
     ) -> dict[str, Any]:
-        """Give the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
+        """Return the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
 
-        Airflow's triggerer knows nothing of what a task is mapped over, so the id is given once more, as a
-        template. These arguments count, whatever the DAG's ``default_args`` are; and nothing is called
-        before the wait, neither a ``pre_execute`` nor an ``on_execute_callback``::
+        Airflow's triggerer does not know the mapped values, so the id is repeated as a template. These
+        arguments override the DAG's ``default_args``. No ``pre_execute`` and no ``on_execute_callback`` is
+        called before the wait. For example::
 
             TwinSyncSensor.partial(
                 task_id="wait",
@@ -138,20 +147,21 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
                 ),
             ).expand(twinsync_task_id=submit.output)
 
-        :param twinsync_task_id: the template: the XCom of the upstream task with the same index or, where one
-            task gives a list, ``{{ ti.xcom_pull(task_ids='submit_all', map_indexes=-1)[ti.map_index] }}``.
-        :param timeout: when the wait ends without a video, in seconds or as a ``timedelta``, counted from its
-            start. It and all others are as the sensor's own, and are given here and not to ``partial``.
-        :param execution_timeout: as ``BaseOperator`` has it, a ``timedelta``.
-        :param twinsync_conn_id: the connection; a template, too.
-        :param poke_interval: the least time between two looks, in seconds or as a ``timedelta``.
-        :param exponential_backoff: let that time double with each look.
-        :param max_wait: the most time between two looks, likewise.
-        :param silent_fail: tolerate a status that cannot be had until ``timeout``.
-        :param end_from_trigger: end the task in the triggerer when the video is there.
-        :param do_xcom_push: whether the task has an XCom ``return_value`` then.
-        :return: ``start_from_trigger``, ``start_trigger_args`` and the arguments above; below Airflow 3.3,
-            where a worker begins the wait, without ``start_trigger_args``.
+        :param twinsync_task_id: the template: the XCom of the upstream task with the same index or, if one
+            task returns a list, ``{{ ti.xcom_pull(task_ids='submit_all', map_indexes=-1)[ti.map_index] }}``.
+        :param timeout: the deadline, in seconds or as a ``timedelta``, counted from the start of the wait.
+            Pass it and all arguments below here, and not to ``partial``.
+        :param execution_timeout: the task's ``execution_timeout``, a ``timedelta``.
+        :param twinsync_conn_id: the connection (templated).
+        :param poke_interval: the least delay between two polls, in seconds or as a ``timedelta``; the default
+            is 2 s.
+        :param exponential_backoff: double the delay with each poll.
+        :param max_wait: the longest delay between two polls, in seconds or as a ``timedelta``.
+        :param silent_fail: tolerate an outage until ``timeout``.
+        :param end_from_trigger: end the task in the triggerer when the video is ready.
+        :param do_xcom_push: push the XCom ``return_value`` in that case.
+        :return: ``start_from_trigger``, ``start_trigger_args`` and the arguments above. Below Airflow 3.3 a
+            worker begins the wait, and ``start_trigger_args`` is missing.
         :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not
             finite.
         """
@@ -169,34 +179,34 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         )
 
     def execute(self, context: Context) -> Any:
-        """Look once, and wait if the video is not there yet."""
+        """Poll once, and wait if the video is not ready yet."""
         why_not_ended = self._why_not_ended(context)
         self._warn(self._why_not_started(context), why_not_ended)
         with self._errors():
             self.check_rendered()
-            watch = self._watch = self._start()
-            self.push_link(context, watch.status_url)
+            wait = self._wait = self._start()
+            self.push_link(context, wait.status_url)
             if self.deferrable:
-                step = watch.poll()
+                step = wait.poll()
                 if isinstance(step, Again):
-                    watch.defer(self, step, end_from_trigger=self.end_from_trigger and not why_not_ended)
+                    wait.defer(self, step, end_from_trigger=self.end_from_trigger and not why_not_ended)
                 result_url = step.result()
             elif self.reschedule:
                 result_url = super().execute(context)
             else:
-                # Not BaseSensorOperator's loop, which gives up without a last look, and names no job.
-                result_url = watch.run().result()
-        return self._found(context, watch.twinsync_task_id, result_url)
+                # Not BaseSensorOperator's loop, which ends without a last poll, and names no job.
+                result_url = wait.run().result()
+        return self._found(context, wait.twinsync_task_id, result_url)
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
-        """Take up the task again when the trigger has fired."""
+        """Return the address of the video, or raise the error of the trigger's event."""
         with self._errors():
             end = read_event(event)
-            began_there = self.start_from_trigger and not self._watch and not self._why_not_started(context)
+            began_there = self.start_from_trigger and not self._wait and not self._why_not_started(context)
             if end.result_url and began_there:
-                self._warn("", self._why_not_ended(context))  # there was no execute() to say it
+                self._warn("", self._why_not_ended(context))  # there was no execute() to log it
             if self._skips and end.reason is not EndReason.SUCCEEDED:
-                # The sentence that BaseSensorOperator skips with names neither the job nor the reason.
+                # The skip message of BaseSensorOperator names neither the job nor the reason.
                 self.log.warning("%s", end.message)
             result_url = end.result()
         return self._found(context, end.twinsync_task_id, result_url)
@@ -207,17 +217,17 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         return result_url
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Take up the task again, or say that Airflow's own deadline for a deferral has passed."""
-        self.is_linked = True  # before it was deferred
+        """Resume the task, or raise an error if Airflow's own deadline for a deferral has passed."""
+        self.is_linked = True  # since the deferral
         with self._errors():
             check_triggerer(next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once; ``BaseSensorOperator`` calls it with ``mode="reschedule"``."""
+        """Poll once. ``BaseSensorOperator`` calls this with ``mode="reschedule"``."""
         with self._errors():
-            watch = self._watch = self._watch or self._start()
-            step = watch.poll()
+            wait = self._wait = self._wait or self._start()
+            step = wait.poll()
             if isinstance(step, End):
                 return PokeReturnValue(is_done=True, xcom_value=step.result())
         return PokeReturnValue(is_done=False)
@@ -225,15 +235,15 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
     def _get_next_poke_interval(
         self, started_at: Any, run_duration: Callable[[], float], poke_count: int
     ) -> float:
-        """Give the pause where it is BaseSensorOperator that makes it, with ``mode="reschedule"``."""
-        if self.exponential_backoff or self._watch is None:
+        """Return the delay for ``mode="reschedule"``, in seconds."""
+        if self.exponential_backoff or self._wait is None:
             return float(super()._get_next_poke_interval(started_at, run_duration, poke_count))
-        return self._watch.delay_s(run_duration())
+        return self._wait.delay_s(run_duration())
 
     def on_kill(self) -> None:
-        """Tell a person who stops the task that the job goes on."""
-        if self._watch:
-            self.log.warning("%s %s", job_continues(self._watch.twinsync_task_id), _ADVICE)
+        """Log that the job goes on, when a user stops the task."""
+        if self._wait:
+            self.log.warning("%s %s", job_continues(self._wait.twinsync_task_id), _ADVICE)
 
     def _start(self) -> WorkerWait:
         rescheduled = self.reschedule and not self.deferrable
@@ -241,29 +251,29 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
             self,
             TwinSyncHook(self.twinsync_conn_id),
             self.twinsync_task_id,
-            # A rescheduled sensor is a new process at every look, and remembers none: there
-            # BaseSensorOperator counts the time, and trouble is borne until it is over.
+            # Each poll of a rescheduled sensor is a new process. BaseSensorOperator counts the time, and the
+            # outages of one wait are unknown.
             silent_fail=self.silent_fail or rescheduled,
             has_deadline=not rescheduled,
         )
 
     def _why_not_started(self, context: Context) -> str:
-        """Say why the triggerer did not begin a wait that it should have begun; empty if it did."""
+        """Return the reason why the triggerer did not begin the wait; empty if it did, or should not."""
         if _is_mapped(context) and self.start_from_trigger and not self._is_start_given:
-            return "the task is mapped, and has not the arguments that TwinSyncSensor.in_triggerer() gives"
+            return "the task is mapped, and lacks the arguments of TwinSyncSensor.in_triggerer()"
         return self._why_worker_starts
 
     def _why_not_ended(self, context: Context) -> str:
-        """Say why the triggerer cannot end a task that it should end; empty if it can."""
+        """Return the reason why the triggerer cannot end the task; empty if it can, or should not."""
         if not self.end_from_trigger:
             return ""
         return why_no_triggerer(self) or why_worker_ends(self, is_mapped=_is_mapped(context))
 
     def _warn(self, why_not_started: str, why_not_ended: str) -> None:
-        """Say in the task's log what is left to a worker, in one line."""
-        left = [("start_from_trigger", why_not_started), ("end_from_trigger", why_not_ended)]
-        if said := [f"{name}=True is not used: {why}." for name, why in left if why]:
-            self.log.warning("%s", " ".join(said))
+        """Log which of the two options a worker replaces, in one line."""
+        reasons = [("start_from_trigger", why_not_started), ("end_from_trigger", why_not_ended)]
+        if notes := [f"{name}=True is not used: {why}." for name, why in reasons if why]:
+            self.log.warning("TS411 %s", " ".join(notes))
 
     def _errors(self) -> AbstractContextManager[None]:
         return airflow_errors(skip=self._skips, advice=_ADVICE)

@@ -1,4 +1,4 @@
-"""The trigger: the wait for a video, in the triggerer."""
+"""The trigger: the wait for a video in the triggerer."""
 
 from __future__ import annotations
 
@@ -43,25 +43,37 @@ log = logging.getLogger(__name__)
 class TwinSyncTrigger(BaseTrigger):
     """Wait for the video of a job, and fire one event when the wait is over.
 
-    Its arguments are stored in Airflow's database and outlive an upgrade of this package: there may only be
-    more of them, with defaults.
+    For example, in an operator of your own::
 
-    :param twinsync_task_id: the job to wait for.
-    :param twinsync_conn_id: the connection to ask over.
-    :param poke_interval_s: the least time between two looks, in seconds.
-    :param exponential_backoff: let it double with each look.
-    :param max_wait_s: the most time between two looks, in seconds.
-    :param silent_fail: tolerate a status that cannot be had until the deadline.
-    :param started_at: when the wait began, in seconds since 1970; the default is now.
-    :param timeout_s: the wait's ``timeout``, in seconds from then; None for none.
-    :param execution_timeout_s: the task's ``execution_timeout``, likewise.
-    :param next_look_s: when the worker that began the wait meant to look again, likewise.
-    :param trouble_since_s: since when it could not have the status, likewise; None if it could.
-    :param airflow_timeout_s: for a wait that no worker began: when Airflow itself ends it, likewise. Airflow
-        stores the same arguments for each try, so ``started_at`` is found out from this.
-    :param end_from_trigger: end the task here when the video is there, and let no worker do it.
-    :param do_xcom_push: whether the task has an XCom ``return_value`` then.
-    :param last_state: the job's state that the worker which began the wait has told; None if it saw none.
+        self.defer(
+            trigger=TwinSyncTrigger(twinsync_task_id=job, timeout_s=3600.0),
+            method_name="execute_complete",
+        )
+
+    ``execute_complete`` then gets a ``dict``: ``reason`` (``succeeded``, ``failed``, ``status_lost``,
+    ``no_address``, ``unusable``, ``timeout`` or ``execution_timeout``), ``twinsync_task_id``, ``message``
+    (without a video it begins with its code) and ``result_url`` (None without a video).
+
+    Airflow's database stores the arguments, and they outlive an upgrade of this package. So later versions
+    only add arguments, with defaults. Times are in seconds, as ``float``.
+
+    :param twinsync_task_id: the job.
+    :param twinsync_conn_id: the connection, by default ``twinsync_default``.
+    :param poke_interval_s: the least delay between two polls; the default is 2.
+    :param exponential_backoff: double the delay with each poll.
+    :param max_wait_s: the longest delay between two polls; the default is 60, or ``poke_interval_s`` if that
+        is more.
+    :param silent_fail: tolerate an outage until the deadline.
+    :param started_at: the start of the wait, in seconds since 1970; the default is now.
+    :param timeout_s: the wait's ``timeout``, counted from the start; None for none.
+    :param execution_timeout_s: the task's ``execution_timeout``, counted from the start; None for none.
+    :param next_poll_s: the next poll that the worker planned, counted from the start.
+    :param trouble_since_s: the start of an outage in the worker, counted from the start; None without one.
+    :param airflow_timeout_s: for a wait that no worker began: Airflow's own deadline, counted from the start.
+        Airflow stores the same arguments for each try, so ``started_at`` is derived from this.
+    :param end_from_trigger: end the task in the triggerer when the video is ready.
+    :param do_xcom_push: push the XCom ``return_value`` in that case.
+    :param last_state: the job's state that the worker logged last; None if there was none.
     """
 
     def __init__(
@@ -111,7 +123,15 @@ class TwinSyncTrigger(BaseTrigger):
         end_from_trigger: bool = False,
         do_xcom_push: bool = True,
     ) -> TwinSyncTrigger:
-        """Make the trigger that goes on with a wait which a worker began."""
+        """Build the trigger that resumes the wait of a worker.
+
+        :param wait: the wait.
+        :param twinsync_conn_id: the connection.
+        :param started_at: the start of the wait, in seconds since 1970.
+        :param next_poll_s: its next poll, in seconds from the start.
+        :param end_from_trigger: end the task in the triggerer when the video is ready.
+        :param do_xcom_push: push the XCom ``return_value`` in that case.
+        """
         policy = wait.policy
         return cls(
             twinsync_task_id=wait.twinsync_task_id,
@@ -131,7 +151,7 @@ class TwinSyncTrigger(BaseTrigger):
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what makes this trigger again in another process."""
+        """Return the import path and the arguments of this trigger, as Airflow stores them."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "twinsync_task_id": self.twinsync_task_id,
             "twinsync_conn_id": self.twinsync_conn_id,
@@ -152,9 +172,9 @@ class TwinSyncTrigger(BaseTrigger):
 
     @property
     def started_at(self) -> float:
-        """When the wait began, in seconds since 1970."""
+        """Return the start of the wait, in seconds since 1970."""
         if self._started_at is None:
-            # Airflow sets it on a trigger that it runs.
+            # Airflow sets `timeout_after` on a trigger that it runs.
             ends_at: datetime | None = getattr(self, "timeout_after", None)
             if ends_at is None or self.airflow_timeout_s is None:
                 return time.time()
@@ -163,7 +183,7 @@ class TwinSyncTrigger(BaseTrigger):
         return self._started_at
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and say how it ended."""
+        """Wait, and fire the event of the end."""
         hook = TwinSyncHook(self.twinsync_conn_id)
         try:
             if self.airflow_timeout_s is not None:
@@ -179,7 +199,7 @@ class TwinSyncTrigger(BaseTrigger):
             yield TriggerEvent(make_event(end))  # type: ignore[no-untyped-call]
 
     async def _begin(self, hook: TwinSyncHook) -> None:
-        """Do what a worker does before a wait.
+        """Begin a wait as a worker does: check the id and the connection, and set the link.
 
         :raises UsageError: the id or the connection is wrong.
         :raises NoConnectionError: there is no such connection.
@@ -193,7 +213,7 @@ class TwinSyncTrigger(BaseTrigger):
             await self._store(set_link, settings.status_url(self.twinsync_task_id))
 
     async def _settings(self, hook: TwinSyncHook) -> Settings | None:
-        """Read the connection, or return None if it may exist: the wait then looks it up again.
+        """Read the connection, or return None if it may exist: the wait then reads it again.
 
         :raises UsageError: the connection is wrong.
         :raises NoConnectionError: the connection does not exist, and no try of this task ever read it.
@@ -202,8 +222,8 @@ class TwinSyncTrigger(BaseTrigger):
             try:
                 return await hook.asettings()
             except NoConnectionError:
-                # Airflow 3 answers so while its database is down, too. It is up if an XCom can be read; then
-                # the connection is looked up once more, as the database may have come back in between.
+                # Airflow 3 raises this while its database is down, too. It is up if an XCom can be read; then
+                # read the connection once more, as the database may have come back in between.
                 if is_second:
                     raise
                 if not await self._is_first_to_read():
@@ -222,25 +242,25 @@ class TwinSyncTrigger(BaseTrigger):
             return False
 
     async def _store(self, change: Callable[..., None], *arguments: str) -> None:
-        """Change the XComs of this task; no link is worth a wait, so trouble with them is only told."""
+        """Change the XComs of this task. An error is only logged: the wait is worth more than a link."""
         if self.task_instance is not None:
             try:
                 await asyncio.to_thread(change, self.task_instance, *arguments)
             except Exception as error:
-                log.warning("The XComs of this task could not be set when its wait began: %s", error)
+                log.warning("TS602 The XComs of this task could not be set when its wait began: %s", error)
 
     async def _end_here(self, result_url: str) -> bool:
-        """End the task as a worker does, if that is wanted and works."""
-        ti = self.task_instance  # `dag.test()` gives none, and takes no such end
+        """End the task as a worker does, if `end_from_trigger` is set and that works."""
+        ti = self.task_instance  # `dag.test()` sets none, and ignores such an end
         if not self.end_from_trigger or ti is None:
             return False
         try:
             is_mapped = ti.map_index is not None and ti.map_index >= 0
-            if self.task and why_worker_ends(self.task, is_mapped=is_mapped):  # the worker says it
+            if self.task and why_worker_ends(self.task, is_mapped=is_mapped):  # the worker logs the reason
                 return False
             await asyncio.to_thread(end_try, ti, result_url, do_xcom_push=self.do_xcom_push)
         except Exception as error:
-            log.warning("A worker ends this task, as the triggerer could not: %s", error)
+            log.warning("TS412 A worker ends this task, as the triggerer could not: %s", error)
             return False
         return True
 
@@ -249,7 +269,7 @@ class TwinSyncTrigger(BaseTrigger):
             poke_interval_s=self.poke_interval_s,
             exponential_backoff=self.exponential_backoff,
             max_wait_s=self.max_wait_s,
-            # The connection may say another, once it is looked up.
+            # The connection may have another, once it is read.
             tolerance_s=None if self.silent_fail else DEFAULT_TOLERANCE_S,
             timeout_s=self.timeout_s,
             execution_timeout_s=self.execution_timeout_s,
@@ -262,7 +282,7 @@ class TwinSyncTrigger(BaseTrigger):
             before_s,
             next_poll_s=self.next_poll_s,
             outage_since_s=self.trouble_since_s,
-            # One of a later version of this package, which began the wait, may be unknown here.
+            # A later version of this package may have begun the wait, with a state that is unknown here.
             last_state=next((state for state in JobState if state.value == self.last_state), None),
         )
         async with aclosing(hook):
@@ -272,5 +292,5 @@ class TwinSyncTrigger(BaseTrigger):
         return step
 
     async def on_kill(self) -> None:
-        """Tell a person who stops the task that the job goes on (called by Airflow 3.3 and later)."""
+        """Log that the job goes on, when a user stops the task (Airflow 3.3 and later call this)."""
         log.warning("%s", job_continues(self.twinsync_task_id))

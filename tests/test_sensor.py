@@ -56,8 +56,8 @@ def sensor(**arguments: Any) -> TwinSyncSensor:
 
 
 @IN_BOTH_MODES
-def test_a_finished_job_gives_its_address_at_the_first_look(emulator, hook, deferrable):
-    """Nothing is deferred for a job that is there: the answer of the one look is the result."""
+def test_a_finished_job_gives_its_address_at_the_first_poll(emulator, hook, deferrable):
+    """Nothing is deferred for a finished job: the answer to the one poll is the result."""
     job = submit(hook)
     run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable))
     assert run.result == f"{emulator.url}/example/{job}.mp4"
@@ -80,21 +80,30 @@ def test_a_job_that_takes_its_time_is_waited_for(emulator, hook, deferrable, cap
     assert words == ["waiting", "running", "finished"]
 
 
-#: What the service does, the arguments of the sensor, how the task ends, and a word of the message.
+#: The faults of the service, the arguments of the sensor, the job, the end of the task, its code and data.
 FAILURES = {
     "a failed job is not waited for again": (
         [],
         {},
         "failed",
         "AirflowFailException",
-        "submit the text anew",
+        "TS401",
+        "104",
     ),
-    "a deadline is a sensor's timeout": ([], {"timeout": 0.5}, "queued", "AirflowSensorTimeout", "timeout"),
+    "a deadline is a sensor's timeout": (
+        [],
+        {"timeout": 0.5},
+        "queued",
+        "AirflowSensorTimeout",
+        "TS405",
+        "timeout",
+    ),
     "the earlier deadline counts": (
         [],
         {"timeout": 99, "execution_timeout": timedelta(seconds=0.5)},
         "queued",
         "AirflowTaskTimeout",
+        "TS405",
         "execution_timeout",
     ),
     "an unknown id fails after the tolerance": (
@@ -102,13 +111,15 @@ FAILURES = {
         {},
         "queued",
         "AirflowException",
-        "does not know this id",
+        "TS402",
+        "code 200",
     ),
     "a code in no table is never success": (
         [ResultCode(code=777, times=None)],
         {},
         "finished",
         "AirflowException",
+        "TS402",
         "777",
     ),
     "errors without end fail after the tolerance": (
@@ -116,6 +127,7 @@ FAILURES = {
         {},
         "finished",
         "AirflowException",
+        "TS402",
         "HTTP 500",
     ),
     "resets without end fail after the tolerance": (
@@ -123,32 +135,37 @@ FAILURES = {
         {},
         "finished",
         "AirflowException",
+        "TS402",
         "no answer",
     ),
-    "silent_fail bears with trouble until the deadline": (
+    "silent_fail tolerates an outage until the deadline": (
         [NotJson(times=None)],
         {"silent_fail": True, "timeout": 1},
         "finished",
         "AirflowSensorTimeout",
-        "it was never seen; no status for 1 s, the last answer: the answer is not JSON",
+        "TS405",
+        "no status for 1 s, last answer: the answer is not JSON",
     ),
     "a timeout of a wrong id claims no job": (
         [ResultCode(code=200, times=None)],
         {"timeout": 0.2},
         "queued",
         "AirflowSensorTimeout",
-        "the last answer: the service does not know this id: HTTP 200",
+        "TS405",
+        "the service does not know this id: HTTP 200",
     ),
 }
 
 
 @IN_BOTH_MODES
 @pytest.mark.parametrize("soft_fail", [False, True], ids=["", "soft_fail"])
-@pytest.mark.parametrize(("faults", "arguments", "job", "ended", "said"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(
+    ("faults", "arguments", "job", "ended", "code", "data"), FAILURES.values(), ids=FAILURES
+)
 def test_a_wait_ends_alike_in_both_modes(
-    emulator, connect, hook, faults, arguments, job, ended, said, soft_fail, deferrable, capsys
+    emulator, connect, hook, faults, arguments, job, ended, code, data, soft_fail, deferrable, capsys
 ):
-    """Every row: the same exception with the same words, and with soft_fail a skip."""
+    """Every row: the same exception with the same message, and with soft_fail a skip."""
     connect(tolerance_s=0.3)
     if job == "failed":
         emulator.world.faults.add("submit", FailJob())
@@ -160,10 +177,11 @@ def test_a_wait_ends_alike_in_both_modes(
         sensor(twinsync_task_id=twinsync_task_id, deferrable=deferrable, soft_fail=soft_fail, **arguments)
     )
     assert run.ended == ("AirflowSkipException" if soft_fail else ended)
-    # Airflow replaces the words of a deferred sensor's skip: there the log has them.
-    words = capsys.readouterr().out if soft_fail and deferrable else str(run.error)
-    assert twinsync_task_id in words
-    assert said in words
+    # Airflow replaces the message of a deferred sensor's skip: there the log has it.
+    message = capsys.readouterr().out if soft_fail and deferrable else str(run.error)
+    assert twinsync_task_id in message
+    assert f"{code} " in message
+    assert data in message
     # The link of a failed task leads to the job's status.
     assert run.xcoms == {"twinsync_link": f"{emulator.url}/phototalking?taskID={twinsync_task_id}"}
 
@@ -173,7 +191,7 @@ def test_a_wait_ends_alike_in_both_modes(
 )
 @pytest.mark.parametrize("poke_interval", [0, 60])
 def test_the_alarm_of_a_worker_ends_a_wait_like_the_trigger(job, soft_fail, ended, poke_interval):
-    """Airflow's own alarm rings before our look at the deadline; the message names the job all the same."""
+    """Airflow's own alarm rings before our poll at the deadline; the message names the job all the same."""
     waiting = sensor(
         twinsync_task_id=job,
         deferrable=False,
@@ -184,6 +202,7 @@ def test_the_alarm_of_a_worker_ends_a_wait_like_the_trigger(job, soft_fail, ende
     with alarm_in_a_pause():
         run = run_task(waiting)
     assert run.ended == ended
+    assert str(run.error).startswith("TS405 ")
     assert job in str(run.error)
     assert "execution_timeout" in str(run.error)
 
@@ -193,7 +212,7 @@ def test_the_alarm_of_a_worker_ends_a_wait_like_the_trigger(job, soft_fail, ende
     ("soft_fail", "ended"), [(False, "AirflowTaskTimeout"), (True, "AirflowSkipException")]
 )
 def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fail, ended):
-    """The service hangs: the first look is the worker's in both modes."""
+    """The service hangs: the first poll is the worker's in both modes."""
     emulator.world.faults.add("status", Hang())
     waiting = sensor(
         twinsync_task_id=job,
@@ -204,6 +223,7 @@ def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fa
     with alarm_when(lambda: len(emulator.world.journal) > 1):
         run = run_task(waiting)
     assert run.ended == ended
+    assert str(run.error).startswith("TS405 ")
     assert job in str(run.error)
     assert "execution_timeout" in str(run.error)
 
@@ -219,19 +239,19 @@ def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fa
     ],
     ids=["done meanwhile", "not done", "never_fail", "soft_fail"],
 )
-def test_a_look_that_lasts_beyond_the_deadline(emulator, hook, deferrable, is_done, skips, ended, capsys):
-    """A slow service: there is a last look, whose video counts, and the end names the job."""
+def test_a_poll_that_lasts_beyond_the_deadline(emulator, hook, deferrable, is_done, skips, ended, capsys):
+    """A slow service: there is a last poll, whose video counts, and the end names the job."""
     emulator.world.waiting_s = 0.3 if is_done else 3600.0
     emulator.world.faults.add("status", Slow(delay_s=0.8, times=None))
     job = submit(hook)
     run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable, timeout=0.5, **skips))
     assert run.ended == ended
-    # The sentence of a skip after a deferral is BaseSensorOperator's.
-    assert f"{job} was not finished" in f"{run.error} {capsys.readouterr().out}" or is_done
+    # The message of a skip after a deferral is BaseSensorOperator's.
+    assert f"TS405 TwinSync job {job} " in f"{run.error} {capsys.readouterr().out}" or is_done
 
 
-def test_a_sensor_that_is_rescheduled_bears_trouble_until_its_timeout(emulator, job, connect, capsys):
-    """Each look is a process of its own, which knows of no look before; the log promises nothing else."""
+def test_a_sensor_that_is_rescheduled_tolerates_an_outage_until_its_timeout(emulator, job, connect, capsys):
+    """Each poll is a process of its own, without a past; the log promises no more."""
     connect(tolerance_s=0.001)
     emulator.world.faults.add("status", HttpError(status=500, times=None))
     waiting = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule")
@@ -240,8 +260,8 @@ def test_a_sensor_that_is_rescheduled_bears_trouble_until_its_timeout(emulator, 
     assert "until the deadline" in capsys.readouterr().out
 
 
-def test_a_sensor_that_is_rescheduled_says_nothing_of_times(emulator, job, capsys):
-    """The process of a look knows neither when the wait began nor when the next look is."""
+def test_the_log_of_a_sensor_that_is_rescheduled_has_no_times(emulator, job, capsys):
+    """The process of a poll knows neither the start of the wait nor the next poll."""
     lines = []
     for advanced_s in (0, 3600):
         emulator.world.advance(advanced_s)
@@ -254,20 +274,20 @@ def test_a_sensor_that_is_rescheduled_says_nothing_of_times(emulator, job, capsy
 
 
 @IN_BOTH_MODES
-@pytest.mark.parametrize("good_looks", [0, 1], ids=["at the first look", "later"])
-def test_a_short_outage_is_borne_and_logged_once(emulator, hook, clock, deferrable, good_looks, capsys):
+@pytest.mark.parametrize("good_polls", [0, 1], ids=["at the first poll", "later"])
+def test_a_short_outage_is_tolerated_and_logged_once(emulator, hook, clock, deferrable, good_polls, capsys):
     """One line when it begins, one when it ends, none for each poll, also where it is handed over."""
     emulator.world.waiting_s, emulator.world.duration_s = 0.0, 70.0
     job = submit(hook)
-    if good_looks:
+    if good_polls:
         emulator.world.faults.add("status", ResultCode(code=102))
     emulator.world.faults.add("status", HttpError(status=503, times=3))
     waiting = sensor(twinsync_task_id=job, deferrable=deferrable, poke_interval=10, max_wait=10)
     run = run_task(waiting)
     assert run.ended == "success"
     log = capsys.readouterr().out
-    assert log.count("cannot be followed") == 1
-    assert log.count("is reported again after 30 s") == 1
+    assert log.count("TS408") == 1
+    assert log.count("available again after 30 s") == 1
 
 
 @IN_BOTH_MODES
@@ -282,16 +302,16 @@ def test_every_code_of_success_is_success(emulator, hook, code, deferrable):
 @IN_BOTH_MODES
 @pytest.mark.parametrize("value", [None, "None", "", "  ", 7], ids=repr)
 def test_an_id_that_is_none_sends_nothing(emulator, connection, value, deferrable):
-    """What an empty XCom renders to is told from an id, before anything is sent."""
+    """An empty XCom renders to no id, and nothing is sent."""
     run = run_task(sensor(twinsync_task_id=value, deferrable=deferrable))
     assert run.ended == "AirflowFailException"
-    assert "twinsync_task_id is" in str(run.error)
+    assert "twinsync_task_id" in str(run.error)
     assert not emulator.world.journal
 
 
 @IN_BOTH_MODES
 def test_a_missing_connection_is_named(deferrable):
-    """The message says how to make it; a retry looks again, as a database may have been away."""
+    """The message has the command that adds it; a retry may help, as a database may have been away."""
     run = run_task(sensor(twinsync_task_id="1", twinsync_conn_id="nowhere", deferrable=deferrable))
     assert run.ended == "AirflowException"
     assert "airflow connections add nowhere --conn-type twinsync" in str(run.error)
@@ -299,7 +319,7 @@ def test_a_missing_connection_is_named(deferrable):
 
 @IN_BOTH_MODES
 def test_a_connection_that_cannot_be_looked_up_may_be_retried(emulator, connection, monkeypatch, deferrable):
-    """A worker that meets an outage of a secrets backend fails in a way that Airflow's retries mend."""
+    """An outage of a secrets backend leaves the task's retries."""
 
     def away(*_: Any, **__: Any) -> None:
         raise RuntimeError("the vault is sealed")
@@ -307,20 +327,18 @@ def test_a_connection_that_cannot_be_looked_up_may_be_retried(emulator, connecti
     monkeypatch.setattr(BaseHook, "get_connection", staticmethod(away))
     run = run_task(sensor(twinsync_task_id="1", deferrable=deferrable))
     assert run.ended == "AirflowException"
-    assert "could not look up the connection 'twinsync_default' (RuntimeError: the vault is sealed)" in str(
-        run.error
-    )
+    assert "twinsync_default" in str(run.error)
+    assert "(RuntimeError: the vault is sealed)" in str(run.error)
     assert not emulator.world.journal
 
 
 @IN_BOTH_MODES
 @pytest.mark.parametrize("definition", ["twinsync://:a#b@host:1", '{"conn_type": "twinsync", "port": "abc"}'])
 def test_a_connection_that_airflow_cannot_read_is_not_called_absent(monkeypatch, definition, deferrable):
-    """Airflow only logs what is wrong with it; the message says where to look, and what it often is."""
+    """Airflow only logs the reason; the message has the usual one."""
     monkeypatch.setenv("AIRFLOW_CONN_TWINSYNC_DEFAULT", definition)
     run = run_task(sensor(twinsync_task_id="1", deferrable=deferrable))
     assert run.ended == "AirflowException"
-    assert "further up in this log" in str(run.error)
     assert "percent-encoded" in str(run.error)
 
 
@@ -355,9 +373,8 @@ def test_a_finished_job_without_an_address_ends_the_wait_for_this_reason(serve, 
     connect(port=served.port)
     run = wait_in(mode, "1")
     assert run.ended == "AirflowFailException"
-    assert "TwinSync job 1 is finished and its video has no usable address, after 5 polls over 30 s" in str(
-        run.error
-    )
+    assert str(run.error).startswith("TS403 TwinSync job 1 ")
+    assert "5 polls over 30 s" in str(run.error)
     assert "may still finish" not in str(run.error)
     assert "Clear this task" not in str(run.error)
     assert len(served.requests) == 5
@@ -391,7 +408,7 @@ def test_the_answer_about_another_job_is_no_success(serve, connect, clock, mode)
 
 @IN_ALL_MODES
 def test_no_status_request_is_answered_by_a_cache(serve, connect, clock, mode):
-    """Each of them says so, from the worker and from the triggerer."""
+    """Each of them forbids it, from the worker and from the triggerer."""
     answers = [status(102), status(102), status(103, result_url="http://h/a.mp4")]
     served = serve(lambda _: [answers.pop(0)])
     connect(port=served.port)
@@ -414,7 +431,8 @@ def test_a_status_that_repeats_the_key_does_not_bring_it_anywhere(
     connect(port=serve(lambda _: [answers.pop(0)]).port)
     run = run_task(sensor(twinsync_task_id="1", deferrable=deferrable))
     assert run.ended == "AirflowFailException"
-    assert "failed (code 104): account of key *** has no credit." in str(run.error)
+    assert str(run.error).startswith("TS401 ")
+    assert "(code 104): account of key *** has no credit." in str(run.error)
     kept = f"{run.error!r} {run.event} {run.xcoms} {capsys.readouterr().out}"
     assert "<p>***</p>" in kept
     assert written not in kept
@@ -438,16 +456,16 @@ def test_never_fail_skips(emulator, hook):
     ],
     ids=["the floor", "the default ceiling", "a share of the time waited", "backoff is Airflow's"],
 )
-def test_a_rescheduled_sensor_looks_once_a_time(
+def test_a_rescheduled_sensor_polls_once_a_time(
     monkeypatch, emulator, job, arguments, waited_s, least_s, most_s
 ):
-    """With mode="reschedule" the worker is given back after each look; the pause is as in the other modes."""
+    """With mode="reschedule" each poll frees the worker; the delay is as in the other modes."""
     from airflow.providers.common.compat.sdk import timezone
     from support.drive import AirflowRescheduleException
 
     began = timezone.utcnow() - timedelta(seconds=waited_s)
 
-    class TaskInstance(dict):  # what BaseSensorOperator asks of it in this mode
+    class TaskInstance(dict):  # as BaseSensorOperator uses it in this mode
         xcom_push = staticmethod(lambda **_: None)
         get_first_reschedule_date = staticmethod(lambda _: began)
         max_tries = map_index = 0
@@ -478,10 +496,10 @@ def test_the_deferral_has_a_backstop_behind_the_trigger_s_own_deadline(job):
     "event", [None, "success", {}, {"reason": "victory"}, {"reason": "succeeded"}], ids=repr
 )
 def test_an_event_that_is_not_understood_fails(event):
-    """Never success by accident, whatever an older or newer trigger has sent."""
+    """No event of an older or newer trigger is success by accident."""
     from airflow.providers.common.compat.sdk import AirflowException
 
-    with pytest.raises(AirflowException, match="does not understand"):
+    with pytest.raises(AirflowException, match=r"^TS407 "):
         sensor(twinsync_task_id="1").execute_complete({}, event)
 
 
@@ -490,9 +508,9 @@ def test_every_argument_a_dag_author_would_template_is_a_template_field():
     assert set(TwinSyncSensor.template_fields) == {"twinsync_task_id", "twinsync_conn_id"}
 
 
-def test_stopping_it_says_that_the_job_goes_on(emulator, job, capsys):
+def test_stopping_it_logs_that_the_job_goes_on(emulator, job, capsys):
     """There is no call that would cancel it."""
     waiting = sensor(twinsync_task_id=job, deferrable=False)
     waiting.poke({})
     waiting.on_kill()
-    assert f"TwinSync job {job} goes on" in capsys.readouterr().out
+    assert f"TS410 TwinSync job {job} " in capsys.readouterr().out

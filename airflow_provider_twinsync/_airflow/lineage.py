@@ -1,7 +1,7 @@
-"""Where a video comes from: what its asset event and OpenLineage tell of it.
+"""The inputs of a video, for its asset event and for OpenLineage.
 
-A download knows the job, and not what the job was made of. The submit leaves that in an XCom, which the
-download looks for among the submits that are upstream of it, and knows by the job's id.
+A download has the id of the job, and not its text and photo. The submit pushes an XCom with the inputs, and
+the download finds it by the job's id among the submits upstream.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ INPUTS_KEY = "twinsync_inputs"
 
 
 class Inputs(TypedDict):
-    """What a job was made of.
+    """The inputs of a job.
 
-    ``fingerprint`` names text, photo, voice and service together: the same inputs, the same name. ``photo``
-    is the address of the photo, without its login and its query, which may be a signature.
+    ``fingerprint`` is the hash of text, photo, voice and service: the same inputs have the same fingerprint.
+    ``photo`` is the address of the photo, without its login and its query, which may be a signature, for
+    example ``https://example.com/anna.jpg``.
     """
 
     twinsync_task_id: str
@@ -40,7 +41,7 @@ class Inputs(TypedDict):
 
 
 def push_inputs(context: Context, twinsync_task_id: str, *, fingerprint: str, image_url: str) -> None:
-    """Leave for the download what a job was made of."""
+    """Push the inputs of a job as an XCom, for the download."""
     inputs = Inputs(
         twinsync_task_id=twinsync_task_id, fingerprint=fingerprint, photo=bare_url(image_url.strip())
     )
@@ -50,24 +51,24 @@ def push_inputs(context: Context, twinsync_task_id: str, *, fingerprint: str, im
 def pull_inputs(
     context: Context, submits: Iterable[tuple[str, bool]], twinsync_task_id: str | None
 ) -> Inputs | None:
-    """Return what a job was made of, or None where no submit upstream knows it.
+    """Return the inputs of a job, or None if no submit upstream made it.
 
-    :param submits: the ids of the submit tasks upstream, each with whether there are many instances of it.
+    :param submits: the submit tasks upstream: the id of each, and whether it is mapped.
     """
     if not twinsync_task_id:
         return None
     try:
         found = (one for submit in submits for one in _pull(context, *submit))
         return next((one for one in found if one["twinsync_task_id"] == twinsync_task_id), None)
-    except Exception as error:  # whatever it is, the video is worth more
-        log.warning("What TwinSync job %s was made of could not be read: %s", twinsync_task_id, error)
+    except Exception as error:  # the video is worth more
+        log.warning("TS603 The inputs of TwinSync job %s could not be read: %s", twinsync_task_id, error)
         return None
 
 
 def _pull(context: Context, submit: str, is_many: bool) -> Iterator[Inputs]:
-    """Return what a submit task left: first that with this task's map index, as it mostly is, and then all.
+    """Return the inputs that a submit task pushed: first those of this task's map index, then all others.
 
-    Airflow logs an error for an index that is not there.
+    Airflow logs an error for a missing index.
     """
     ti: Any = context["ti"]
     own = [{"map_indexes": ti.map_index}] if is_many == (ti.map_index not in (None, -1)) else []
@@ -79,23 +80,22 @@ def _pull(context: Context, submit: str, is_many: bool) -> Iterator[Inputs]:
 
 
 def tell_assets(context: Context, outlets: Iterable[Any], extra: dict[str, Any]) -> None:
-    """Put into the event of each asset of a task what it says of the video."""
+    """Add the description of the video to the event of each asset of a task."""
     for outlet in outlets:
         try:
             context["outlet_events"][outlet].extra.update(extra)
         except (TypeError, ValueError):
-            pass  # other things than assets may be outlets, and have no events
+            pass  # an outlet that is no asset has no event
         except Exception as error:  # as above: the video is worth more
-            log.warning("The event of %s does not tell of the video: %s", outlet, error)
+            log.warning("TS604 The event of the asset %s has no description of the video: %s", outlet, error)
 
 
 def openlineage(source: Any, fetched: Download | None, twinsync_task_id: Any) -> OperatorLineage[Any, Any]:
-    """Give what OpenLineage asks for; only its provider calls this, and then there is one.
+    """Build the lineage of a task. Only OpenLineage's provider calls this, so it is installed.
 
-    :param source: the address of the input: of the photo or, where that is not known, of the video at the
-        service.
+    :param source: the address of the input: of the photo or, if that is unknown, of the video at the service.
     :param fetched: the output.
-    :param twinsync_task_id: the job, by which a submit and its download know each other.
+    :param twinsync_task_id: the job, which a submit and its download have in common.
     """
     from airflow.providers.common.compat.openlineage.facet import (
         Dataset,
@@ -121,10 +121,10 @@ def openlineage(source: Any, fetched: Download | None, twinsync_task_id: Any) ->
 
 
 def _name(path: str) -> tuple[str, str]:
-    """Give OpenLineage's namespace and name of where a video lies: of a store, its bucket and the key there.
+    """Return OpenLineage's namespace and name of a path; in a store they are the bucket and the key.
 
-    From the text, as ``ObjectStoragePath`` gives the bucket with the connection's id on Airflow 2, and
-    without it on Airflow 3.
+    This reads the text, as the bucket of ``ObjectStoragePath`` has the connection's id on Airflow 2, and not
+    on Airflow 3. For example, ``s3://aws@videos/a.mp4`` is ``("s3://videos", "a.mp4")``.
     """
     scheme, is_store, place = path.partition("://")
     if not is_store:

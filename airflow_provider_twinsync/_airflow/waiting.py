@@ -1,4 +1,4 @@
-"""A wait as a worker carries it: what the sensor and the one-task operator share."""
+"""The wait in a worker, for the sensor and for the operator that submits and waits."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 
 class WorkerWait:
-    """Looks for a video from a worker, and hands the wait over to the triggerer.
+    """Poll a job from a worker, or defer the wait to the triggerer. For example::
+
+        wait = WorkerWait(task, hook, "20230423_11_23_05_10279")
+        result_url = wait.run().result()
 
     :param task: the operator, with the arguments of a wait: ``poke_interval`` and ``timeout`` in seconds,
         ``max_wait`` and ``execution_timeout`` as ``timedelta`` or None, ``exponential_backoff``.
-    :param hook: what to ask with.
+    :param hook: the hook for the polls.
     :param twinsync_task_id: the job.
-    :param silent_fail: tolerate a status that cannot be had until the deadline.
-    :param has_deadline: whether this process counts the time; False where Airflow does.
+    :param silent_fail: tolerate an outage until the deadline.
+    :param has_deadline: whether this process counts the time; False if Airflow does.
     :raises UsageError: the id or the connection is wrong.
     """
 
@@ -55,16 +58,15 @@ class WorkerWait:
 
     @property
     def status_url(self) -> str:
-        """The address that shows the job's status."""
+        """Return the address of the job's status."""
         return self._hook.settings().status_url(self.twinsync_task_id)
 
     def poll(self) -> Again | End:
-        """Poll once, and return what follows.
+        """Poll once, and return the next step.
 
-        If a finished job has no address, this polls until it has one, for half a minute at most. It does so
-        in the worker in every mode, as nothing counts the polls of a rescheduled sensor or those before a
-        deferral. To fail at the first poll would lose a video that is paid for; never to fail would wait for
-        ever.
+        If a finished job has no address of its video, this polls for half a minute at most. It does so in the
+        worker in every mode, as nothing counts the polls of a rescheduled sensor or those before a deferral.
+        To fail at the first poll would lose a video that is paid for; never to fail would wait for ever.
         """
         try:
             step = self._hook.poll(self._wait, self._elapsed_s())
@@ -76,18 +78,18 @@ class WorkerWait:
             return self.timed_out()
 
     def timed_out(self) -> End:
-        """Say that Airflow ended the task, at its ``execution_timeout``."""
+        """Return the end of a task that Airflow stopped at its ``execution_timeout``."""
         return self._wait.timed_out(self._elapsed_s())
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began
 
     def delay_s(self, elapsed_s: float) -> float:
-        """Give the usual pause after so many seconds, for who does not count the looks."""
+        """Return the usual delay after so many seconds, for a sensor that does not count its polls."""
         return self._wait.policy.delay_s(2 + int(elapsed_s), elapsed_s, self.twinsync_task_id)
 
     def run(self) -> End:
-        """Look and sleep, look and sleep."""
+        """Poll until the wait ends."""
         try:
             while isinstance(step := self.poll(), Again):
                 time.sleep(step.delay_s)
@@ -96,13 +98,13 @@ class WorkerWait:
         return step
 
     def defer(self, task: Any, step: Again, *, end_from_trigger: bool = False) -> NoReturn:
-        """Defer the task: its ``execute_complete`` goes on with the trigger's event.
+        """Defer the task: its ``execute_complete`` gets the trigger's event.
 
         :param task: the operator.
-        :param step: what the last look brought.
-        :param end_from_trigger: let the triggerer end the task when the video is there.
+        :param step: the step after the last poll.
+        :param end_from_trigger: end the task in the triggerer when the video is ready.
         """
-        # Not at the top: see events.py.
+        # Not at the top of the file: Airflow's base class of triggers is slow to import.
         from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
         trigger = TwinSyncTrigger.of(
