@@ -266,7 +266,7 @@ def test_a_service_that_asks_for_more_time_than_a_task_has_is_not_asked_again(em
     emulator.world.faults.add("submit", HttpError(status=429, retry_after_s=90))
     run = run_task(submit())
     assert run.ended == "AirflowException"
-    assert "sent once, and TwinSync asks to stay away for 90 s: set the task's retry_delay" in str(run.error)
+    assert re.match("TS304 .* once, .* 90 s: .*retry_delay", str(run.error))
     assert posts(emulator) == 1
 
 

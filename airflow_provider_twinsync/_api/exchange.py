@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of the API, for a sender to carry.
+    """One call of the API, for example ``Request("GET", params={"taskID": "20230423_11_23_05_10279"})``.
 
     :param method: the HTTP method.
     :param params: the query.
     :param form: the form fields of a POST, the access key among them: never shown.
-    :param headers: the headers that matter for what the answer means.
+    :param headers: the headers that change the meaning of the answer.
     """
 
     method: str
@@ -23,11 +23,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back.
+    """The HTTP answer to a request.
 
     :param status: the HTTP status.
-    :param body: the body as it came, up to :data:`MAX_ANSWER_BYTES`.
-    :param retry_after_s: the ``Retry-After`` header in seconds, if there was one that made sense.
+    :param body: the body, up to :data:`MAX_ANSWER_BYTES`.
+    :param retry_after_s: the ``Retry-After`` header in seconds; None if there is none, or it is not valid.
     :param head: all headers of the answer to a POST, as a text.
     """
 
@@ -39,10 +39,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nothing usable came back.
+    """The end of a call without an HTTP answer.
 
-    :param sent: False only where it is certain that the service received nothing.
-    :param problem: what the transport says, for a person.
+    :param sent: False only if the service certainly received nothing.
+    :param problem: the error of the transport, for a person.
     """
 
     sent: bool

@@ -1,10 +1,10 @@
-"""What to send to TwinSync and what its answers mean.
+"""Build the request of a submit, and read its answer.
 
-Pure: no input or output, no clock, no Airflow, nothing but the standard library. Both senders of the hook
-turn a :class:`Request` into an :data:`Answer`; everything that is decided about one is decided here, once.
+Pure: no input or output, no clock, no Airflow, nothing but the standard library. The HTTP client only turns a
+:class:`Request` into an :data:`Answer`; this module decides the meaning of the answer.
 
-The service's document leaves some questions open. Where a rule below is our reading of one, and not the
-document's own word, its comment says "our reading".
+The service's document leaves some questions open. The comment of a rule that is our interpretation of the
+document has the words "our reading".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from airflow_provider_twinsync._api.answers import (
 )
 from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request, Response
 from airflow_provider_twinsync._api.redaction import hide, holds
-from airflow_provider_twinsync._api.shown import shown_address, shown_text
+from airflow_provider_twinsync._api.shown import sentence, shown_address, shown_text
 from airflow_provider_twinsync._api.status import describe
 from airflow_provider_twinsync._api.validation import (
     DEFAULT_TEXT_LIMIT_WORDS,
@@ -42,7 +42,7 @@ from airflow_provider_twinsync.exceptions import (
     UsageError,
 )
 
-# ---------------------------------------------------------------------------------------------- what to send
+# ---------------------------------------------------------------------------------------------------- request
 
 
 def build_submit(
@@ -53,65 +53,63 @@ def build_submit(
     key: str,
     text_limit_words: int = DEFAULT_TEXT_LIMIT_WORDS,
 ) -> Request:
-    """Make the request that submits a job.
+    """Build the request that creates a job.
 
-    :param text: what the person says; at most ``text_limit_words`` words.
+    :param text: the text that the person in the photo speaks; at most ``text_limit_words`` words.
     :param image_url: the http(s) address of the photo.
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural``.
     :param key: the access key.
-    :param text_limit_words: the longest text that the account may send.
-    :raises UsageError: an argument is not what the service could accept.
+    :param text_limit_words: the longest text that the account may submit.
+    :raises UsageError: the service cannot accept one of the arguments.
     """
     form = {
         "text": checked_text(text, text_limit_words),
         "image_url": checked_photo(image_url),
         "pronouncer": checked_pronouncer(pronouncer),
-        # Last: the service takes nothing from a form that was cut on its way, as that has no whole key.
+        # Last: a form that was cut on its way has no complete key, so the service refuses it.
         "key": key,
     }
     return Request("POST", form=form)
 
 
-def build_key_check(key: str) -> Request:
-    """Make a submit without a text: it is answered, and no job is made (our reading)."""
-    return Request("POST", form={"key": key})
-
-
 def fingerprint(url: str, text: str, image_url: str, pronouncer: str) -> str:
-    """Give a short name for what a submit asks of which service: the same inputs, the same name."""
+    """Return a hash of the inputs of a submit and the address of the service, 32 hexadecimal digits."""
     return hashlib.sha256(json.dumps([url, text, image_url, pronouncer]).encode()).hexdigest()[:32]
 
 
-# --------------------------------------------------------------------------------------- what an answer means
+# ----------------------------------------------------------------------------------------------------- answer
 
 _REJECTED = {
-    200: "a parameter is missing or wrong",
-    201: "the access key is missing or wrong: mend the password of the connection",
-    202: "the address of the photo is missing or unusable: check that it opens from the internet",
+    200: ("TS301", "a parameter is missing or wrong"),
+    201: ("TS302", "the access key is missing or wrong: correct the password of the connection"),
+    202: (
+        "TS303",
+        "the address of the photo is missing or unusable: check that it opens from the internet",
+    ),
 }
 _BUSY = 203
-#: Of a job: an answer with one of these says that there is one, whatever else it says.
+#: The codes of a job: an answer with one of these means that there is a job.
 _CODES_OF_A_JOB = (100, 101, 102, 103, 104)
 
-#: HTTP statuses with which a server sends a POST elsewhere and has not processed it (RFC 9110, section 15.4).
-#: 302 and 303 are not among them: web frameworks give them after they processed a form.
+#: HTTP statuses that redirect a POST which the server has not processed (RFC 9110, section 15.4).
+#: 302 and 303 are not among them: web frameworks return them after they processed a form.
 _REDIRECTS = (301, 307, 308)
 #: HTTP statuses with which a server, or a front end, refuses a request before it is processed (RFC 9110,
 #: section 15.5; RFC 6585). Others below 500 may come after the request was passed on: 408, 409, 425, nginx's
-#: 499, the 460 of AWS, and what nobody knows.
+#: 499, the 460 of AWS, and unknown ones.
 _REFUSALS = (400, 401, 402, 403, 404, 405, 407, 411, 413, 414, 415, 417, 421, 422, 426, 428, 431, 451)
 
 
 def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
     """Read the answer to a submit.
 
-    :param request: what was sent: its key is hidden where the answer repeats it.
-    :param sent_at: when it was sent, with its time zone: a person may have to look for a job of that time.
+    :param request: the submit: its key is hidden if the answer repeats it.
+    :param sent_at: the time of the submit, with its time zone, to find its job in the account.
     :return: the TwinSync task id of the new job.
-    :raises RejectedError: refused, no job was made.
-    :raises UnavailableError: nothing was accepted, sending it again is safe.
-    :raises UncertainSubmitError: a job may exist; it must not be sent again blindly. Every answer that names
-        a job and is no success is one of these, whatever its code and its HTTP status are.
+    :raises RejectedError: the service refused the submit; there is no job.
+    :raises UnavailableError: the service accepted nothing; another submit is safe.
+    :raises UncertainSubmitError: there may be a job, so another submit may pay twice. Every answer that names
+        a job and is no success is one of these, with any code and any HTTP status.
     """
     form = request.form or {}
     key = form.get("key", "")
@@ -119,9 +117,9 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
         problem = shown(answer.problem, key)
         if answer.sent:
             raise uncertain(request, sent_at, f"it was sent and no answer came: {problem}")
-        raise UnavailableError(f"TwinSync could not be reached: {problem}. No job was made.")
+        raise UnavailableError(f"TS305 TwinSync could not be reached: {problem}. No job was made.")
     photo = form.get("image_url", "")
-    said = describe(answer, key, photo)
+    seen = describe(answer, key, photo)
     code, task_id = None, None
     with suppress(ValueError):
         payload = read_json(answer.body)
@@ -130,20 +128,23 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
         return checked
     if job := named_job(answer.body, photo) or named_job(answer.head.encode(), photo):
         named = task_id.strip() if code == 100 and isinstance(task_id, str) and task_id.strip() else job
-        raise _names_a_job(request, sent_at, named, said, is_accepted=code == 100)
+        raise _names_a_job(request, sent_at, named, seen, is_accepted=code == 100)
     if len(answer.body) >= MAX_ANSWER_BYTES:
-        raise uncertain(request, sent_at, f"the answer is too large to be read, and may name a job: {said}")
+        problem = f"the answer is too large to be read, and may name a job: {seen}"
+        raise uncertain(request, sent_at, problem, code="TS312")
     if code == 100:
-        raise uncertain(request, sent_at, f"the service accepted it but gave no task id: {said}")
+        problem = f"the service accepted it and gave no task id: {seen}"
+        raise uncertain(request, sent_at, problem, code="TS311")
     if code is None:
-        raise _submit_error_without_code(request, sent_at, answer, said)
+        raise _error_without_code(request, sent_at, answer, seen)
     if code in _REJECTED:
+        number, problem = _REJECTED[code]
         raise RejectedError(
-            f"TwinSync refused the job: {_REJECTED[code]}. It answered {said}", result_code=code
+            f"{number} TwinSync refused the job: {problem}. It answered {seen}", result_code=code
         )
     if code == _BUSY or (answer.status == 429 and code not in _CODES_OF_A_JOB):
-        raise _not_accepted(request, sent_at, answer, said)
-    raise uncertain(request, sent_at, f"the service gave an answer that is in no table: {said}")
+        raise _not_accepted(request, sent_at, answer, seen)
+    raise uncertain(request, sent_at, f"the answer has a code that is not documented: {seen}")
 
 
 def _checked_task_id(task_id: Any, key: str) -> str | None:
@@ -158,115 +159,121 @@ def _checked_task_id(task_id: Any, key: str) -> str | None:
 
 
 def _names_a_job(
-    request: Request, sent_at: datetime, job: str, said: str, *, is_accepted: bool
+    request: Request, sent_at: datetime, job: str, seen: str, *, is_accepted: bool
 ) -> UncertainSubmitError:
     key = (request.form or {}).get("key", "")
     name = shown_text(hide(job, key, 2_000), 300)
     if is_accepted:
-        problem = f"the service accepted it and gave no id that could be waited for: {name}, in {said}"
+        code = "TS311"
+        problem = f"the service accepted it and gave no id that could be waited for: {name}, in {seen}"
     else:
-        problem = f"the answer is no success, and names the job {name}: {said}"
+        code = "TS310"
+        problem = f"the answer is no success, and names the job {name}: {seen}"
     advice = f"Ask the service for the job {name}"
     if _checked_task_id(job, key):
         advice += ", or wait for it with a TwinSyncSensor"
-    return uncertain(request, sent_at, problem, advice=f"It is not sent again. {advice}.", names_job=True)
-
-
-_NEVER = datetime.min.replace(tzinfo=timezone.utc)
-
-
-def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
-    """Read the answer to a submit without a text.
-
-    :return: whether the service was reached and accepts the key, and a sentence for a person.
-    """
-    try:
-        # When it was sent is of no interest: without a text there can be no job to look for.
-        parse_submit(request, answer, sent_at=_NEVER)
-    except RejectedError as error:
-        if error.result_code == 200:
-            return True, "The service is reached and does not object to the access key (no job was made)."
-        if error.result_code == 201:
-            return False, "The service is reached, but it rejects the access key."
-        return False, str(error)
-    except UnavailableError as error:
-        return False, str(error)
-    except UncertainSubmitError:
-        # Not in that error's words, which are of a job that may have been paid.
-        key = (request.form or {})["key"]
-        said = shown(answer.problem, key) if isinstance(answer, NoAnswer) else describe(answer, key)
-        return False, f"No usable answer: {said}"
-    return False, "The service accepted a job without a text: is this TwinSync?"
-
-
-def _not_accepted(
-    request: Request, sent_at: datetime, response: Response, said: str
-) -> UnavailableError | UncertainSubmitError:
-    """Build the error of a submit that may be sent again, unless the answer may name a job after all."""
-    if mentions_job(response.body, (request.form or {}).get("image_url", "")):
-        return uncertain(request, sent_at, f"the answer may name a job: {said}")
-    return UnavailableError(
-        f"TwinSync is busy or failing and made no job: {said}", retry_after_s=response.retry_after_s
+    return uncertain(
+        request, sent_at, problem, code=code, advice=f"It is not submitted again. {advice}.", names_job=True
     )
 
 
-_LOOK = (
-    "It is not sent again for that reason. Look at your account, or ask the service, for a job of that "
-    "time. If there is none, clear this task to submit it."
+def _not_accepted(
+    request: Request, sent_at: datetime, response: Response, seen: str
+) -> UnavailableError | UncertainSubmitError:
+    """Return the error of a submit that may be repeated, unless the answer may name a job."""
+    if mentions_job(response.body, (request.form or {}).get("image_url", "")):
+        return uncertain(request, sent_at, f"the answer may name a job: {seen}", code="TS312")
+    return UnavailableError(
+        f"TS304 TwinSync is busy or failing and made no job: {seen}", retry_after_s=response.retry_after_s
+    )
+
+
+def _error_without_code(
+    request: Request, sent_at: datetime, response: Response, seen: str
+) -> RejectedError | UnavailableError | UncertainSubmitError:
+    """Return the error of an answer without a ``result_code`` and a job, by its HTTP status (our reading)."""
+    status = response.status
+    if is_damaged(response.body):  # it may have named a job
+        return uncertain(request, sent_at, f"the answer was cut or damaged: {seen}", code="TS312")
+    if status == 429:  # RFC 6585, section 4: too many requests, and this one is not processed
+        return _not_accepted(request, sent_at, response, seen)
+    if status in _REDIRECTS:
+        return RejectedError(
+            f"TS306 The address of the connection redirects elsewhere ({seen}), and a submit does not follow "
+            "a redirect. Put the final address into the connection."
+        )
+    if status in _REFUSALS:
+        return RejectedError(
+            f"TS307 The server refused the request ({seen}). Check host, port, path and proxy of the "
+            "connection."
+        )
+    return uncertain(request, sent_at, f"the answer cannot be understood: {seen}")
+
+
+# --------------------------------------------------------------------------------------------------- messages
+
+_CHECK_ACCOUNT = (
+    "It is not submitted again. Check your account, or ask the service, for a job of that time. If there is "
+    "none, clear this task to submit it."
 )
 
 
 def uncertain(
-    request: Request, sent_at: datetime, problem: str, *, advice: str = _LOOK, names_job: bool = False
+    request: Request,
+    sent_at: datetime,
+    problem: str,
+    *,
+    code: str = "TS309",
+    advice: str = _CHECK_ACCOUNT,
+    names_job: bool = False,
 ) -> UncertainSubmitError:
-    """Build the error of a submit that may or may not have made a job.
+    """Return the error of a submit that may or may not have created a job.
 
     :param problem: what happened, without a full stop.
-    :param advice: what a person has to do, in sentences.
+    :param code: the code of the message.
+    :param advice: the next steps for a person, in sentences.
     :param names_job: whether the answer names a job.
     """
     form = request.form or {}
     when = sent_at.astimezone(timezone.utc).isoformat(timespec="seconds")
-    what = f"Whether TwinSync made a job from the submit of {when} is unknown: {problem}."
-    error = unresolved(what, shown_job(form.get("text"), form.get("image_url")), advice)
+    summary = f"{code} Whether TwinSync made a job from the submit of {when} is unknown: {problem}."
+    error = unresolved(summary, shown_job(form.get("text"), form.get("image_url")), advice)
     error.names_job = names_job
     return error
 
 
-def unresolved(what: str, job: str, advice: str = _LOOK) -> UncertainSubmitError:
-    """Build the error of a submit of this or an earlier try that may or may not have made a job.
+def unresolved(summary: str, job: str, advice: str = _CHECK_ACCOUNT) -> UncertainSubmitError:
+    """Return the error of an uncertain submit of this or an earlier try.
 
-    :param what: what happened, in a sentence.
-    :param job: what was submitted, as :func:`shown_job` returns it.
-    :param advice: what a person has to do, in sentences.
+    :param summary: what happened, in a sentence that begins with the code.
+    :param job: the inputs, as :func:`shown_job` returns them.
+    :param advice: the next steps for a person, in sentences.
     """
-    return UncertainSubmitError(f"{what} It may have been paid: {job}.", advice)
+    return UncertainSubmitError(f"{summary} It may have been paid: {job}.", advice)
 
 
 def shown_job(text: Any, image_url: Any) -> str:
-    """Return what a job is made of, for a person who has to find it.
+    """Return the inputs of a job, to find it in the account.
 
-    The photo's address is without its login and its query, which may be a signature.
+    The address of the photo is without its login and its query, which may be a signature. For example:
+    ``the text 'Hello' and the photo 'https://example.com/anna.jpg'``.
     """
     return f"the text {shown_text(text)} and the photo {shown_address(image_url)}"
 
 
-def _submit_error_without_code(
-    request: Request, sent_at: datetime, response: Response, said: str
-) -> RejectedError | UnavailableError | UncertainSubmitError:
-    """Judge an answer without a ``result_code``, and without a job, by its HTTP status (our reading)."""
-    status = response.status
-    if is_damaged(response.body):  # it may have named a job
-        return uncertain(request, sent_at, f"the answer was cut or damaged: {said}")
-    if status == 429:  # RFC 6585, section 4: too many requests, and this one is not processed
-        return _not_accepted(request, sent_at, response, said)
-    if status in _REDIRECTS:
-        return RejectedError(
-            "The address of the connection redirects elsewhere, and a submit is not sent after it "
-            f"({said}). Put the final address into the connection."
-        )
-    if status in _REFUSALS:
-        return RejectedError(
-            f"The server refused the request ({said}). Check host, port, path and proxy of the connection."
-        )
-    return uncertain(request, sent_at, f"the answer cannot be understood: {said}")
+def given_up(error: UnavailableError, attempts: int) -> UnavailableError:
+    """Return the error of a submit that the service did not accept in any attempt.
+
+    :param error: the error of the last attempt.
+    :param attempts: the number of attempts.
+    """
+    times = "once" if attempts == 1 else f"{attempts} times"
+    delay_s = error.retry_after_s
+    asked = (
+        f", and TwinSync asks for a delay of {delay_s:.0f} s: set the task's retry_delay to that"
+        if delay_s
+        else ""
+    )
+    return UnavailableError(
+        f"{sentence(str(error))} It was submitted {times}{asked}.", retry_after_s=error.retry_after_s
+    )

@@ -1,7 +1,8 @@
-"""A submit task, and the number of its POSTs."""
+"""A submit task, the number of its POSTs, and the code of its message."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
@@ -19,3 +20,9 @@ def submit(**arguments: Any) -> TwinSyncSubmitOperator:
 
 def posts(emulator) -> int:
     return sum(entry.call == "submit" for entry in emulator.world.journal)
+
+
+def code_of(message: object) -> str:
+    """Return the code that a message or an error begins with, for example `TS309`, or an empty text."""
+    found = re.match(r"TS\d{3}(?= )", str(message))
+    return found[0] if found else ""
