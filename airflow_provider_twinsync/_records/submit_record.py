@@ -1,8 +1,8 @@
-"""The submit record: what a submit task remembers across its tries, so that a retry does not pay again.
+"""The submit record: the store of a submit task across its tries, so that a retry does not pay again.
 
-Airflow 3.3 and later give a task a store that outlives its tries (``context["task_state_store"]``). A record
-goes into it before the POST (the intent), and the job's id right after: an intent without an id is a try that
-ended in between, or could not know how its submit ended.
+Airflow 3.3 and later give a task a store that outlives its tries (``context["task_state_store"]``). The
+intent is stored before the POST, and the job's id right after. An intent without an id comes from a try that
+ended in between, for example because its worker was killed, or from an uncertain submit.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow_provider_twinsync._api.shown import one_line
+from airflow_provider_twinsync._api.submit import unresolved
 from airflow_provider_twinsync._api.validation import checked_task_id
-from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
+from airflow_provider_twinsync.exceptions import UnavailableError, UncertainSubmitError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +30,15 @@ HOW_TO_DELETE = (
 
 @dataclass(frozen=True, slots=True)
 class SubmitRecord:
-    """A submit record as it was found, of which everything may be damaged.
+    """A submit record as it was found; any part of it may be damaged.
 
-    :param is_there: whether there is one at all.
-    :param is_damaged: the record cannot be read, so there may be a job behind it.
+    :param is_there: whether the store has a record.
+    :param is_damaged: the record cannot be read, so there may be a job.
     :param twinsync_task_id: the job, if its id is known.
-    :param inputs: the fingerprint of what was submitted.
-    :param shown: the same for a person.
-    :param marked_at: when the submit began, as an ISO 8601 text.
-    :param told_at_max_tries: the ``max_tries`` of the try that told a person of an uncertain submit.
+    :param inputs: the fingerprint of the inputs.
+    :param shown: the inputs for a person.
+    :param marked_at: the time of the intent, as an ISO 8601 text.
+    :param told_at_max_tries: the ``max_tries`` of the try that reported an uncertain submit.
     :param made_no_job: the submit is over, and nothing was accepted.
     :param names_job: the answer named a job, and was no success.
     """
@@ -54,7 +55,7 @@ class SubmitRecord:
 
     @classmethod
     def read(cls, found: Any) -> SubmitRecord:
-        """Read what the store has; ``SubmitRecord.read(None)`` is that of a task that never submitted."""
+        """Read an entry of the store; ``SubmitRecord.read(None)`` is that of a task that never submitted."""
         if found is None:
             return cls()
         if not isinstance(found, dict):
@@ -77,16 +78,32 @@ class SubmitRecord:
             **texts,
         )
 
+    def uncertain(self) -> UncertainSubmitError:
+        """Return the error about the uncertain submit of an earlier try."""
+        if not self.is_damaged:
+            return unresolved(
+                f"TS313 An earlier try of this task began to submit at {self.marked_at}, and "
+                "whether TwinSync made a job of it is unknown.",
+                self.shown,
+            )
+        named = f" It names TwinSync job {self.twinsync_task_id}." if self.twinsync_task_id else ""
+        error = unresolved(
+            f"TS314 The record of an earlier submit of this task, begun at {self.marked_at}, is damaged, and "
+            f"whether TwinSync made a job of it is unknown.{named}",
+            self.shown,
+        )
+        return UncertainSubmitError(error.what, f"{error.advice} If that does not help, {HOW_TO_DELETE}.")
+
 
 class RecordKeeper:
-    """The submit record of a task: that of an earlier try, and this try's own.
+    """The reader and writer of a task's submit record.
 
-    :param store: the task's state store; None where there is none, or none is wanted.
-    :param inputs: a fingerprint of what this try would submit.
-    :param shown: the same for a person.
-    :param max_tries: Airflow's count of the tries that this task may have: a retry leaves it as it is, and a
-        clear raises it. So a clear by a person differs from a retry by Airflow.
-    :raises UnavailableError: the store cannot be read: that is not the same as a store without a record.
+    :param store: the task's state store; None if there is none, or ``durable=False``.
+    :param inputs: the fingerprint of the inputs of this try.
+    :param shown: the inputs of this try for a person.
+    :param max_tries: Airflow's count of the tries that this task may have. A retry leaves it unchanged and a
+        clear raises it, so it distinguishes a clear by a person from a retry by Airflow.
+    :raises UnavailableError: the store cannot be read, which is not the same as a store without a record.
     """
 
     def __init__(self, store: Any, inputs: str, shown: str, max_tries: int) -> None:
@@ -105,34 +122,38 @@ class RecordKeeper:
             return self._store.get(STORE_KEY)
         except Exception as error:  # of Airflow, or of any backend of the store
             raise UnavailableError(
-                "Airflow's task state store could not be read, and a record of an earlier submit may be in "
-                f"it ({type(error).__name__}: {one_line(str(error))}). Nothing was sent. If every try ends "
-                f"so, {HOW_TO_DELETE}."
+                "TS315 Airflow's task state store could not be read, and a record of an earlier submit may "
+                f"be in it ({type(error).__name__}: {one_line(str(error))}). Nothing was sent. If every try "
+                f"ends in this way, {HOW_TO_DELETE}."
             ) from None
 
     @property
     def twinsync_task_id(self) -> str | None:
-        """The job that an earlier try made, if that is certain."""
+        """The job that an earlier try made, if its id is certain."""
         return None if self.record.is_damaged else self.record.twinsync_task_id
 
     @property
-    def is_of_these_inputs(self) -> bool:
-        """Whether the earlier try submitted what this one would."""
+    def has_same_inputs(self) -> bool:
+        """True if the earlier try submitted the inputs of this one."""
         return self.record.inputs == self._inputs
 
     @property
-    def is_unresolved(self) -> bool:
-        """Return whether the last submit is uncertain, and no person has decided since.
+    def is_uncertain(self) -> bool:
+        """True if the last submit is uncertain, and no person has decided since.
 
-        A damaged record counts as an uncertain submit: there may be a job behind it.
+        A damaged record counts as an uncertain submit: there may be a job.
         """
         record = self.record
         if not record.is_there or self.twinsync_task_id or (record.made_no_job and not record.is_damaged):
             return False
         return record.told_at_max_tries is None or record.told_at_max_tries >= self._max_tries
 
-    def mark(self) -> None:
-        """Record that a submit begins. A store that fails here fails the task, before anything is paid."""
+    def is_missing(self, try_number: int) -> bool:
+        """Return True if an earlier try should have left a record, and the store has none."""
+        return self._store is not None and not self.record.is_there and try_number > 1
+
+    def write_intent(self) -> None:
+        """Record that a submit begins; a store that fails here fails the task, before anything is paid."""
         if self._store is None:
             return
         self._entry = {
@@ -144,56 +165,57 @@ class RecordKeeper:
         try:
             self._store.set(STORE_KEY, self._entry)
         except BaseException:  # an alarm may ring here, too
-            self.forget()
+            self.write_no_job()
             raise
 
-    def remember(self, twinsync_task_id: str) -> bool:
-        """Record the job, and return whether that worked. A failure raises nothing: the job is paid for."""
+    def write_job(self, twinsync_task_id: str) -> bool:
+        """Record the job, and return True if that worked; a failure raises nothing: the job is paid for."""
         if self._store is None:
             return False
         self._entry = {**(self._entry or {}), "twinsync_task_id": twinsync_task_id}
-        return self._try_to(
-            f"TwinSync job {twinsync_task_id} could not be remembered: another try cannot take it over"
+        return self._write(
+            f"TS323 Could not record TwinSync job {twinsync_task_id}; another try cannot reconnect to it"
         )
 
-    def tell(self, *, names_job: bool = False) -> None:
-        """Record that this try reports an uncertain submit: a person who then clears the task wants a submit.
+    def write_reported(self, *, names_job: bool = False) -> None:
+        """Record that this try reports an uncertain submit, so that the task submits again after a clear.
 
-        The intent stays until then. If this removed the intent, and the worker died before Airflow knows that
-        the task has failed, a retry would pay again. A damaged record is not kept: it may be too large to be
-        stored.
+        The intent stays in the record. Without it, a retry would pay again if the worker died before Airflow
+        knows that the task has failed. A damaged record is not kept: it may be too large for the store.
 
-        :param names_job: the answer named a job: then no retry may submit again.
+        :param names_job: the answer named a job, so no retry may submit again.
         """
         if self._store is not None:
             kept = {} if self.record.is_damaged and self._entry is self._found else self._entry or {}
             self._entry = {**kept, "told_at_max_tries": self._max_tries}
             if names_job:
                 self._entry["names_job"] = True
-            self._try_to(
-                "Could not record that this was reported; the task reports it again after a clear. If that "
-                "happens at every clear, " + HOW_TO_DELETE
+            self._write(
+                "TS321 Could not record that this was reported; the task reports it again after a clear. If "
+                "that happens at every clear, " + HOW_TO_DELETE
             )
 
-    def forget(self) -> None:
+    def write_no_job(self) -> None:
         """Record that this try's submit is over and made no job: the earlier record counts again."""
         if self._store is not None:
             ended = {"inputs": self._inputs, "twinsync_task_id": None, "made_no_job": True}
             self._entry = self._found if self.twinsync_task_id else ended
-            self._try_to("Could not record that no job was made; the next try reports this one as uncertain")
+            self._write(
+                "TS322 Could not record that no job was made; the next try reports this one as uncertain"
+            )
 
-    def _try_to(self, otherwise: str) -> bool:
-        """Store the entry as it is now; where that fails, what the task knows is worth more."""
+    def _write(self, failure: str) -> bool:
+        """Store the entry. A failure is only logged: the outcome of the submit matters more."""
         try:
             self._store.set(STORE_KEY, self._entry)
         except Exception as error:
-            log.warning("%s (%s).", otherwise, one_line(str(error)))
+            log.warning("%s (%s).", failure, one_line(str(error)))
             return False
         return True
 
 
 def job_of(entry: Any) -> str | None:
-    """Return the job that an entry of the store names, if it does."""
+    """Return the job in an entry of the store, or None."""
     return _job(entry.get("twinsync_task_id")) if isinstance(entry, dict) else None
 
 

@@ -20,6 +20,7 @@ import pytest
 from support.drive import Store, run_task
 from support.environment import AIRFLOW_VERSION, KEY
 from support.servers import Received, answer
+from support.submits import code_of
 
 import airflow_provider_twinsync
 from airflow_provider_twinsync.emulator.faults import HttpError
@@ -100,10 +101,10 @@ def holding(serve: Callable[..., Any]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_ctrl_c_during_a_submit_says_what_to_look_for(
+def test_ctrl_c_during_a_submit_shows_the_inputs_of_the_job(
     migrated: None, holding: Any, tmp_path: Path, retries: int
 ):
-    """Nothing is sent again, the run ends, and the output names time, text and photo."""
+    """Nothing is submitted again, the run ends, and the output has time, text and photo."""
     connection = {"conn_type": "twinsync", "host": "127.0.0.1", "port": holding.port, "password": KEY}
     name = f"ctrl_c_{retries}"
     process = start(
@@ -117,21 +118,18 @@ def test_ctrl_c_during_a_submit_says_what_to_look_for(
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=TIME_LIMIT_S)
     printed = re.sub(r"\x1b\[[0-9;]*m", "", printed)  # Airflow 3.0 prints in colours
-    said = re.sub(r"\s+", " ", printed)
-    assert re.search(
-        r"made a job from the submit of 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 is unknown", said
-    ), said
-    assert "Ctrl-C came before the answer was read. It may have been paid" in said
-    assert TEXT in said
-    assert PHOTO in said
-    # Airflow 3.0 prints in its `dag.test()`, and nowhere else, what it is asked to mask.
+    one_line = re.sub(r"\s+", " ", printed)
+    assert re.search(r"TS309 .* 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 .*Ctrl-C", one_line), one_line
+    assert TEXT in one_line
+    assert PHOTO in one_line
+    # Airflow 3.0 prints each secret that it masks, in its `dag.test()` and nowhere else.
     assert KEY not in "".join(line for line in printed.splitlines() if "MaskSecret(" not in line)
     assert [request.method for request in holding.requests] == ["POST"]
     # Airflow 3 takes a KeyboardInterrupt in a task for a failure of the task, and goes on with the run.
     if AIRFLOW_VERSION < (3, 0) and not retries:
         assert process.returncode != 0
         assert "THE RUN ENDED: " not in printed
-        assert printed.splitlines()[-1].startswith("KeyboardInterrupt: Whether TwinSync made a job"), printed
+        assert printed.splitlines()[-1].startswith("KeyboardInterrupt: TS309 "), printed
     else:
         assert "THE RUN ENDED: failed" in printed
 
@@ -161,9 +159,7 @@ def interrupted(serve, connect) -> Iterator[Any]:
 
 
 def test_ctrl_c_in_the_hook_stays_what_it_is(interrupted):
-    with pytest.raises(
-        KeyboardInterrupt, match="It may have been paid: the text 'Good morning from Ctrl-C'"
-    ) as caught:
+    with pytest.raises(KeyboardInterrupt, match=r"^TS309 .*'Good morning from Ctrl-C'") as caught:
         TwinSyncHook().submit(**JOB)
     assert not isinstance(caught.value, Exception)
     assert caught.value.__suppress_context__
@@ -184,12 +180,12 @@ def test_a_retry_never_pays_again_after_ctrl_c(interrupted, arguments, store, en
     store = store and store()
     run = run_task(TwinSyncSubmitOperator(task_id="submit", **arguments, **JOB), store=store)
     assert run.ended == ended
-    assert "It may have been paid" in str(run.error)
+    assert code_of(run.error) == "TS309"
     assert len(interrupted.requests) == 1
     if store is not None and "on_uncertain_submit" not in arguments:
         again = run_task(TwinSyncSubmitOperator(task_id="submit", **arguments, **JOB), store=store)
         assert again.ended == "AirflowFailException"
-        assert "whether TwinSync made a job of it is unknown" in str(again.error)
+        assert code_of(again.error) == "TS313"
         assert len(interrupted.requests) == 1
 
 
@@ -198,7 +194,7 @@ def test_ctrl_c_before_anything_is_sent_leaves_no_doubt(connect):
     store = Store()
 
     def ctrl_c() -> None:
-        # What limits the time of a request runs from just before the connection is made.
+        # The thread that limits the time of a request starts just before the connection is made.
         while not any(thread.name == "twinsync-time-limit" for thread in threading.enumerate()):
             threading.Event().wait(0.01)
         os.kill(os.getpid(), signal.SIGINT)
@@ -219,12 +215,12 @@ def test_ctrl_c_before_anything_is_sent_leaves_no_doubt(connect):
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # Ctrl-C while a socket is closed
-def test_ctrl_c_at_any_line_after_the_submit_began_says_that_a_job_may_exist(connect, emulator):
-    """Or the id is given; the interrupt is never swallowed."""
+def test_ctrl_c_at_any_line_after_the_submit_began_reports_an_uncertain_submit(connect, emulator):
+    """Or the id is returned, for example at the last line; the interrupt is never swallowed."""
     connect(request_timeout_s=5)
     hook = TwinSyncHook()
     package = str(Path(airflow_provider_twinsync.__file__).parent)
-    hook.submit(**JOB)  # imports what it needs
+    hook.submit(**JOB)  # imports the modules that it uses
 
     def submit(at_line: int) -> tuple[str | None, str, bool]:
         """Submit, with Ctrl-C at a line of this package after a job was made, if that line is met."""
@@ -253,11 +249,11 @@ def test_ctrl_c_at_any_line_after_the_submit_began_says_that_a_job_may_exist(con
     at_line = 0
     while True:
         at_line += 1
-        job, said, is_met = submit(at_line)
+        job, message, is_met = submit(at_line)
         if not is_met:
             break
         assert job is None
-        assert "It may have been paid" in said, at_line
+        assert code_of(message) == "TS309", at_line
     assert at_line > 20
     # Ctrl-C while a block ends leaves its time limit, and with it a socket, to a later test.
     for one in threading.enumerate():

@@ -128,7 +128,7 @@ def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> No
 
 # ----------------------------------------------------------------------------------------- by their sources
 
-#: What the modules of a folder, and the public modules, may import of the package, besides their own folder.
+#: The imports of the package that a folder or a public module may have, besides those of its own folder.
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "exceptions": set(),
@@ -180,7 +180,7 @@ def test_imports_follow_the_rules_of_the_folders(module: str) -> None:
     """Lazy imports and those for types too: a circle that is hidden is a circle."""
     folder = folder_of(module)
     found = {folder_of(one) for one in own(imported(source(module)))}
-    assert found <= MAY_IMPORT[folder] | ({folder} if folder.startswith("_") else set())
+    assert found <= MAY_IMPORT[folder] | {folder}
 
 
 def test_no_modules_import_each_other() -> None:

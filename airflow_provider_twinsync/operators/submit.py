@@ -1,0 +1,300 @@
+"""The operator that submits a job, and may wait for its video."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseOperator,
+    conf,
+)
+
+from airflow_provider_twinsync._airflow.lineage import openlineage, push_inputs
+from airflow_provider_twinsync._airflow.text_fields import TextFields
+from airflow_provider_twinsync._airflow.waiting import WorkerWait
+from airflow_provider_twinsync._api.durations import checked_seconds
+from airflow_provider_twinsync._api.shown import sentence, shown_duration
+from airflow_provider_twinsync._api.submit import fingerprint, shown_job
+from airflow_provider_twinsync._api.validation import check_constants
+from airflow_provider_twinsync._records.reconnect import reconnect
+from airflow_provider_twinsync._records.submit_record import STORE_KEY, RecordKeeper, job_of
+from airflow_provider_twinsync._wait.event import check_triggerer, read_event
+from airflow_provider_twinsync._wait.outcome import Again, End, job_continues
+from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
+from airflow_provider_twinsync.exceptions import UncertainSubmitError, airflow_errors
+from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
+from airflow_provider_twinsync.links import Linked
+from airflow_provider_twinsync.operators.paid_end import end_paid, next_step
+from airflow_provider_twinsync.operators.wait_arguments import check_unused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+_NEXT = "a TwinSyncSensor can wait for its video"
+
+
+class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
+    """Submit a text, a photo and a voice; the XCom ``return_value`` is the TwinSync task id (``str``).
+
+    For example::
+
+        submit = TwinSyncSubmitOperator(
+            task_id="submit",
+            text="Good morning.",
+            image_url="https://example.com/anna.jpg",
+            pronouncer="en-US-JennyNeural",
+        )
+
+    A submit costs money, so it is repeated only if the service cannot have accepted it. If no usable answer
+    comes, a job may exist: the task fails, skips its retries, and shows the inputs and the time of that job.
+
+    On Airflow 3.3 and later the task records its job across tries, as long as Airflow keeps its task state. A
+    retry with the same rendered inputs reconnects to the job and pays nothing, unless the job has failed. So
+    does a clear on Airflow 3.3; a later Airflow may discard the state then, and the task submits. Below 3.3
+    every try submits. With ``wait_for_completion`` the task also waits, and pushes the address of the video
+    as the XCom ``result_url``. A retry then submits again if the job failed. Without a record, any other end
+    of the wait skips the retries, as they would pay again.
+
+    The XCom ``twinsync_inputs`` has the inputs of the job for a later download:
+    ``{"twinsync_task_id", "fingerprint", "photo"}``.
+
+    :param text: the text that the person in the photo speaks; at most 150 words, where each Chinese or
+        Japanese character counts as a word (``str``, templated). A text that ends in ``.txt`` is the name of
+        a file, for example ``news.txt``, in the folder of the DAG file or in ``template_searchpath``.
+    :param image_url: the http(s) address of the photo, which the service can open (``str``, templated).
+    :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural`` (``str``,
+        templated).
+    :param twinsync_conn_id: the connection (``str``, templated).
+    :param wait_for_completion: also wait for the video (``bool``, default False).
+    :param deferrable: with ``wait_for_completion``: wait in the triggerer, without a worker (default True).
+    :param durable: record the job across tries (``bool``, default True; Airflow 3.3 and later).
+    :param on_uncertain_submit: the reaction if a submit may or may not have created a job: ``"fail"`` (the
+        default), or ``"retry"`` to let Airflow's retries submit again, at the risk of paying twice.
+    :param poke_interval: with ``wait_for_completion``: the shortest delay between two polls, in seconds or as
+        a ``timedelta`` (default 2); as in ``TwinSyncSensor``, as are the next three.
+    :param timeout: the deadline of the wait, in seconds or as a ``timedelta``; the default is Airflow's
+        ``[sensors] default_timeout``, seven days.
+    :param exponential_backoff: double the delay with each poll (``bool``, default False).
+    :param max_wait: the longest delay between two polls, in seconds or as a ``timedelta`` (default 60).
+    :raises ValueError: ``on_uncertain_submit`` is another word, a time is negative or not finite, an argument
+        of a wait has no ``wait_for_completion``, an argument is a task instead of its output, or a text,
+        photo or voice that is not a template is never valid. A template is checked when the task runs.
+    """
+
+    template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")
+    template_ext: Sequence[str] = (".txt",)
+    # Airflow 2 shows it as text, and Airflow 3 by its content.
+    template_fields_renderers = {"text": "doc"}  # noqa: RUF012  # as BaseOperator has it
+    file_field = "text"
+    #: Downloads and sensors recognize a submit task by this.
+    makes_jobs = True
+    ui_color = "#c9e4ca"
+
+    def __init__(
+        self,
+        *,
+        text: str | XComArg,
+        image_url: str | XComArg,
+        pronouncer: str | XComArg,
+        twinsync_conn_id: str = DEFAULT_CONN_ID,
+        wait_for_completion: bool = False,
+        deferrable: bool = True,
+        durable: bool = True,
+        on_uncertain_submit: Literal["fail", "retry"] = "fail",
+        poke_interval: timedelta | float = DEFAULT_POKE_INTERVAL_S,
+        timeout: timedelta | float | None = None,
+        exponential_backoff: bool = False,
+        max_wait: timedelta | float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if self.execution_timeout is not None:
+            checked_seconds("execution_timeout", self.execution_timeout)
+        if on_uncertain_submit not in ("fail", "retry"):
+            raise ValueError(
+                f"TS325 on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
+            )
+        if not self.is_unmapped:
+            check_constants(text=text, image_url=image_url, pronouncer=pronouncer)
+        # An XComArg here is a text when the task runs.
+        self.text: Any = text
+        self.image_url: Any = image_url
+        self.pronouncer: Any = pronouncer
+        self.twinsync_conn_id = twinsync_conn_id
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.durable = durable
+        self.on_uncertain_submit = on_uncertain_submit
+        self.poke_interval = checked_seconds("poke_interval", poke_interval)
+        self.timeout = checked_seconds(
+            "timeout", conf.getfloat("sensors", "default_timeout") if timeout is None else timeout
+        )
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = None if max_wait is None else timedelta(seconds=checked_seconds("max_wait", max_wait))
+        self.check_given()
+        if not wait_for_completion:
+            given = {
+                "deferrable": deferrable,
+                "poke_interval": poke_interval,
+                "timeout": timeout,
+                "exponential_backoff": exponential_backoff,
+                "max_wait": max_wait,
+            }
+            check_unused(given, kwargs.get("default_args") or {})
+        self._job: str | None = None
+        self._submitting = ""  # during a submit: its inputs and its time
+        self._is_recorded = False
+        self._is_resumed = False
+
+    def execute(self, context: Context) -> str:
+        """Submit, or reconnect to the job of an earlier try; then wait, with ``wait_for_completion``."""
+        # Around all of it: an alarm or Ctrl-C may come at any line after the submit.
+        try:
+            return self._execute(context)
+        except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
+            self._end(error)
+
+    def _execute(self, context: Context) -> str:
+        began = time.monotonic()
+        with airflow_errors():
+            self.check_rendered()
+        hook = TwinSyncHook(self.twinsync_conn_id)
+        store = self._store(context)
+        if self.wait_for_completion and store is None and self.retries:
+            self.log.warning(
+                "TS318 This task does not record its job across tries (that takes Airflow 3.3 and "
+                "durable=True): a retry may pay again, and is skipped where it would. Submit and wait in two "
+                "tasks instead."
+            )
+        with airflow_errors():
+            inputs = fingerprint(
+                hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer)
+            )
+            tries = getattr(context["ti"], "max_tries", 0)
+            keeper = RecordKeeper(store, inputs, shown_job(self.text, self.image_url), tries)
+            self._job = earlier = reconnect(
+                keeper,
+                hook.get_job,
+                self.log,
+                try_number=getattr(context["ti"], "try_number", 1),
+                may_pay_twice=self.on_uncertain_submit == "retry",
+            )
+            self._is_recorded = earlier is not None
+        twinsync_task_id = earlier or self._submit(hook, keeper)
+        if not earlier:
+            self.log.info(
+                "TwinSync job %s is submitted (%s); %s.",
+                twinsync_task_id,
+                shown_duration(time.monotonic() - began),
+                "this task waits for its video" if self.wait_for_completion else _NEXT,
+            )
+        self._is_recorded = self._is_recorded or keeper.write_job(twinsync_task_id)
+        self.push_link(context, hook.settings().status_url(twinsync_task_id))
+        push_inputs(context, twinsync_task_id, fingerprint=inputs, image_url=self.image_url)
+        if not self.wait_for_completion:
+            return twinsync_task_id
+        # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
+        context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
+        wait = WorkerWait(self, hook, twinsync_task_id)
+        if self.deferrable:
+            step = wait.poll()
+            if isinstance(step, Again):
+                wait.defer(self, step)
+            return self._finish(context, step)
+        return self._finish(context, wait.run())
+
+    def _store(self, context: Context) -> Any:
+        return context.get("task_state_store") if self.durable else None
+
+    def _submit(self, hook: TwinSyncHook, keeper: RecordKeeper) -> str:
+        keeper.write_intent()
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
+        try:
+            self._job = hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
+            return self._job
+        except UncertainSubmitError as error:
+            if self.on_uncertain_submit == "retry" and not error.names_job:
+                keeper.write_no_job()
+                raise AirflowException(
+                    f"{sentence(error.what)} A retry of this task submits again, as on_uncertain_submit says."
+                ) from None
+            keeper.write_reported(names_job=error.names_job)
+            raise
+        except KeyboardInterrupt as error:
+            if self._job:
+                raise
+            if not error.args:  # it came before anything was sent
+                keeper.write_no_job()
+                raise
+            keeper.write_reported()
+            # Airflow treats Ctrl-C in a task as a failure that retries may follow (2.11.2, 3.3.2).
+            if self.retries and self.on_uncertain_submit == "fail":
+                raise AirflowFailException(str(error)) from None
+            raise
+        except Exception:  # any other error: the service accepted nothing
+            keeper.write_no_job()
+            raise
+        finally:
+            self._submitting = ""
+
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Finish the task with the trigger's event; :meth:`resume_execution` calls this."""
+        return self._finish(context, read_event(event))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Continue the task after any end of its deferral."""
+        self.is_linked = True  # before it was deferred
+        self._is_resumed = True
+        try:
+            store = self._store(context)
+            self._job = job_of(store.get(STORE_KEY)) if store is not None else None
+            self._is_recorded = self._job is not None
+            check_triggerer(next_method, next_kwargs)
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
+            self._end(error)
+
+    def _finish(self, context: Context, end: End) -> str:
+        self._job = end.twinsync_task_id
+        result_url = end.result()
+        context["ti"].xcom_push(key="result_url", value=result_url)
+        self.push_link(context, result_url)
+        return end.twinsync_task_id
+
+    def _end(self, error: BaseException) -> NoReturn:
+        end_paid(
+            error,
+            self._job,
+            may_have_job=self._job is not None or self._is_resumed,
+            is_recorded=self._is_recorded,
+            has_retries=bool(self.retries),
+        )
+
+    def on_kill(self) -> None:
+        """Log that stopping the task does not stop its job."""
+        if self._submitting:
+            self.log.warning(
+                "TS320 Stopped during a submit: a job may exist, and be paid for, of %s. Check your account "
+                "before a rerun.",
+                self._submitting,
+            )
+        elif self._job:
+            advice = next_step(is_recorded=self._is_recorded)
+            self.log.warning("%s %s", job_continues(self._job), advice)
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
+        """Return the photo for OpenLineage."""
+        return openlineage(self.image_url, None, None)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the photo and the job for OpenLineage; also of a task that failed."""
+        return openlineage(self.image_url, None, self._job)
