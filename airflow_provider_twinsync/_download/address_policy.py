@@ -1,7 +1,7 @@
-"""Which addresses a video may be fetched from.
+"""The address policy: which hosts and IP addresses a video may be fetched from.
 
-Pure: the caller passes the function that resolves a name. A worker stands inside a network and reaches hosts
-that the author of an address does not: such a host is not fetched from, unless the service itself is there.
+Pure: the caller passes the function that resolves a name. A worker is inside a network and reaches hosts
+that the author of an address cannot reach. The policy refuses such a host, unless the service is there too.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ import socket
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow_provider_twinsync._api.shown import shown_url
+from airflow_provider_twinsync.exceptions import DownloadRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from airflow_provider_twinsync._api.settings import Settings
+
 
 class AddressKind(Enum):
-    """The kind of an IP address, with its words for a message."""
+    """The kind of an IP address; the value describes it in a message."""
 
     PUBLIC = "a public address"
     PRIVATE = "a private address (of an inner network)"
@@ -24,10 +30,10 @@ class AddressKind(Enum):
     SPECIAL = "a special address (link-local, metadata of a cloud, multicast or reserved)"
 
 
-#: Not in the `is_private` of every Python: RFC 6598, shared by the customers of a carrier or a cloud; RFC
-#: 8215, for gateways that translate to IPv4; RFC 3879, the private IPv6 addresses before fc00::/7.
+#: Missing from `is_private` in some Python releases: RFC 6598, shared by the customers of a carrier or a
+#: cloud; RFC 8215, for gateways that translate to IPv4; RFC 3879, the private IPv6 addresses before fc00::/7.
 _ALSO_PRIVATE = (IPv4Network("100.64.0.0/10"), IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
-#: Where a cloud gives its machines their credentials, as far as the address is not link-local.
+#: Here a cloud serves credentials to its machines. Link-local addresses are refused anyway.
 _METADATA = frozenset(
     ip_address(one)
     for one in (
@@ -69,20 +75,55 @@ def is_allowed(address: str, api_host: str, resolve: Callable[[str], Iterable[st
     if kind is AddressKind.PUBLIC:
         return True
     literal = literal_address(api_host)
-    if kind is AddressKind.SPECIAL:  # a name could be made to lead there
+    if kind is AddressKind.SPECIAL:  # anybody can point a name there
         return literal is not None and _inner(literal) == _inner(address)
-    # A service with a public address too is not inside: anybody may add another address to such a name.
+    # A service that also has a public address is not inside: anybody may add an address to such a name.
     kinds = {classify_address(one) for one in ([literal] if literal else resolve(api_host))}
     return kind in kinds and AddressKind.PUBLIC not in kinds
 
 
+def check_host(settings: Settings, url: str) -> None:
+    """Check that the connection allows the host of an address.
+
+    :raises DownloadRefusedError: it does not.
+    """
+    host = urlsplit(url).hostname
+    allowed = settings.allowed_result_hosts
+    if host not in allowed:
+        raise DownloadRefusedError(
+            f"TS501 The video's address is on the host {host!r}, which is not allowed: {shown_url(url)}. "
+            f"The allowed hosts are {', '.join(sorted(allowed))}. If you trust it, add it to "
+            f"allowed_result_hosts in the extra of the connection {settings.conn_id!r}."
+        )
+
+
+def check_address(
+    settings: Settings, url: str, address: str, resolve: Callable[[str], Iterable[str]]
+) -> None:
+    """Check that the policy allows the numeric address to which a request connects.
+
+    The check sees the address of the connection: a second look-up of the name could return another one. A
+    proxy looks up names itself, so behind a proxy the caller checks only hosts that are numeric addresses.
+
+    :raises DownloadRefusedError: the address is inside a network, and the service is not.
+    """
+    api_host = urlsplit(settings.url).hostname or ""
+    if not is_allowed(address, api_host, resolve):
+        raise DownloadRefusedError(
+            f"TS502 The video's host {urlsplit(url).hostname!r} is {address}, "
+            f"{classify_address(address).value}, and the service at {api_host!r} is not in such a place. "
+            f"Nothing was requested from {shown_url(url)}. allowed_result_hosts does not change that; only a "
+            f"connection whose own host is in such a place does ({settings.conn_id!r} here)."
+        )
+
+
 #: Names that no public resolver knows: RFC 6762, ICANN's choice for inner networks, RFC 8375, RFC 6761, and
-#: what routers and clusters use.
+#: the names of routers and clusters.
 _INNER_NAMES = (".local", ".internal", ".home.arpa", ".localhost", ".lan", ".intranet", ".corp", ".home")
 
 
 def is_inside(host: str) -> bool:
-    """Check for a host that the internet does not reach, as far as its name alone shows: nothing is resolved.
+    """Return whether the name of a host shows that the internet cannot reach it. Resolves nothing.
 
     For example ``10.0.0.5``, ``localhost``, ``fileserver`` and ``photos.internal``.
     """
@@ -96,31 +137,34 @@ def photo_warning(photo_host: str, api_host: str) -> str | None:
     """Return a warning about a photo's host that the service cannot reach, or None.
 
     :param photo_host: the host of the photo.
-    :param api_host: the host of the service: inside the network, as the emulator is, it reaches such a host.
+    :param api_host: the host of the service. A service inside the network, such as the emulator, reaches it.
     """
     if not is_inside(photo_host) or is_inside(api_host):
         return None
     return (
-        f"The photo is on the host {photo_host!r}, which TwinSync cannot open from the internet. It is "
-        "submitted as it is; if the job fails, see 'Photos' in the docs (docs/howto/photos.md)."
+        f"TS108 The photo is on the host {photo_host!r}, which TwinSync cannot open from the internet. It is "
+        "submitted unchanged; if the job fails, see 'Photos' in the docs (docs/howto/photos.md)."
     )
 
 
 def literal_address(host: str) -> str | None:
-    """Return the numeric address that a host is, or None for a name."""
+    """Return the numeric address of a host that is an address, or None for a name.
+
+    For example ``127.1`` is ``127.0.0.1``.
+    """
     try:
         return str(ip_address(host))
     except ValueError:
         pass
     try:
-        # `127.1`, `0x7f000001` and the like, which a resolver, or a proxy's, takes for addresses.
+        # A resolver, also that of a proxy, accepts `127.1`, `0x7f000001` and the like as addresses.
         return socket.inet_ntoa(socket.inet_aton(host))
     except (OSError, ValueError):
         return None
 
 
 def _inner(address: str) -> IPv4Address | IPv6Address:
-    ip = ip_address(address.partition("%")[0])  # behind a % is the name of a network card
+    ip = ip_address(address.partition("%")[0])  # a network card's name follows the %
     if isinstance(ip, IPv6Address):
         if ip in _NAT64:
             return IPv4Address(int(ip) & 0xFFFF_FFFF)

@@ -1,7 +1,7 @@
-"""Where a video goes: a local path or an object store, a whole file or none.
+"""The destination of a video: a local path or an object store.
 
-The video is first written to a fragment, beside a local destination or in the temporary folder, and moved to
-where it was asked for when it is whole.
+A download writes to a partial file, beside a local destination or in the temporary folder. The destination
+appears only when the video is complete.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from airflow_provider_twinsync.exceptions import DownloadInterruptedError, Usage
 if TYPE_CHECKING:
     from airflow_provider_twinsync._download.partial_file import PartialFile
 
-#: More than the 5 MiB that S3 wants, and a multiple of the 256 KiB that Google Cloud Storage wants.
+#: S3 requires at least 5 MiB, and Google Cloud Storage a multiple of 256 KiB.
 _PART_BYTES = 8_388_608
-#: S3 takes no more for one object.
+#: The maximum of S3 for one object.
 _MAX_PARTS = 10_000
-#: What no retry mends.
+#: Errors that a retry meets again.
 _LASTING = (
     errno.EACCES,
     errno.EPERM,
@@ -40,7 +40,6 @@ _LASTING = (
     errno.ENOTDIR,
     errno.ENAMETOOLONG,
     errno.ELOOP,
-    errno.EISDIR,
 )
 
 
@@ -54,37 +53,39 @@ class LocalPlace:
     address: str
 
     def stage(self, source: str) -> PartialFile:
-        """Open the file to write a video to, in the folder of the destination, which is made if need be.
+        """Create the partial file in the folder of the destination, and the folder if it is missing.
 
-        :param source: what names the video.
-        :raises UsageError: it cannot be written.
+        :param source: the id of the job, or the address of the video.
+        :raises UsageError: the destination cannot be written.
         :raises DownloadInterruptedError: it cannot be written now.
         """
         try:
             self._check()
             target = Path(self.address).resolve()
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._check()  # in a folder that was missing, nothing was said about the name
+            self._check()  # a file system checks a name, such as a long one, only in a folder that exists
             return open_partial_file(
                 target.with_name(f".twinsync-{_digest(self.address, source)}.part"), 0o666
             )
+        except UsageError:
+            raise
         except (OSError, ValueError) as error:
-            raise _unwritable(f"destination {shown_text(self.address)}", error) from None
+            raise _unwritable(f"TS522 destination {shown_text(self.address)}", error) from None
 
     def _check(self) -> None:
-        """See that there is nothing at the destination, or a file: a pipe or a device would be replaced."""
+        """Check that the destination is a file or missing: a pipe or a device would be replaced."""
         with suppress(FileNotFoundError):
             mode = Path(self.address).stat().st_mode
             if stat.S_ISDIR(mode):
-                raise IsADirectoryError(errno.EISDIR, "it is a folder: give the name of the file too")
+                raise _folder_error(shown_text(self.address))
             if not stat.S_ISREG(mode):
                 raise PermissionError(errno.EPERM, "it is no regular file")
 
     def publish(self, partial_file: PartialFile) -> None:
-        """Move a video to the destination, in one step; of a symbolic link, to where it leads."""
+        """Move a video to the destination in one step; a symbolic link stays, and its target is replaced."""
         partial_file.finish()
         with writing():
-            # A file system may write the new name before the bytes: a loss of power would leave it empty.
+            # A file system may write the new name before the bytes: after a power cut the file is empty.
             os.fsync(partial_file.file.fileno())
             partial_file.path.replace(Path(self.address).resolve())
 
@@ -101,52 +102,52 @@ class StorePlace:
     _path: str
 
     def stage(self, source: str) -> PartialFile:
-        """Open the file to write a video to, in the temporary folder of this machine.
+        """Create the partial file in the temporary folder of this machine.
 
-        :param source: what names the video.
-        :raises UsageError: it cannot be written.
+        :param source: the id of the job, or the address of the video.
+        :raises UsageError: the temporary folder cannot be written.
         :raises DownloadInterruptedError: it cannot be written now.
         """
         own = f"twinsync-{os.geteuid()}-"
         try:
             folder = Path(tempfile.gettempdir())
-            # The store takes the type of the object from this name.
+            # The store derives the type of the object from this name.
             return open_partial_file(folder / f"{own}{_digest(self.address, source)}.mp4", 0o600)
         except OSError as error:
             raise _unwritable(
-                "The temporary folder (TMPDIR), where a video lies on its way into a store,", error
+                "TS523 The temporary folder (TMPDIR), which holds a video on its way into a store,", error
             ) from None
 
     def publish(self, partial_file: PartialFile) -> None:
-        """Put a video into the store, which shows an object when it has the whole of it."""
+        """Upload a video to the store, which shows an object only when it is complete."""
         partial_file.finish()
         try:
             self._put(partial_file)
-        except Exception as error:  # the store may be anything, and so may what it raises
+        except Exception as error:  # any store may raise any error
             shown, problem = shown_destination(self.address), f"{type(error).__name__}: {error}"
             raise DownloadInterruptedError(
-                f"The video was fetched, and {shown} could not be written: {problem}"
+                f"TS521 The video was fetched, and {shown} could not be written: {problem}"
             ) from error
 
     def _put(self, partial_file: PartialFile) -> None:
-        """Upload a file, and leave no parts of it in S3, where they are paid for and seen by nobody.
+        """Upload a file, and abort an upload to S3 that does not end: its parts are invisible and cost money.
 
-        ``s3fs`` sees to that itself when an upload fails, and not when it is broken off: by an
-        ``execution_timeout`` it goes on in a thread, until the process ends in the midst of it. What is
-        aborted is every unfinished upload of that key: nothing tells ours from another task's.
+        ``s3fs`` aborts an upload that fails, but not one that is interrupted: after an ``execution_timeout``
+        the upload continues in a thread until the process ends. This aborts every unfinished upload of the
+        key, as nothing distinguishes ours from that of another task.
         """
         put_file = self._store.put_file
-        # The size and the number of the parts that are in memory at a time, by the names that s3fs, gcsfs and
-        # adlfs have for them; other stores copy in blocks (fsspec). s3fs would read a video of less than
-        # 100 MiB at once, and ten parts of 50 MiB of a larger one.
+        # The size and the number of the parts in memory at a time, by their names in s3fs, gcsfs and adlfs;
+        # other stores copy in blocks (fsspec). By default s3fs reads a video of less than 100 MiB at once,
+        # and ten parts of 50 MiB of a larger one.
         part_bytes = _PART_BYTES * (1 + partial_file.received // (_PART_BYTES * _MAX_PARTS))
         bounds = {"chunksize": part_bytes, "max_concurrency": 2}
         known = {name: bounds[name] for name in bounds.keys() & signature(put_file).parameters}
         try:
             put_file(str(partial_file.path), self._path, **known)
-        except BaseException:  # the alarm of an execution_timeout is one
+        except BaseException:  # such as the alarm of an execution_timeout
             if call_s3 := getattr(self._store, "call_s3", None):
-                # It may not be allowed to ask, and what went wrong before is what is to be said.
+                # The credentials may not allow these calls, and the first error is the one to report.
                 with suppress(Exception):
                     bucket, key, _ = self._store.split_path(self._path)
                     begun = call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key).get("Uploads", [])
@@ -159,10 +160,12 @@ Place: TypeAlias = LocalPlace | StorePlace
 
 
 def find_place(destination: Any) -> Place:
-    """Say where a destination is; nothing is written yet.
+    """Return the place of a destination. Writes nothing.
+
+    For example ``videos/a.mp4`` is a :class:`LocalPlace`, and ``s3://videos/a.mp4`` a :class:`StorePlace`.
 
     :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
-    :raises UsageError: it is empty, a folder, or cannot be understood.
+    :raises UsageError: it is empty, a folder, or no path or address.
     :raises DownloadInterruptedError: it is a relative path, and there is no working folder now.
     """
     target = checked_destination(destination)
@@ -172,7 +175,7 @@ def find_place(destination: Any) -> Place:
     try:
         return LocalPlace(str(Path(rest if colon else target).expanduser().absolute()))
     except (OSError, RuntimeError) as error:  # no such user's home; no working folder
-        raise _unwritable(f"destination {shown_destination(target)}", error) from None
+        raise _unwritable(f"TS522 destination {shown_destination(target)}", error) from None
 
 
 def _find_in_store(target: str, destination: Any) -> StorePlace:
@@ -182,12 +185,12 @@ def _find_in_store(target: str, destination: Any) -> StorePlace:
         store = path.fs
     except (ValueError, ImportError) as error:
         raise UsageError(
-            f"destination {shown} cannot be written: {error}. Is the provider for it installed?"
+            f"TS522 destination {shown} cannot be written: {error}. Is the provider for it installed?"
         ) from None
     except AirflowNotFoundException as error:
-        raise UsageError(f"destination {shown} cannot be written: {error}.") from None
+        raise UsageError(f"TS522 destination {shown} cannot be written: {error}.") from None
     if not path.name:
-        raise UsageError(f"destination {shown} is a folder: give the name of the file too.")
+        raise _folder_error(shown)
     return StorePlace(target, store, path.path)
 
 
@@ -195,8 +198,12 @@ def _digest(address: str, source: str) -> str:
     return hashlib.sha256(json.dumps([address, source]).encode()).hexdigest()[:20]
 
 
-def _unwritable(what: str, error: Exception) -> UsageError | DownloadInterruptedError:
-    message = f"{what} cannot be written: {getattr(error, 'strerror', None) or error}."
+def _folder_error(shown: str) -> UsageError:
+    return UsageError(f"TS524 destination {shown} is a folder: give the name of the file too.")
+
+
+def _unwritable(subject: str, error: Exception) -> UsageError | DownloadInterruptedError:
+    message = f"{subject} cannot be written: {getattr(error, 'strerror', None) or error}."
     if isinstance(error, OSError) and error.errno not in _LASTING:
         return DownloadInterruptedError(message)
     return UsageError(message)

@@ -1,8 +1,8 @@
-"""Read the structure of an MP4 file: is it one, is it complete, and how long does it play? Pure.
+"""Read an MP4 file: its signature, its structure, which shows if it is complete, and its duration. Pure.
 
 By ISO/IEC 14496-12: a file is made of boxes, each of which begins with its length and its name (4.2).
 ``moov`` lists where in the file the samples of each track are, in chunks (8.7). A fragmented file has more
-samples in ``moof`` boxes behind it (8.8), and may end with ``mfra``, whose last words are its own length.
+samples in ``moof`` boxes behind it (8.8). It may end with ``mfra``, which has its own length at its end.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ _MAX_MOOV_BYTES = 16_777_216
 
 
 def is_mp4(head: bytes) -> bool:
-    """Return whether a file that begins with these eight bytes is one (section 4.3)."""
+    """Return whether a file that begins with these eight bytes is an MP4 file (section 4.3)."""
     return head[4:8] == b"ftyp"
 
 
 def is_complete(file: IO[bytes], size: int) -> bool:
     """Return whether the structure of an MP4 file proves that every byte of the video is there.
 
-    The boxes have to end where the file does, which a cut between two of them fulfils as well. So either
-    every sample that ``moov`` names has to be in the file; or, if fragments may follow, the last box has to
-    be ``mfra``. For example ``ftyp`` and ``moov`` alone are not complete. A file that proves nothing may be
-    complete all the same.
+    The boxes must end where the file ends, but a file that is cut between two boxes fulfils that as well. So
+    the file must also have every sample that ``moov`` lists, or, if fragments may follow, ``mfra`` as its
+    last box. For example ``ftyp`` and ``moov`` alone are not complete. A file without proof may be complete.
 
     :param size: the bytes of the file.
     """
@@ -49,10 +48,10 @@ def is_complete(file: IO[bytes], size: int) -> bool:
 
 
 def boxes(file: IO[bytes], at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Read the heads of the boxes from one place in a file to another.
+    """Read the heads of the boxes from one position of a file to another.
 
-    :return: of each its name, and where its content starts and ends.
-    :raises ValueError: they do not end there, or they are too many.
+    :return: for each box its name, and the positions where its content starts and ends.
+    :raises ValueError: the last box ends elsewhere, or there are too many boxes.
     """
     for _ in range(_MAX_BOXES):
         if at == end:
@@ -60,9 +59,9 @@ def boxes(file: IO[bytes], at: int, end: int) -> Iterator[tuple[bytes, int, int]
         file.seek(at)
         head = file.read(min(16, end - at))
         length, start = int.from_bytes(head[:4], "big"), 8
-        if length == 1:  # it has 64 bits, behind the name
+        if length == 1:  # a length of 64 bits follows the name
             length, start = int.from_bytes(head[8:], "big"), 16
-        elif length == 0 and head[4:8] not in (b"moov", b"moof"):  # it goes to the end, wherever that is
+        elif length == 0 and head[4:8] not in (b"moov", b"moof"):  # to the end of the file
             length = end - at
         if len(head) < start or not start <= length <= end - at:
             raise ValueError("a box does not end in the file")
@@ -79,7 +78,7 @@ def _read(file: IO[bytes], start: int, end: int) -> bytes:
 
 
 def _inside(content: bytes, *path: bytes) -> Iterator[bytes]:
-    """Return the contents of all boxes that are inside each other in this way."""
+    """Return the contents of the boxes at a path of names, such as ``trak``, ``mdia``."""
     for name, start, end in boxes(io.BytesIO(content), 0, len(content)):
         if name == path[0]:
             inner = content[start:end]
@@ -95,7 +94,7 @@ def _sample_tables(movie: bytes) -> Iterator[bytes]:
 
 
 def _ends_with_mfra(file: IO[bytes], found: list[tuple[bytes, int, int]]) -> bool:
-    """Return whether the last box is ``mfra``, and has as its own last box its length (8.8.9, 8.8.11)."""
+    """Return whether the last box is ``mfra``, and its last box states its length (8.8.9, 8.8.11)."""
     name, start, end = found[-1]
     if name != b"mfra" or end - start > _MAX_MOOV_BYTES:
         return False
@@ -105,10 +104,10 @@ def _ends_with_mfra(file: IO[bytes], found: list[tuple[bytes, int, int]]) -> boo
 
 
 def _end_of_samples(table: bytes) -> int:
-    """Return where in the file the furthest sample of a track ends; 0 if the track has none.
+    """Return the position in the file where the last sample of a track ends; 0 for a track without samples.
 
     :param table: the content of ``stbl``: sizes of the samples (``stsz``), samples of a chunk (``stsc``), and
-        where the chunks are (``stco``, ``co64``).
+        positions of the chunks (``stco``, ``co64``).
     """
     inner = {name: table[start:end] for name, start, end in boxes(io.BytesIO(table), 0, len(table))}
     each, count = struct.unpack_from(">II", inner[b"stsz"], 4)
@@ -140,20 +139,20 @@ def _numbers(content: bytes, start: int, count: int, kind: str) -> Iterator[int]
     return (number for (number,) in struct.iter_unpack(f">{kind}", content[start : start + count * size]))
 
 
-#: The boxes on the way to one that says how long the film plays (ISO/IEC 14496-12, section 8).
+#: The boxes that contain a box with a duration (ISO/IEC 14496-12, section 8).
 _CONTAINERS = {b"moov", b"mvex", b"trak", b"mdia"}
 
 
 def duration_s(file: IO[bytes], size: int) -> float | None:
-    """Return how long an MP4 file plays, in seconds, as its header says; None where that does not say.
+    """Return the duration of an MP4 file in seconds, from its headers; None if they have none.
 
-    A fragmented file says it in its movie extends header, or nowhere.
+    A fragmented file has its duration in the movie extends header, or nowhere.
 
     :param file: the file, open for reading; its position changes.
     :param size: its size in bytes.
     """
     found: dict[bytes, tuple[int, int]] = {}
-    with suppress(OSError):  # the video is there, and this is one number about it
+    with suppress(OSError):  # the video itself is there without this number
         for name, *times in _find_times(file, 0, size, 0):
             a_second, length = times
             known = found.get(name, (a_second, length))  # with a length of 0 the timescale counts
@@ -166,8 +165,8 @@ def duration_s(file: IO[bytes], size: int) -> float | None:
 
 
 def _find_times(file: IO[bytes], start: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:
-    """Find the headers in a part of a file, and return the name, timescale and duration of each."""
-    with suppress(ValueError):  # a cut or damaged part: the headers before it count
+    """Return the name, timescale and duration of each header between two positions of a file."""
+    with suppress(ValueError):  # cut or damaged: the headers before count
         for name, inner, inner_end in boxes(file, start, end):
             if name in _CONTAINERS and depth < len(_CONTAINERS):
                 yield from _find_times(file, inner, inner_end, depth + 1)

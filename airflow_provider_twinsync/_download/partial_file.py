@@ -1,4 +1,4 @@
-"""A video on its way to its destination: a file that grows, and its checksum."""
+"""The partial file: a download that is not complete, and its checksum."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_NOT_WRITTEN = "TS520 The video could not be written"
+
 
 class PartialFile:
-    """A download that is not complete. The end of the block removes it, unless it was published.
+    """A download that is not complete. The end of the ``with`` block removes it, unless it was published.
+
+    For example ``.twinsync-0123456789abcdef0123.part``, beside a local destination.
 
     :param path: the file's name.
     :param file: the file, open.
     :ivar received: the number of bytes so far.
-    :ivar sha256: their checksum.
-    :ivar head: the first eight of them.
+    :ivar sha256: the checksum of these bytes.
+    :ivar head: the first eight of these bytes.
     :ivar expected: the number of bytes of the video, if the server promised one.
     :ivar validator: the validator of the answer, which the next range request repeats.
-    :ivar content_type: the type that the server gives.
+    :ivar content_type: the type that the server states.
     """
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
@@ -54,8 +58,8 @@ class PartialFile:
             self.file.close()
 
     @property
-    def is_whole(self) -> bool:
-        """Return whether every byte is there, if the server promised a number of them."""
+    def is_complete(self) -> bool:
+        """Return whether every byte is there; False while the number of bytes is unknown."""
         return self.expected is not None and self.received == self.expected
 
     @property
@@ -64,7 +68,7 @@ class PartialFile:
         return self.received if self.validator else 0
 
     def add(self, chunk: bytes) -> None:
-        """Append some bytes."""
+        """Append bytes."""
         with writing():
             self.file.write(chunk)
         self.sha256.update(chunk)
@@ -73,7 +77,7 @@ class PartialFile:
             self.head = (self.head + chunk)[:HEAD_BYTES]
 
     def trim(self) -> None:
-        """Remove the bytes after the last complete write: a failed one may have written some."""
+        """Remove the bytes after the last complete write: a write that failed may have written some."""
         with writing():
             self.file.seek(self.received)
             self.file.truncate()
@@ -92,7 +96,7 @@ class PartialFile:
             self.file.flush()
         if not self._has_its_name():
             raise DownloadInterruptedError(
-                f"The video could not be written: {str(self.path)!r} was removed, or another process "
+                f"{_NOT_WRITTEN}: {str(self.path)!r} was removed, or another process "
                 "downloads the same video to the same destination."
             )
 
@@ -104,10 +108,10 @@ class PartialFile:
 
 
 def open_partial_file(path: Path, mode: int) -> PartialFile:
-    """Create the file of this name, and remove the one that a killed try left there.
+    """Create a file of this name, and remove the file that a killed try left there.
 
-    An older try that still writes to the removed file fails in :meth:`PartialFile.finish`. If the file cannot
-    be removed, the new one has another name: in a folder that all users share, anybody may have made it.
+    An older try that still writes to the removed file fails in :meth:`PartialFile.finish`. If the old file
+    cannot be removed, the new one has another name: in a shared folder, anybody may have made the old one.
 
     :param mode: the permissions, before the mask of the process.
     :raises OSError: no file can be created.
@@ -129,8 +133,8 @@ def _create(path: Path, mode: int) -> int:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Raise an error of the disk as an interruption, so that it is not taken for one of the network."""
+    """Raise :class:`DownloadInterruptedError` for an error of the disk."""
     try:
         yield
     except OSError as error:
-        raise DownloadInterruptedError(f"The video could not be written: {error.strerror}.") from error
+        raise DownloadInterruptedError(f"{_NOT_WRITTEN}: {error.strerror}.") from error

@@ -1,6 +1,6 @@
-"""Whether two answers are about the same bytes of a video: what may be appended to what.
+"""Validators: they show whether two answers are about the same bytes of a video.
 
-Pure, by RFC 9110: sections 8.8 (ETag and Last-Modified), 13.1.5 (If-Range) and 15.3.7 (a part).
+Pure, by RFC 9110: sections 8.8 (ETag and Last-Modified), 13.1.5 (If-Range) and 15.3.7 (partial content).
 """
 
 from __future__ import annotations
@@ -15,27 +15,29 @@ if TYPE_CHECKING:
 
 
 def read_validator(headers: Mapping[str, str]) -> str | None:
-    """Give what names the bytes of an answer to the server, or None if nothing does so for certain.
+    """Return the validator of an answer, or None if it has no strong one.
 
-    :param headers: the answer's, found in whatever case.
+    For example the ETag ``"v1"``; ``W/"v1"`` is weak.
+
+    :param headers: the headers of the answer, in a mapping that ignores case.
     """
     etag = headers.get("ETag", "")
-    # A weak one, W/"...", names a meaning and not the bytes.
+    # A weak ETag, W/"...", stands for a meaning and not for the bytes.
     if re.fullmatch(r'"[\x21\x23-\x7e]*"', etag):
         return etag
     modified = headers.get("Last-Modified", "")
     try:
         age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(modified)
-    except (TypeError, ValueError, OverflowError):  # no date; with and without a zone; an absurd year
+    except (TypeError, ValueError, OverflowError):  # no date; one with a zone and one without; an absurd year
         return None
     # A file may change twice in one second (8.8.2.2).
     return modified if age >= timedelta(seconds=1) else None
 
 
 def is_mismatch(validator: str | None, headers: Mapping[str, str]) -> bool:
-    """Whether a part belongs, or may belong, to something else than what that validator names."""
+    """Return whether partial content may belong to another video than the validator. In doubt, it does."""
     if validator is None:
         return True
     if validator.startswith('"'):
-        return headers.get("ETag") != validator  # a part has to say it, if the whole has (15.3.7)
+        return headers.get("ETag") != validator  # 206 repeats the ETag of the 200 (15.3.7)
     return headers.get("Last-Modified", validator) != validator

@@ -1,4 +1,4 @@
-"""Where a video may be fetched from: judged by the address that is connected to, before a byte is sent."""
+"""The address policy, such as no request to 10.0.0.1: it checks a connection before a byte is sent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PUBLIC = "93.184.216.34"
 
 @pytest.fixture(autouse=True)
 def destination(tmp_path: Path, sleeps: list[float], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test waits for a pause; what is temporary lies beside the destination."""
+    """Return a destination, beside the temporary files. Skip every delay."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path / "video.mp4"
 
@@ -72,10 +72,11 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("host", INSIDE)
 def test_a_photo_inside_a_network_is_warned_of(host: str) -> None:
-    """The service cannot open it; one that is inside as well, as the emulator is, may."""
+    """The service cannot open it, unless the service is inside too, as the emulator is."""
     assert is_inside(host)
     warning = photo_warning(host, "api2.sam-sara.cn")
     assert warning is not None
+    assert warning.startswith("TS108 ")
     assert repr(host) in warning
     assert "docs/howto/photos.md" in warning
     for api in INSIDE:
@@ -84,7 +85,7 @@ def test_a_photo_inside_a_network_is_warned_of(host: str) -> None:
 
 @pytest.mark.parametrize("host", OUTSIDE)
 def test_a_photo_on_the_internet_is_not_warned_of(host: str) -> None:
-    """Nothing is resolved to find out."""
+    """The check resolves no name."""
     assert not is_inside(host)
     assert photo_warning(host, "api2.sam-sara.cn") is None
     assert photo_warning(host, "127.0.0.1") is None
@@ -115,8 +116,8 @@ def test_a_photo_on_the_internet_is_not_warned_of(host: str) -> None:
         (AddressKind.SPECIAL, ["4000::1", "::127.0.0.1"]),
     ],
 )
-def test_what_kind_an_address_is(kind: AddressKind, addresses: list[str]) -> None:
-    """One of IPv6 that stands for one of IPv4 is of its kind."""
+def test_the_kind_of_an_address(kind: AddressKind, addresses: list[str]) -> None:
+    """An embedded IPv4 address decides for IPv6."""
     assert {address: classify_address(address) for address in addresses} == dict.fromkeys(addresses, kind)
 
 
@@ -140,7 +141,7 @@ NAMES = {
         ("10.0.0.9", "nowhere.example", False),
         ("127.0.0.2", "127.1", True),
         ("::1", "127.0.0.1", True),
-        # It is not inside: anybody may give a name of his a second address.
+        # Not inside: anybody may add a second address to a name.
         ("127.0.0.1", "both.example", False),
         ("169.254.0.9", "169.254.1.1", False),
         ("169.254.1.1", "169.254.1.1", True),
@@ -153,13 +154,13 @@ NAMES = {
         ("0.0.0.0", "127.0.0.1", False),
     ],
 )
-def test_what_is_admitted(address: str, api_host: str, admitted: bool) -> None:
-    """A public address, or one of the kind where the service is."""
+def test_an_address_is_allowed(address: str, api_host: str, admitted: bool) -> None:
+    """A public address, or an address of the same kind as that of the service."""
     assert is_allowed(address, api_host, lambda host: NAMES.get(host, [])) is admitted
 
 
-def test_a_name_is_looked_up_only_where_that_decides() -> None:
-    """Not for a video at a public address, nor where the service has an address in digits."""
+def test_a_name_is_resolved_only_if_the_result_depends_on_it() -> None:
+    """Not for a video at a public address, nor if the host of the service is a numeric address."""
 
     def never(_: str) -> list[str]:
         raise AssertionError
@@ -183,7 +184,7 @@ def test_a_name_is_looked_up_only_where_that_decides() -> None:
         ("1.2.3.4.5", None),
     ],
 )
-def test_a_host_may_be_an_address_in_other_digits(host: str, literal: str | None) -> None:
+def test_a_host_may_be_an_address_in_another_notation(host: str, literal: str | None) -> None:
     """As a resolver reads it."""
     assert literal_address(host) == literal
 
@@ -193,7 +194,7 @@ def test_a_host_may_be_an_address_in_other_digits(host: str, literal: str | None
 
 @dataclass
 class Listener:
-    """A port of this machine that answers with the video; it notes every connection, and all it is sent."""
+    """A port of this machine that answers with the video, and records the bytes of each connection."""
 
     listening: socket.socket
     received: list[bytes] = field(default_factory=list)
@@ -237,7 +238,7 @@ def listen() -> Iterator[Callable[..., Listener]]:
 
 
 def refused(url: str, destination: Path) -> str:
-    """Give the message of the refusal; nothing is left of the download."""
+    """Return the message of the refusal, and check that no file is left."""
     with pytest.raises(DownloadRefusedError) as caught:
         TwinSyncHook().download(url, destination)
     assert list(destination.parent.iterdir()) == []
@@ -257,35 +258,35 @@ def test_an_address_inside_is_sent_nothing(
     host: str,
     address: str,
 ) -> None:
-    """Not one byte, be it of a request or of TLS, though the host is allowed by name; there is no retry."""
+    """Not one byte, neither of a request nor of TLS, although the host is allowed; there is no retry."""
     connect(host=api_host, allowed_result_hosts=address)
     listener = listen(address)
     url = f"{scheme}://{host}:{listener.port}/a.mp4"
-    said = refused(url, destination)
+    message = refused(url, destination)
     assert listener.ended.acquire(timeout=30)
     assert listener.received == [b""]
     assert sleeps == []
-    for part in (address, "a loopback address", url, api_host, "allowed_result_hosts", "twinsync_default"):
-        assert part in said
+    for part in ("TS502 ", address, "loopback", url, api_host, "allowed_result_hosts", "twinsync_default"):
+        assert part in message
 
 
 def test_a_name_that_leads_inside_is_sent_nothing(connect: Any, listen: Any, destination: Path) -> None:
-    """What counts is where it leads."""
+    """The address of the connection decides, not the name."""
     connect(host=PUBLIC, allowed_result_hosts="localhost")
     listener = listen()
-    said = refused(f"http://localhost:{listener.port}/a.mp4", destination)
+    message = refused(f"http://localhost:{listener.port}/a.mp4", destination)
     assert listener.ended.acquire(timeout=30)
     assert listener.received == [b""]
-    assert "'localhost' is 127.0.0.1, a loopback address" in said
+    assert "TS502 The video's host 'localhost' is 127.0.0.1" in message
 
 
 @pytest.mark.parametrize("redirected", [False, True], ids=["address", "redirect"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])
 @pytest.mark.parametrize("api_host", ["127.0.0.1", "localhost", "http://[::1]"])
-def test_an_address_where_the_service_is_is_admitted(
+def test_an_address_inside_is_allowed_if_the_service_is_there(
     connect: Any, serve: Serve, listen: Any, destination: Path, api_host: str, address: str, redirected: bool
 ) -> None:
-    """The emulator, or a service inside: its videos are there too, if not at the same address."""
+    """The videos of the emulator, or of a service inside, may be at another address inside."""
     connect(host=api_host, allowed_result_hosts=[address, "127.0.0.1"])
     listener = listen(address)
     url = f"http://{f'[{address}]' if ':' in address else address}:{listener.port}/a.mp4"
@@ -294,32 +295,32 @@ def test_an_address_where_the_service_is_is_admitted(
     assert destination.read_bytes() == VIDEO
 
 
-def test_a_name_that_leads_elsewhere_at_the_second_look_is_sent_nothing(
+def test_a_name_that_changes_its_address_is_sent_nothing(
     connect: Any, listen: Any, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Judged is the connection, and not a look-up of its own that may tell something else."""
+    """The policy checks the connection: a second look-up could return another address."""
     connect(host=PUBLIC, allowed_result_hosts="cdn.invalid")
     listener = listen()
     asked: list[Any] = []
 
     def rebinding(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
-        if host != "cdn.invalid":  # an address in digits
+        if host != "cdn.invalid":  # a numeric address
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
         asked.append(host)
         address = "127.0.0.1" if len(asked) == 1 else PUBLIC
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-    said = refused(f"http://cdn.invalid:{listener.port}/a.mp4", destination)
+    message = refused(f"http://cdn.invalid:{listener.port}/a.mp4", destination)
     assert listener.ended.acquire(timeout=30)
     assert listener.received == [b""]
-    assert "'cdn.invalid' is 127.0.0.1" in said
+    assert "'cdn.invalid' is 127.0.0.1" in message
 
 
 def test_a_redirect_that_leads_inside_is_sent_nothing(
     connect: Any, serve: Serve, listen: Any, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each hop is judged. The first one, to a public address, goes over a proxy; the second one does not."""
+    """The policy checks each hop: the first, to a public address, uses a proxy; the second does not."""
     listener = listen()
 
     def respond(request: Received) -> list[bytes]:
@@ -351,16 +352,16 @@ def test_a_redirect_that_leads_inside_is_sent_nothing(
 def test_a_proxy_is_not_asked_for_an_address_inside(
     connect: Any, serve: Serve, destination: Path, host: str, kind: str, redirected: bool
 ) -> None:
-    """The proxy makes the connection, so only an address in digits can be judged."""
+    """The proxy makes the connection, so the policy can check only a numeric address."""
     url = f"http://{host}/a.mp4"
     proxy = serve(lambda _: [answer(302, Location=url) if redirected else WHOLE])
     connect(host=PUBLIC, allowed_result_hosts=[host], proxy=proxy.url)
-    assert f", a {kind} address" in refused(f"http://{PUBLIC}/x.mp4" if redirected else url, destination)
+    assert f" {kind} " in refused(f"http://{PUBLIC}/x.mp4" if redirected else url, destination)
     assert len(proxy.requests) == (1 if redirected else 0)
 
 
-def test_the_address_of_a_proxy_is_not_judged(connect: Any, serve: Serve, destination: Path) -> None:
-    """It is inside as a rule, and named by whoever made the connection."""
+def test_the_address_of_a_proxy_is_not_checked(connect: Any, serve: Serve, destination: Path) -> None:
+    """A proxy usually is inside, and the author of the connection names it."""
     proxy = serve(lambda _: [WHOLE])
     connect(host=PUBLIC, allowed_result_hosts="cdn.invalid", proxy=proxy.url)
     TwinSyncHook().download("http://cdn.invalid/a.mp4", destination)

@@ -1,4 +1,4 @@
-"""Where a video goes: the file appears where it was asked for when it is whole, or nothing does."""
+"""Destinations, such as a path or an object: the destination appears only when the video is complete."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BrokenStore(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no type
         raise self.error
 
 
-# Airflow knows the stores of its providers, and those that it is told of: one by name, one by a connection.
+# Airflow knows the stores of its providers, and attached ones: one by its name, one by a connection.
 attach("memory", fs=MemoryFileSystem())
 attach("memory", conn_id="broken", fs=BrokenStore())
 
@@ -45,12 +45,12 @@ VIDEO = mp4(400_000)
 
 @pytest.fixture(autouse=True)
 def folder(folders: Path) -> Path:
-    """The working folder; the temporary one lies beside it."""
+    """Return the working folder; the temporary folder is beside it."""
     return folders / "work"
 
 
 def left(folder: Path) -> list[str]:
-    """All files and folders that are there, the temporary ones too."""
+    """Return all files and folders, the temporary ones too."""
     return sorted(str(path.relative_to(folder.parent)) for path in folder.parent.glob("*/**/*"))
 
 
@@ -78,11 +78,11 @@ def server(serve: Callable[..., Server]) -> Server:
         ("file://{folder}/a#b.mp4", "a#b.mp4"),
         ("file://{folder}/a?b.mp4", "a?b.mp4"),
         ("~/a.mp4", "a.mp4"),
-        # The other name that fsspec has for `file`.
+        # The other name of `file` in fsspec.
         ("local://{folder}/a.mp4", "a.mp4"),
     ],
 )
-def test_a_file_appears_where_it_was_asked_for(
+def test_a_file_appears_at_its_destination(
     hook: TwinSyncHook,
     server: Server,
     folder: Path,
@@ -90,7 +90,7 @@ def test_a_file_appears_where_it_was_asked_for(
     destination: Any,
     file: str,
 ) -> None:
-    """With the folders that were missing, and with nothing beside it."""
+    """With the missing folders, and with nothing beside it."""
     monkeypatch.setenv("HOME", str(folder))
     if isinstance(destination, str):
         destination = destination.format(folder=folder)
@@ -103,14 +103,14 @@ def test_a_file_appears_where_it_was_asked_for(
 
 @pytest.mark.parametrize("existing", [None, b"yesterday's video"], ids=["new", "existing"])
 @pytest.mark.parametrize("kind", [str, ObjectStoragePath])
-def test_an_object_appears_where_it_was_asked_for(
+def test_an_object_appears_at_its_destination(
     hook: TwinSyncHook, server: Server, folder: Path, kind: type, existing: bytes | None
 ) -> None:
-    """In any store that Airflow knows; the address is given back as it was given."""
+    """In any store that Airflow knows; the result has the address as the task gave it."""
     if existing:
         ObjectStoragePath("memory://videos/2026/11/a.mp4").write_bytes(existing)
     got = hook.download(server.url, kind("memory://videos/2026/11/a.mp4"))
-    # As Airflow writes it: up to 3.1 with three slashes if it is made into a path first.
+    # Up to 3.1, Airflow writes three slashes for an ObjectStoragePath.
     assert got["path"] == str(kind("memory://videos/2026/11/a.mp4"))
     assert ObjectStoragePath(got["path"]).read_bytes() == VIDEO
     assert len(MemoryFileSystem.store) == 1
@@ -118,57 +118,57 @@ def test_an_object_appears_where_it_was_asked_for(
 
 
 def test_a_file_is_as_readable_as_any_other(hook: TwinSyncHook, server: Server, folder: Path) -> None:
-    """The mask of the process rules, and not a temporary file's."""
+    """The mask of the process decides, not the mode of a temporary file."""
     hook.download(server.url, "a.mp4")
     (folder / "b.txt").touch()
     assert (folder / "a.mp4").stat().st_mode == (folder / "b.txt").stat().st_mode
 
 
 @pytest.mark.parametrize(
-    ("destination", "said"),
+    ("destination", "data"),
     [
-        (None, "destination is None"),
-        ("", "destination is ''"),
-        (" ", "destination is ' '"),
-        ("None", "destination is 'None': a template renders to this"),
-        (" null\n", "destination is 'null': a template renders to this"),
-        ("undefined", "destination is 'undefined': a template renders to this"),
-        ("videos/{{{{ ds }}}}.mp4", "a template that was not rendered"),
-        ("memory://videos/{{% if x %}}.mp4", "a template that was not rendered"),
-        (7, "destination is 7"),
-        (b"a.mp4", "destination is a bytes"),
-        ("s3://key:s3cret@videos/a.mp4", "destination 's3://videos/a.mp4' has a login in it"),
-        ("s3://key:x/s3cret@videos/a.mp4", "destination 's3://***' has a login in it"),
-        ("nosuchstore://videos/a.mp4?sig=s3cret", "'nosuchstore://videos/a.mp4' cannot be written"),
-        ("memory://videos/?sig=s3cret/", "is a folder: give the name"),
-        ({"url": "https://h.example/a.mp4?sig=s3cret"}, "destination is a dict"),
-        ("new/", "is a folder: give the name"),
-        ("{folder}", "is a folder: give the name"),
-        ("file://{folder}", "is a folder: give the name"),
-        (".", "is a folder: give the name"),
-        ("memory://videos/", "is a folder: give the name"),
-        ("nosuchstore://videos/a.mp4", "cannot be written: "),
-        ("file://videos/a.mp4", "begins file:///"),
-        ("file.txt/a.mp4", "cannot be written: "),
-        ("file.txt/b/a.mp4", "cannot be written: "),
-        ("n" * 300 + "/a.mp4", "cannot be written: "),
-        ("n" * 300, "cannot be written: "),
-        ("a\0b.mp4", "cannot be the name of a file"),
-        (Path("s3://videos/a.mp4"), "is what a Path makes of an address"),
-        ("file:/tmp/a.mp4", "is what a Path makes of an address"),
-        ("/dev/null", "it is no regular file"),
+        (None, "None"),
+        ("", "''"),
+        (" ", "' '"),
+        ("None", "'None'"),
+        (" null\n", "'null'"),
+        ("undefined", "'undefined'"),
+        ("videos/{{{{ ds }}}}.mp4", "'{{'"),
+        ("memory://videos/{{% if x %}}.mp4", "'{%'"),
+        (7, "7"),
+        (b"a.mp4", "bytes"),
+        ("s3://key:s3cret@videos/a.mp4", "'s3://videos/a.mp4'"),
+        ("s3://key:x/s3cret@videos/a.mp4", "'s3://***'"),
+        ("memory://videos/?sig=s3cret/", "'memory://videos/'"),
+        ({"url": "https://h.example/a.mp4?sig=s3cret"}, "dict"),
+        ("new/", "'new/'"),
+        ("memory://videos/", "'memory://videos/'"),
+        ("file://videos/a.mp4", "file:///"),
+        ("a\0b.mp4", "'a"),
+        (Path("s3://videos/a.mp4"), "s3:"),
+        ("file:/tmp/a.mp4", "file:"),
+        ("nosuchstore://videos/a.mp4?sig=s3cret", "TS522 destination 'nosuchstore://videos/a.mp4'"),
+        ("nosuchstore://videos/a.mp4", "TS522 destination 'nosuchstore://videos/a.mp4'"),
+        ("file.txt/a.mp4", "TS522 "),
+        ("file.txt/b/a.mp4", "TS522 "),
+        ("n" * 300 + "/a.mp4", "TS522 "),
+        ("n" * 300, "TS522 "),
+        ("/dev/null", "TS522 destination '/dev/null'"),
+        ("{folder}", "TS524 "),
+        ("file://{folder}", "TS524 "),
+        (".", "TS524 "),
     ],
 )
 def test_a_destination_that_cannot_be_written_sends_nothing(
-    hook: TwinSyncHook, server: Server, folder: Path, destination: Any, said: str
+    hook: TwinSyncHook, server: Server, folder: Path, destination: Any, data: str
 ) -> None:
-    """It is named before the video is asked for, and all stays as it was."""
+    """The error comes before any request, and no file changes."""
     (folder / "file.txt").write_text("text")
     if isinstance(destination, str):
         destination = destination.format(folder=folder)
     with pytest.raises(UsageError) as caught:
         hook.download(server.url, destination)
-    assert said in str(caught.value)
+    assert data in str(caught.value)
     assert "destination" in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert server.requests == []
@@ -190,20 +190,20 @@ def test_a_destination_that_cannot_be_written_sends_nothing(
 def test_a_folder_that_cannot_be_made_sends_nothing(
     hook: TwinSyncHook, server: Server, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
 ) -> None:
-    """What may pass is left to the task's retries."""
+    """An error that may pass leaves the retries of the task."""
 
     def mkdir(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
-    with pytest.raises(kind, match=f"destination '.* cannot be written: {os.strerror(number)}"):
+    with pytest.raises(kind, match=f"TS522 destination '.*{os.strerror(number)}"):
         hook.download(server.url, "new/a.mp4")
     assert server.requests == []
 
 
 def test_a_name_too_long_is_found_in_a_new_folder_too(hook: TwinSyncHook, server: Server) -> None:
-    """Of which nothing can be said before it is there."""
-    with pytest.raises(UsageError, match="File name too long"):
+    """The system checks the name when the folder is there."""
+    with pytest.raises(UsageError, match=r"TS522 .*File name too long"):
         hook.download(server.url, f"new/{'n' * 300}")
     assert server.requests == []
 
@@ -211,21 +211,20 @@ def test_a_name_too_long_is_found_in_a_new_folder_too(hook: TwinSyncHook, server
 def test_a_temporary_folder_that_is_not_there_is_named(
     hook: TwinSyncHook, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As what it is."""
+    """The message has its variable."""
     monkeypatch.setattr(tempfile, "tempdir", "missing")
     with pytest.raises(DownloadInterruptedError) as caught:
         hook.download(server.url, "memory://videos/a.mp4")
-    assert str(caught.value) == (
-        "The temporary folder (TMPDIR), where a video lies on its way into a store, cannot be written: "
-        "No such file or directory."
-    )
+    assert caught.value.code == "TS523"
+    assert "TMPDIR" in str(caught.value)
+    assert "No such file or directory" in str(caught.value)
     assert server.requests == []
 
 
 def test_a_pipe_is_not_replaced(hook: TwinSyncHook, server: Server, folder: Path) -> None:
-    """Whoever reads from it would wait for ever."""
+    """A reader of the pipe would wait for ever."""
     os.mkfifo("pipe")
-    with pytest.raises(UsageError, match="it is no regular file"):
+    with pytest.raises(UsageError, match=r"TS522 .*no regular file"):
         hook.download(server.url, "pipe")
     assert server.requests == []
     assert left(folder) == ["work/pipe"]
@@ -233,7 +232,7 @@ def test_a_pipe_is_not_replaced(hook: TwinSyncHook, server: Server, folder: Path
 
 @pytest.mark.parametrize("there", [True, False], ids=["", "dangling"])
 def test_a_symbolic_link_stays_one(hook: TwinSyncHook, server: Server, folder: Path, there: bool) -> None:
-    """The file is where it leads."""
+    """The target of the link is the video."""
     (folder / "new").mkdir()
     if there:
         (folder / "new/b.mp4").write_bytes(b"yesterday's video")
@@ -256,11 +255,12 @@ def test_a_store_that_takes_nothing_is_named(
     sleeps: list[float],
     error: Exception,
 ) -> None:
-    """Whatever its library raises. The video is not fetched again for it, and no object is left."""
+    """For any error of its library. The video is not downloaded again, and no object is left."""
     monkeypatch.setattr(BrokenStore, "error", error)
     with pytest.raises(DownloadInterruptedError) as caught:
         hook.download(server.url, "memory://broken@videos/a.mp4")
-    for part in ("'memory://broken@videos/a.mp4'", "could not be written", type(error).__name__):
+    assert caught.value.code == "TS521"
+    for part in ("'memory://broken@videos/a.mp4'", type(error).__name__):
         assert part in str(caught.value)
     assert caught.value.retryable
     assert len(server.requests) == 1
@@ -271,7 +271,7 @@ def test_a_store_that_takes_nothing_is_named(
 
 @pytest.mark.parametrize("destination", ["a.mp4", "new/a.mp4", "memory://videos/a.mp4"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_whatever_ends_a_download_leaves_nothing(
+def test_any_end_of_a_download_leaves_nothing(
     folder: Path, destination: str, error: type[BaseException]
 ) -> None:
     """Airflow's own time limits are no ordinary exceptions."""
@@ -284,8 +284,8 @@ def test_whatever_ends_a_download_leaves_nothing(
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
-def test_what_is_not_published_does_not_appear(folder: Path, destination: str) -> None:
-    """Not even where nothing went wrong; and before it is published, nothing is there."""
+def test_a_video_that_is_not_published_does_not_appear(folder: Path, destination: str) -> None:
+    """Not even without an error."""
     with find_place(destination).stage("1") as partial_file:
         partial_file.add(VIDEO)
         partial_file.file.flush()
@@ -294,26 +294,26 @@ def test_what_is_not_published_does_not_appear(folder: Path, destination: str) -
     assert MemoryFileSystem.store == {}
 
 
-def test_a_folder_that_goes_away_meanwhile_is_an_interruption(folder: Path) -> None:
-    """The video cannot be moved to where it was asked for."""
+def test_a_folder_that_is_removed_meanwhile_is_an_interruption(folder: Path) -> None:
+    """The video cannot be moved to its destination."""
     place = find_place("new/a.mp4")
     with place.stage("1") as partial_file:
         partial_file.add(VIDEO)
         shutil.rmtree("new")
-        with pytest.raises(DownloadInterruptedError, match=r"could not be written: .* was removed"):
+        with pytest.raises(DownloadInterruptedError, match=r"TS520 .*removed"):
             place.publish(partial_file)
     assert left(folder) == []
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
-def test_a_fragment_that_has_lost_its_name_is_not_published(folder: Path, destination: str) -> None:
-    """Somebody cleared the folder, and another try has begun there: half of its video would be published."""
+def test_a_partial_file_that_has_lost_its_name_is_not_published(folder: Path, destination: str) -> None:
+    """Somebody cleared the folder, and another try has begun: publishing would take half of its video."""
     place = find_place(destination)
     with place.stage("1") as partial_file:
         partial_file.add(VIDEO)
         partial_file.path.unlink()
         partial_file.path.write_bytes(b"half")
-        with pytest.raises(DownloadInterruptedError, match="was removed, or another process"):
+        with pytest.raises(DownloadInterruptedError, match=r"TS520 .*another process"):
             place.publish(partial_file)
     assert partial_file.path.read_bytes() == b"half"
     assert not (folder / "a.mp4").exists()
@@ -321,8 +321,8 @@ def test_a_fragment_that_has_lost_its_name_is_not_published(folder: Path, destin
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
-def test_a_short_file_is_whole_too(destination: str) -> None:
-    """What is still in a buffer belongs to it."""
+def test_a_short_file_is_complete_too(destination: str) -> None:
+    """Publishing includes the bytes in a buffer."""
     place = find_place(destination)
     with place.stage("1") as partial_file:
         partial_file.add(b"short")
@@ -331,8 +331,10 @@ def test_a_short_file_is_whole_too(destination: str) -> None:
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
-def test_one_that_begins_when_another_has_published_keeps_its_file(folder: Path, destination: str) -> None:
-    """The name is free then; leaving the older one must not remove what the newer writes."""
+def test_a_download_that_begins_after_another_has_published_keeps_its_file(
+    folder: Path, destination: str
+) -> None:
+    """The end of the older download must not remove the partial file of the newer one."""
     place = find_place(destination)
     older = ExitStack()
     one = older.enter_context(place.stage("1"))
@@ -348,10 +350,10 @@ def test_one_that_begins_when_another_has_published_keeps_its_file(folder: Path,
 
 @pytest.mark.parametrize("there", ["symlink", "hard link", "folder", "pipe", "unreadable"])
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
-def test_what_has_the_name_of_a_fragment_is_not_written_to(
+def test_a_file_with_the_name_of_a_partial_file_is_not_written_to(
     folder: Path, destination: str, there: str
 ) -> None:
-    """In a folder that everybody may write, anybody may have put it there."""
+    """In a shared folder, anybody may have created it."""
     place = find_place(destination)
     with place.stage("1") as partial_file:
         name = partial_file.path
@@ -378,8 +380,8 @@ def test_what_has_the_name_of_a_fragment_is_not_written_to(
     assert name.is_dir() is (there == "folder")
 
 
-def test_a_fragment_in_the_temporary_folder_is_nobody_elses_to_read(folder: Path) -> None:
-    """That folder is everybody's."""
+def test_a_partial_file_in_the_temporary_folder_is_private(folder: Path) -> None:
+    """All users share that folder."""
     with find_place("memory://videos/a.mp4").stage("1") as partial_file:
         assert partial_file.path.parent == folder.parent / "temporary"
         assert partial_file.path.stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""What proves that an MP4 is complete: real ones, and every way to cut them."""
+"""The proof that an MP4 is complete: for example real videos, cut at every byte."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LARGE = (1).to_bytes(4, "big")
 
 
 def encoded(movflags: str) -> bytes:
-    """A real video of two seconds, with a track of pictures and one of sound."""
+    """Return a real video of two seconds, with a track of pictures and one of sound."""
     import av
 
     # Into a file with a name: to put `moov` in front, the muxer opens it again.
@@ -63,7 +63,7 @@ def mux(av: Any, container: Any) -> None:
     container.mux(sound.encode(None))
 
 
-#: What the muxer is told, and whether the file that it writes proves that it is complete.
+#: The flags of the muxer; and True if the file proves that it is complete.
 REAL = {
     "moov at the end": ("", True),
     "moov in front": ("faststart", True),
@@ -84,21 +84,21 @@ def complete(data: bytes) -> bool:
     return is_complete(io.BytesIO(data), len(data))
 
 
-def test_a_real_video_is_complete_where_its_structure_proves_it(real: tuple[bytes, bool]) -> None:
-    """A fragmented one without an end of its own may go on: nothing says that it does not."""
+def test_a_real_video_is_complete_if_its_structure_proves_it(real: tuple[bytes, bool]) -> None:
+    """A fragmented video without a last box of its own may have more fragments."""
     data, proves = real
     assert complete(data) is proves
 
 
 def test_no_prefix_of_a_real_video_is_complete(real: tuple[bytes, bool]) -> None:
-    """Wherever it is cut, between two boxes or in one."""
+    """Cut between two boxes, or in a box."""
     data, _ = real
     assert 3_000 < len(data) < 60_000
     assert [size for size in range(len(data)) if is_complete(io.BytesIO(data[:size]), size)] == []
 
 
-def test_a_video_whose_last_box_goes_to_the_end_is_complete_when_its_samples_are() -> None:
-    """A length of 0 (4.2) says nothing; the table of the samples does."""
+def test_a_last_box_that_extends_to_the_end_is_complete_when_its_samples_are() -> None:
+    """A length of 0 (4.2) proves nothing; the table of the samples does."""
     data = encoded("faststart")
     at = data.rindex(b"mdat") - 4
     data = data[:at] + bytes(4) + data[at + 4 :]
@@ -107,7 +107,7 @@ def test_a_video_whose_last_box_goes_to_the_end_is_complete_when_its_samples_are
 
 
 def movie(*tables: bytes) -> bytes:
-    """``moov`` with a track for each table, and 1,000 bytes for the samples behind it."""
+    """Return ``moov`` with a track for each table, and 1,000 bytes for the samples behind it."""
     tracks = [box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", one)))) for one in tables]
     return FTYP + box(b"moov", *tracks) + box(b"mdat", bytes(1_000))
 
@@ -198,15 +198,15 @@ FRAGMENTED = FTYP + box(b"moov", box(b"mvex")) + box(b"moof") + box(b"mdat", byt
         (b"", False),
     ],
 )
-def test_what_proves_that_fragments_are_complete(end: bytes, wanted: bool) -> None:
-    """A last box that a muxer writes when it ends, with its length as its last word."""
+def test_the_proof_that_fragments_are_complete(end: bytes, wanted: bool) -> None:
+    """The last box of a muxer, which ends with its own length."""
     assert complete(FRAGMENTED + end) is wanted
 
 
 @settings(max_examples=200, deadline=None)
 @given(at=st.integers(24, 180), value=st.binary(min_size=1, max_size=8))
 def test_a_broken_structure_is_read_to_an_end(at: int, value: bytes) -> None:
-    """Whatever stands in the boxes."""
+    """Any bytes may be in the boxes."""
     data = VIDEO[:at] + value + VIDEO[at + len(value) :]
     assert complete(data) in (True, False)
 
@@ -221,8 +221,8 @@ def test_a_broken_structure_is_read_to_an_end(at: int, value: bytes) -> None:
     ],
     ids=["boxes", "boxes in moov", "a large moov", "without a length"],
 )
-def test_looking_at_a_video_is_bounded(data: bytes) -> None:
-    """In time and in memory, whatever a server sends."""
+def test_reading_the_structure_is_bounded(data: bytes) -> None:
+    """In time and in memory, for any video."""
     file = io.BytesIO(data)
     began = time.monotonic()
     tracemalloc.start()
@@ -257,6 +257,6 @@ def test_a_video_that_proves_nothing_is_interrupted(
     """Without a promised length: a retry may bring all of it, and nothing is stored meanwhile."""
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data) if framing else data
     server = serve(lambda _: [answer(200, body, Content_Type="video/mp4", **framing)])
-    with pytest.raises(DownloadInterruptedError, match=f"{len(data)} of an unknown number of bytes"):
+    with pytest.raises(DownloadInterruptedError, match=rf"TS515 .*{len(data)} of an unknown number"):
         hook.download(server.url, tmp_path / "video.mp4")
     assert list(tmp_path.iterdir()) == []

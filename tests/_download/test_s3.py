@@ -1,4 +1,4 @@
-"""Videos in S3, over its real protocol: a whole object or none, and nothing unfinished that is paid for."""
+"""Videos in S3, over its real protocol: a complete object or none, and no unfinished upload, which costs."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "reg
 
 
 class Relay:
-    """What lies between a client and a server: it cuts every connection in which some words are sent.
+    """Forward connections to a server, and cut each connection in which some words are sent.
 
     :ivar words: those words, in the head of a request; empty for none.
-    :ivar cuts: how often it did so.
-    :ivar on_cut: is called before.
+    :ivar cuts: the number of cuts.
+    :ivar on_cut: is called before a cut.
     """
 
     def __init__(self, port: int) -> None:
@@ -90,7 +90,7 @@ class Relay:
 
 @pytest.fixture(scope="module")
 def relay(moto_port: int) -> Iterator[Relay]:
-    """What the default AWS connection leads to; Airflow keeps a store for the life of a process."""
+    """Start the target of the default AWS connection; Airflow keeps a store for the life of a process."""
     relay = Relay(moto_port)
     extra = {
         "endpoint_url": f"http://127.0.0.1:{relay.port}",
@@ -101,7 +101,7 @@ def relay(moto_port: int) -> Iterator[Relay]:
     with pytest.MonkeyPatch.context() as patched:
         for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             patched.delenv(name, raising=False)
-        # The SDK looks nowhere else for what it does not need to know.
+        # The SDK reads no other configuration.
         patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patched.setenv("AWS_CONFIG_FILE", os.devnull)
         patched.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
@@ -112,7 +112,7 @@ def relay(moto_port: int) -> Iterator[Relay]:
 
 @pytest.fixture
 def s3(moto_port: int, relay: Relay) -> Iterator[Any]:
-    """A client of its own, past the relay, and an empty bucket."""
+    """Return a client that bypasses the relay, with an empty bucket."""
     import boto3
 
     client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{moto_port}", **KEYS)
@@ -149,7 +149,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeps: list[float])
 
 @pytest.fixture
 def serve_video(serve: Callable[..., Server]) -> Callable[..., str]:
-    """A server with a video; gives its address."""
+    """Return a function that serves a video and returns its address."""
 
     def serve_video(video: bytes, sent: int | None = None) -> str:
         start = answer(200, Content_Type="video/mp4", Content_Length=len(video), ETag='"v1"')
@@ -163,7 +163,7 @@ def serve_video(serve: Callable[..., Server]) -> Callable[..., str]:
 def test_an_object_is_the_video(
     hook: TwinSyncHook, s3: Any, serve_video: Any, folder: Path, video: bytes, existing: bool
 ) -> None:
-    """Byte for byte, and as what it is."""
+    """Byte for byte, and with its type, for example ``video/mp4``."""
     if existing:
         s3.put_object(Bucket="videos", Key="2026/a.mp4", Body=b"yesterday's video")
     got = hook.download(serve_video(video), DESTINATION)
@@ -172,7 +172,7 @@ def test_an_object_is_the_video(
         "bytes": len(video),
         "sha256": hashlib.sha256(video).hexdigest(),
         "content_type": "video/mp4",
-        "duration_s": None,  # these bytes only look like a video
+        "duration_s": None,  # only the first bytes are those of a video
     }
     assert objects(s3) == ["2026/a.mp4"]
     assert content(s3) == video
@@ -182,13 +182,13 @@ def test_an_object_is_the_video(
 
 
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
-def test_a_video_that_never_comes_whole_leaves_the_bucket_as_it_was(
+def test_a_video_that_never_is_complete_leaves_the_bucket_as_it_was(
     hook: TwinSyncHook, s3: Any, serve_video: Any, folder: Path, existing: bool
 ) -> None:
     """No object, or the one that was there."""
     if existing:
         s3.put_object(Bucket="videos", Key="2026/a.mp4", Body=b"yesterday's video")
-    with pytest.raises(DownloadInterruptedError, match="did not arrive whole"):
+    with pytest.raises(DownloadInterruptedError, match="TS515 "):
         hook.download(serve_video(VIDEO, 300_000), DESTINATION)
     assert objects(s3) == (["2026/a.mp4"] if existing else [])
     assert not existing or content(s3) == b"yesterday's video"
@@ -196,10 +196,11 @@ def test_a_video_that_never_comes_whole_leaves_the_bucket_as_it_was(
 
 
 def test_a_bucket_that_is_missing_is_named(hook: TwinSyncHook, s3: Any, serve_video: Any) -> None:
-    """In the words of the store, and with the address."""
+    """With the error of the store, and with the address."""
     with pytest.raises(DownloadInterruptedError, match="bucket does not exist") as caught:
         hook.download(serve_video(VIDEO), "s3://aws_default@no-such-bucket/a.mp4")
-    assert "'s3://aws_default@no-such-bucket/a.mp4' could not be written" in str(caught.value)
+    assert caught.value.code == "TS521"
+    assert "'s3://aws_default@no-such-bucket/a.mp4'" in str(caught.value)
 
 
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
@@ -222,11 +223,11 @@ def test_an_upload_that_is_cut_leaves_the_bucket_as_it_was(
     words: bytes,
     existing: bool,
 ) -> None:
-    """No object, and no unfinished upload, of which the parts would be paid for as long as they lie there."""
+    """No object, and no unfinished upload, as its parts cost until they are removed."""
     if existing:
         s3.put_object(Bucket="videos", Key="2026/a.mp4", Body=b"yesterday's video")
     relay.words = words
-    with pytest.raises(DownloadInterruptedError, match=r"was fetched, and .* could not be written"):
+    with pytest.raises(DownloadInterruptedError, match="TS521 "):
         hook.download(serve_video(video), DESTINATION)
     assert relay.cuts > 0
     assert objects(s3) == (["2026/a.mp4"] if existing else [])
@@ -235,10 +236,10 @@ def test_an_upload_that_is_cut_leaves_the_bucket_as_it_was(
     assert list(folder.iterdir()) == []
 
 
-def test_an_upload_in_which_the_time_of_the_task_is_over_leaves_the_bucket_as_it_was(
+def test_an_upload_at_the_execution_timeout_leaves_the_bucket_as_it_was(
     hook: TwinSyncHook, s3: Any, relay: Relay, serve_video: Any, folder: Path
 ) -> None:
-    """`execution_timeout` comes as a signal, and the upload goes on in a thread of the library's."""
+    """`execution_timeout` comes as a signal, and the upload continues in a thread of the library."""
     ended = threading.Event()
 
     def ring() -> None:
@@ -259,10 +260,10 @@ def test_an_upload_in_which_the_time_of_the_task_is_over_leaves_the_bucket_as_it
     assert list(folder.iterdir()) == []
 
 
-def test_a_process_that_has_used_s3_ends_without_a_word(
+def test_a_process_that_has_used_s3_ends_without_a_warning(
     s3: Any, serve_video: Any, folder: Path, connection: str
 ) -> None:
-    """No session of the library's is left open: not as Python sees it, and not as aiohttp does."""
+    """The library leaves no session open: neither Python nor aiohttp warns."""
     code = (
         "import sys; from airflow_provider_twinsync.hooks import TwinSyncHook; "
         "TwinSyncHook().download(*sys.argv[1:])"
@@ -276,10 +277,10 @@ def test_a_process_that_has_used_s3_ends_without_a_word(
         assert word not in done.stderr
 
 
-def test_an_upload_is_never_whole_in_memory(
+def test_an_upload_is_never_completely_in_memory(
     s3: Any, serve: Callable[..., Server], folder: Path, connection: str
 ) -> None:
-    """Sixty megabytes pass through two parts of eight; what is measured is a worker's own process."""
+    """Sixty megabytes need two parts of eight; the test measures a process of its own, as a worker is."""
     large = LARGE[:12] + bytes(60_000_000)
 
     def respond(request: Received) -> Iterator[bytes]:

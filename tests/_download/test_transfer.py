@@ -1,4 +1,4 @@
-"""Fetching a video over real sockets: the whole of it and nothing else, whatever the server does."""
+"""Downloads over real sockets: for example after a cut, the file has the complete video and nothing else."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ CUT = 300_000
 
 
 @pytest.fixture(autouse=True)
-def _no_pause(sleeps: list[float]) -> None:
-    """No test waits for a pause."""
+def _no_delay(sleeps: list[float]) -> None:
+    """Skip every delay."""
 
 
 @pytest.fixture
 def destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file to write, in a folder of its own; the temporary folder lies in the same place."""
+    """Return a destination in a folder of its own, beside the temporary folder."""
     for name in ("videos", "temporary"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
@@ -66,7 +66,7 @@ def destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def files_beside(destination: Path) -> list[str]:
-    """All that is in the destination's folder, and in the temporary one."""
+    """Return all names in the folder of the destination and in the temporary folder."""
     root = destination.parents[1]
     return sorted(str(path.relative_to(root)) for path in root.glob("*/**/*"))
 
@@ -86,7 +86,7 @@ def cut(at: int = CUT, /, **headers: str | int) -> bytes:
 
 
 def rest(request: Received) -> list[bytes]:
-    """What a server does that knows ranges, and still has the same video."""
+    """Answer as a server that supports ranges and still has the same video."""
     assert request.headers["if-range"] == '"v1"'
     start = int(request.headers["range"].removeprefix("bytes=").removesuffix("-"))
     data = VIDEO[start:]
@@ -95,13 +95,13 @@ def rest(request: Received) -> list[bytes]:
 
 
 def part_of(data: bytes, start: int, end: int, /, **headers: str | int) -> bytes:
-    """A part of the video, without a length of its own."""
+    """Return an answer with a range of the video, without a length of its own."""
     content_range = f"bytes {start}-{end - 1}/{len(data)}"
     return answer(206, data[start:end], **{"Content_Range": content_range, "ETag": '"v1"', **headers})
 
 
 def in_turn(*answers: Answering) -> Callable[[Received], Iterable[bytes]]:
-    """Answer the first request so and the second so; the last answer is given for ever."""
+    """Answer each request with the next answer; repeat the last answer for ever."""
     turns = itertools.chain(answers, itertools.repeat(answers[-1]))
 
     def respond(request: Received) -> Iterable[bytes]:
@@ -112,11 +112,11 @@ def in_turn(*answers: Answering) -> Callable[[Received], Iterable[bytes]]:
 
 
 def asked(server: Server) -> list[str | None]:
-    """The ranges that were asked for."""
+    """Return the requested ranges."""
     return [request.headers.get("range") for request in server.requests]
 
 
-# --------------------------------------------------------------------------------------------------- whole
+# ------------------------------------------------------------------------------------------------ complete
 
 
 def test_the_file_is_the_emulators_video(hook: TwinSyncHook, emulator: Emulator, destination: Path) -> None:
@@ -143,7 +143,7 @@ def test_the_file_is_the_emulators_video(hook: TwinSyncHook, emulator: Emulator,
     [
         ([whole()], "video/mp4"),
         ([whole(Content_Type="Video/MP4; codecs=avc1")], "video/mp4"),
-        # What is an MP4 is one, whatever the header says: nothing is unpacked.
+        # The bytes are an MP4 already: a wrong header changes nothing, as the download unpacks nothing.
         ([whole(Content_Encoding="gzip")], "video/mp4"),
         ([b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Wait\r\n\r\n" + whole()], "video/mp4"),
         ([whole(Content_Type="application/octet-stream")], "application/octet-stream"),
@@ -168,7 +168,7 @@ def test_a_video_may_come_in_any_framing(
 
 
 def drip(*pieces: bytes) -> Callable[[Received], Iterator[bytes]]:
-    """Send pieces with a pause in between, so that they arrive one by one."""
+    """Send pieces with a short delay in between, so that they arrive one by one."""
 
     def respond(_: Received) -> Iterator[bytes]:
         for piece in pieces:
@@ -179,15 +179,15 @@ def drip(*pieces: bytes) -> Callable[[Received], Iterator[bytes]]:
 
 
 def test_the_first_bytes_may_come_one_by_one(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
-    """What tells a video from something else is then in no single piece."""
+    """No single piece has the complete signature then."""
     hook.download(serve(drip(head(), VIDEO[:3], VIDEO[3:5], VIDEO[5:])).url, destination)
     assert destination.read_bytes() == VIDEO
-    with pytest.raises(DownloadRefusedError, match=r"it begins b'GIF89aft'"):
+    with pytest.raises(DownloadRefusedError, match=r"TS512 .*b'GIF89aft'"):
         hook.download(serve(drip(head(), b"GIF8", b"9aftyp")).url, destination)
 
 
 def test_an_existing_file_is_replaced(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
-    """In one step: whoever reads the old one meanwhile reads it to its end."""
+    """In one step: a reader of the old file reads it to its end."""
     older = b"an older and longer video" * 100_000
     destination.write_bytes(older)
     with destination.open("rb") as reader:
@@ -199,10 +199,10 @@ def test_an_existing_file_is_replaced(hook: TwinSyncHook, serve: Serve, destinat
 # -------------------------------------------------------------------------------------------- interrupted
 
 
-def test_a_video_of_the_emulator_goes_on_where_it_was_cut(
+def test_a_video_of_the_emulator_resumes_after_a_cut(
     hook: TwinSyncHook, emulator: Emulator, destination: Path, sleeps: list[float], logged: Callable[[], str]
 ) -> None:
-    """Twice; the emulator's own ranges and ETags decide."""
+    """Twice, by the emulator's own ranges and ETags."""
     import requests
 
     url = hook.get_job(hook.submit(**JOB)).result_url
@@ -223,7 +223,7 @@ def test_a_video_of_the_emulator_goes_on_where_it_was_cut(
 
 
 def reset(_: Received) -> Iterator[bytes]:
-    """The connection is reset in the middle: nothing more comes than what had come."""
+    """Reset the connection in the middle of the body."""
     yield cut()
     raise ConnectionResetError
 
@@ -245,21 +245,21 @@ def hang(_: Received) -> Iterator[bytes]:
         ([answer(500), whole()], [None, None]),
         ([answer(503), answer(429), answer(408), whole()], [None] * 4),
         ([cut(), answer(502), rest], [None, "bytes=300000-", "bytes=300000-"]),
-        # A server that knows no ranges, or has another video by now, gives the whole of it.
+        # A server without support of ranges, or with another video by now, sends the complete video.
         ([cut(), whole()], [None, "bytes=300000-"]),
         ([cut(), whole(OTHER_VIDEO, ETag='"v2"')], [None, "bytes=300000-"]),
-        # Nothing names this version of the video, or nothing that vouches for every byte.
+        # The answer has no strong validator.
         ([answer(200, VIDEO[:CUT], Content_Length=len(VIDEO)), whole()], [None, None]),
-        # Nothing says how long it is, but the video itself does.
+        # Only the structure of the video shows its length.
         ([answer(200, VIDEO[:CUT]), answer(200, VIDEO)], [None, None]),
         ([answer(200, VIDEO[:CUT], ETag='"v1"'), rest], [None, "bytes=300000-"]),
         ([cut(), part_of(VIDEO, CUT, 500_000)[:-1], rest], [None, "bytes=300000-", "bytes=499999-"]),
         ([cut(ETag='W/"v1"'), whole()], [None, None]),
-        # The server has thought better of it.
+        # The server does not resume.
         ([cut(), answer(416), whole()], [None, "bytes=300000-", None]),
     ],
 )
-def test_a_video_that_was_cut_goes_on_or_starts_again(
+def test_a_video_that_was_cut_resumes_or_starts_again(
     connect: Callable[..., None],
     serve: Serve,
     destination: Path,
@@ -267,7 +267,7 @@ def test_a_video_that_was_cut_goes_on_or_starts_again(
     answers: list[Any],
     ranges: list[str | None],
 ) -> None:
-    """What is in the file in the end is one video, and never two halves."""
+    """The file never has the halves of two videos."""
     connect(**({"request_timeout_s": 1} if hang in answers else {}))
     server = serve(in_turn(*answers))
     got = TwinSyncHook().download(server.url, destination)
@@ -279,10 +279,10 @@ def test_a_video_that_was_cut_goes_on_or_starts_again(
     assert files_beside(destination) == ["videos/video.mp4"]
 
 
-def test_a_server_may_give_smaller_parts_than_asked_for(
+def test_a_server_may_send_smaller_ranges_than_requested(
     hook: TwinSyncHook, serve: Serve, destination: Path, sleeps: list[float]
 ) -> None:
-    """A part that has come whole is not yet the whole video, and no reason to wait."""
+    """A complete range is not the complete video, and needs no delay."""
 
     def part(request: Received) -> list[bytes]:
         start = int(request.headers["range"][len("bytes=") : -1])
@@ -297,11 +297,11 @@ def test_a_server_may_give_smaller_parts_than_asked_for(
     assert sleeps == [1]
 
 
-@pytest.mark.parametrize("job_continues", [True, False], ids=["goes on", "starts over"])
+@pytest.mark.parametrize("job_continues", [True, False], ids=["resumes", "starts over"])
 def test_a_large_video_may_be_cut_often(
     hook: TwinSyncHook, serve: Serve, destination: Path, sleeps: list[float], job_continues: bool
 ) -> None:
-    """As long as each answer brings a good deal more than was there; the same again is no progress."""
+    """As long as each answer adds a megabyte; the same bytes again are no progress."""
     video = mp4(9_500_000)
 
     def respond(request: Received) -> list[bytes]:
@@ -318,13 +318,13 @@ def test_a_large_video_may_be_cut_often(
         assert destination.read_bytes() == video
         assert sleeps == [1] * 9
     else:
-        with pytest.raises(DownloadInterruptedError, match="1000000 of 9500000 bytes"):
+        with pytest.raises(DownloadInterruptedError, match=r"TS515 .*1000000 of 9500000 "):
             hook.download(server.url, destination)
         assert sleeps == [1, 1, 2, 4, 8, 16]
 
 
-def test_a_length_that_is_stated_is_believed(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
-    """Whatever the last box of the video may say."""
+def test_a_promised_length_decides(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """The structure of the video does not matter then."""
     hook.download(serve(lambda _: [whole(VIDEO + b"more")]).url, destination)
     assert destination.read_bytes() == VIDEO + b"more"
 
@@ -333,33 +333,33 @@ LONG_AGO = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 
 @pytest.mark.parametrize(
-    ("said", "asked_with"),
+    ("headers", "if_range"),
     [
         ({"Date": "Wed, 21 Oct 2015 07:28:01 GMT"}, LONG_AGO),
-        # It may have changed again in that second, or nobody knows when it was sent.
+        # The video may have changed again in that second, or the answer has no date.
         ({"Date": LONG_AGO}, None),
         ({}, None),
         ({"Date": "rubbish"}, None),
         ({"Date": "Wed, 21 Oct 2015 07:28:01 GMT", "ETag": 'W/"v1"'}, LONG_AGO),
     ],
 )
-def test_a_date_names_a_version_where_no_etag_does(
-    hook: TwinSyncHook, serve: Serve, destination: Path, said: dict[str, str], asked_with: str | None
+def test_a_date_is_the_validator_without_a_strong_etag(
+    hook: TwinSyncHook, serve: Serve, destination: Path, headers: dict[str, str], if_range: str | None
 ) -> None:
     """`Last-Modified`, where RFC 9110 allows it in `If-Range` (8.8.2.2, 13.1.5)."""
-    start = answer(200, VIDEO[:CUT], Content_Length=len(VIDEO), Last_Modified=LONG_AGO, **said)
+    start = answer(200, VIDEO[:CUT], Content_Length=len(VIDEO), Last_Modified=LONG_AGO, **headers)
     server = serve(in_turn(start, whole()))
     hook.download(server.url, destination)
-    assert [request.headers.get("if-range") for request in server.requests] == [None, asked_with]
+    assert [request.headers.get("if-range") for request in server.requests] == [None, if_range]
     assert destination.read_bytes() == VIDEO
 
 
 @pytest.mark.parametrize(
-    ("validator", "said", "is_other"),
+    ("validator", "headers", "is_other"),
     [
         ('"1"', {"ETag": '"1"'}, False),
         ('"1"', {"ETag": '"2"'}, True),
-        # RFC 9110, 15.3.7: a part has the ETag that the whole had.
+        # RFC 9110, 15.3.7: a 206 repeats the ETag of the 200.
         ('"1"', {}, True),
         (LONG_AGO, {"Last-Modified": LONG_AGO}, False),
         (LONG_AGO, {"Last-Modified": "Wed, 21 Oct 2015 07:28:01 GMT"}, True),
@@ -367,9 +367,9 @@ def test_a_date_names_a_version_where_no_etag_does(
         (None, {"ETag": '"1"'}, True),
     ],
 )
-def test_what_is_another_version(validator: str | None, said: dict[str, str], is_other: bool) -> None:
-    """In case of doubt, it is."""
-    assert is_mismatch(validator, said) is is_other
+def test_a_validator_does_not_match(validator: str | None, headers: dict[str, str], is_other: bool) -> None:
+    """In doubt, it does not."""
+    assert is_mismatch(validator, headers) is is_other
 
 
 @pytest.mark.parametrize(
@@ -377,10 +377,10 @@ def test_what_is_another_version(validator: str | None, said: dict[str, str], is
     [({"ETag": '"v2"'}, 700_000), ({"ETag": 'W/"v1"'}, 700_000), ({}, 700_000), ({"ETag": '"v1"'}, 650_000)],
     ids=str,
 )
-def test_a_part_of_another_video_is_not_appended(
+def test_a_range_of_another_video_is_not_appended(
     hook: TwinSyncHook, serve: Serve, destination: Path, etag: dict[str, str], total: int
 ) -> None:
-    """Its ETag, or the lack of one, or the size of the whole, tells it."""
+    """Its ETag, the lack of an ETag, or the size of the video shows it."""
     other = answer(
         206, (OTHER_VIDEO * 2)[CUT:total], Content_Range=f"bytes {CUT}-{total - 1}/{total}", **etag
     )
@@ -390,16 +390,14 @@ def test_a_part_of_another_video_is_not_appended(
     assert asked(server) == [None, "bytes=300000-", None]
 
 
-def test_what_a_video_begins_with_is_checked_across_a_cut(
-    hook: TwinSyncHook, serve: Serve, destination: Path
-) -> None:
-    """Four bytes of something else, and the rest of it: not an MP4, though no single answer shows it."""
+def test_the_signature_is_checked_across_a_cut(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """The first four bytes of a picture, and then the rest: no single answer has the signature."""
     data = b"GIF89a--" + VIDEO[8:]
 
     def more(request: Received) -> list[bytes]:
         return [head(206, data[4:], Content_Range=f"bytes 4-{len(data) - 1}/{len(data)}") + data[4:]]
 
-    with pytest.raises(DownloadRefusedError, match="not an MP4 video"):
+    with pytest.raises(DownloadRefusedError, match="TS512 "):
         hook.download(serve(in_turn(head() + data[:4], more)).url, destination)
     assert files_beside(destination) == []
 
@@ -416,10 +414,10 @@ def test_what_a_video_begins_with_is_checked_across_a_cut(
         "",
     ],
 )
-def test_another_part_than_asked_for_is_not_appended(
+def test_another_range_than_requested_is_not_appended(
     hook: TwinSyncHook, serve: Serve, destination: Path, content_range: str
 ) -> None:
-    """It is not even looked at: the video starts again."""
+    """The video starts again."""
     wrong = head(206, VIDEO[CUT:], Content_Range=content_range) + VIDEO[CUT:]
     server = serve(in_turn(cut(), wrong, whole()))
     hook.download(server.url, destination)
@@ -427,10 +425,10 @@ def test_another_part_than_asked_for_is_not_appended(
     assert asked(server) == [None, "bytes=300000-", None]
 
 
-def test_a_part_of_another_version_is_not_appended(
+def test_a_range_with_another_validator_is_not_appended(
     hook: TwinSyncHook, serve: Serve, destination: Path
 ) -> None:
-    """A server may know ranges and not `If-Range`; the ETag of the part tells (RFC 9110, 15.3.7.3)."""
+    """A server may support ranges and not `If-Range`; the ETag decides (RFC 9110, 15.3.7.3)."""
     part = OTHER_VIDEO[CUT:]
     content_range = f"bytes {CUT}-{len(OTHER_VIDEO) - 1}/{len(OTHER_VIDEO)}"
     other = head(206, part, ETag='"v2"', Content_Range=content_range) + part
@@ -440,7 +438,7 @@ def test_a_part_of_another_version_is_not_appended(
 
 
 @pytest.mark.parametrize(("retry_after", "delay_s"), [("17", 17), ("0", 1), ("9999", 60), ("soon", 1)])
-def test_a_busy_server_says_how_long(
+def test_a_busy_server_sets_the_delay(
     hook: TwinSyncHook,
     serve: Serve,
     destination: Path,
@@ -448,43 +446,47 @@ def test_a_busy_server_says_how_long(
     retry_after: str,
     delay_s: float,
 ) -> None:
-    """Within reason."""
+    """Up to 60 seconds."""
     server = serve(in_turn(answer(503, Retry_After=retry_after), whole()))
     hook.download(server.url, destination)
     assert sleeps == [delay_s]
 
 
 @pytest.mark.parametrize(
-    ("respond", "said"),
+    ("respond", "code", "data"),
     [
-        (in_turn(cut(ETag="")), "300000 of 700000 bytes"),
-        (in_turn(answer(200, VIDEO[:CUT])), "300000 of an unknown number of bytes"),
+        (in_turn(cut(ETag="")), "TS515", "300000 of 700000 "),
+        (in_turn(answer(200, VIDEO[:CUT])), "TS515", "300000 of an unknown number"),
         (
             in_turn(answer(200, b"aae60\r\n" + VIDEO[:CUT], Transfer_Encoding="chunked")),
-            "300000 of an unknown number of bytes",
+            "TS515",
+            "300000 of an unknown number",
         ),
-        (in_turn(reset), "did not arrive whole"),
-        (in_turn(b""), "did not arrive whole"),
-        (in_turn(answer(500)), "HTTP 500"),
-        (in_turn(answer(416)), "would not go on"),
+        (in_turn(reset), "TS515", ""),
+        (in_turn(b""), "TS515", ""),
+        (in_turn(answer(500)), "TS513", "HTTP 500"),
+        (in_turn(answer(416)), "TS517", ""),
     ],
 )
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
-def test_a_video_that_never_comes_whole_is_given_up(
+def test_a_video_that_never_is_complete_is_given_up(
     hook: TwinSyncHook,
     serve: Serve,
     destination: Path,
     sleeps: list[float],
     respond: Callable[[Received], Iterable[bytes]],
-    said: str,
+    code: str,
+    data: str,
     existing: bool,
 ) -> None:
-    """After some tries, with longer and longer pauses, and with nothing changed on the disk."""
+    """After six tries, with longer and longer delays, and with nothing changed on the disk."""
     if existing:
         destination.write_bytes(b"yesterday's video")
     server = serve(respond)
-    with pytest.raises(DownloadInterruptedError, match=said) as caught:
+    with pytest.raises(DownloadInterruptedError) as caught:
         hook.download(f"{server.url}/a.mp4", destination)
+    assert caught.value.code == code
+    assert data in str(caught.value)
     assert caught.value.retryable
     assert f"{server.url}/a.mp4" in str(caught.value)
     assert sleeps == [1, 2, 4, 8, 16]
@@ -496,19 +498,19 @@ def test_a_video_that_never_comes_whole_is_given_up(
 def test_a_server_that_is_gone_is_given_up(
     hook: TwinSyncHook, destination: Path, sleeps: list[float]
 ) -> None:
-    """A refused connection is an interruption like any other."""
+    """A refused connection is an interruption too."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(DownloadInterruptedError, match="refused"):
+    with pytest.raises(DownloadInterruptedError, match=r"TS515 .*refused"):
         hook.download(f"http://127.0.0.1:{port}/a.mp4", destination)
     assert len(sleeps) == 5
     assert files_beside(destination) == []
 
 
-def test_a_disk_that_was_full_for_a_while_spoils_nothing(
+def test_a_disk_that_was_full_for_a_while_does_no_harm(
     hook: TwinSyncHook, serve: Serve, destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that failed may have written something: what goes on must begin where the checksum is."""
+    """A write that failed may have written bytes: the resumed write must begin where the checksum ends."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def space_again(_: float) -> None:
@@ -529,36 +531,40 @@ def test_a_disk_that_was_full_for_a_while_spoils_nothing(
 
 
 @pytest.mark.parametrize(
-    ("pieces", "said"),
+    ("pieces", "code", "data"),
     [
-        ([whole(b"<html>an error page</html>")], "not an MP4 video"),
+        ([whole(b"<html>an error page</html>")], "TS512", "b'<html>an'"),
         (
             [whole(b"<html>an error page</html>", Content_Type="text/html; charset=utf-8")],
-            "gives 'text/html'",
+            "TS511",
+            "'text/html'",
         ),
-        ([whole(Content_Type="application/json")], "gives 'application/json'"),
-        ([whole(b"")], "not an MP4 video"),
-        ([whole(b"ftyp")], "not an MP4 video"),
-        ([head(), b"GIF8", b"9a", VIDEO], "not an MP4 video"),
-        ([whole(gzip.compress(VIDEO), Content_Encoding="gzip")], "not an MP4 video .*'gzip'"),
-        ([answer(400)], "HTTP 400"),
-        ([answer(304)], "HTTP 304"),
-        ([answer(204)], "HTTP 204"),
+        ([whole(Content_Type="application/json")], "TS511", "'application/json'"),
+        ([whole(b"")], "TS512", "b''"),
+        ([whole(b"ftyp")], "TS512", "b'ftyp'"),
+        ([head(), b"GIF8", b"9a", VIDEO], "TS512", "b'GIF8"),
+        ([whole(gzip.compress(VIDEO), Content_Encoding="gzip")], "TS512", "'gzip'"),
+        ([answer(400)], "TS510", "HTTP 400"),
+        ([answer(304)], "TS510", "HTTP 304"),
+        ([answer(204)], "TS510", "HTTP 204"),
     ],
 )
-def test_what_is_no_video_is_refused(
+def test_a_file_that_is_no_video_is_refused(
     hook: TwinSyncHook,
     serve: Serve,
     destination: Path,
     sleeps: list[float],
     pieces: list[bytes],
-    said: str,
+    code: str,
+    data: str,
 ) -> None:
-    """At once, for it would be the same again; and nothing of it is kept."""
+    """At once, as a retry would get the same file; and nothing of the file is kept."""
     destination.write_bytes(b"yesterday's video")
     server = serve(lambda _: pieces)
-    with pytest.raises(DownloadRefusedError, match=said) as caught:
+    with pytest.raises(DownloadRefusedError) as caught:
         hook.download(f"{server.url}/a.mp4", destination)
+    assert caught.value.code == code
+    assert data in str(caught.value)
     assert f"{server.url}/a.mp4" in str(caught.value)
     assert len(server.requests) == 1
     assert sleeps == []
@@ -573,12 +579,12 @@ def test_a_wrong_video_of_the_emulator_is_refused(
     url = hook.get_job(hook.submit(**JOB)).result_url
     assert url is not None
     emulator.world.faults.add("result", WrongVideo())
-    with pytest.raises(DownloadRefusedError, match="this is"):
+    with pytest.raises(DownloadRefusedError, match="TS512 "):
         hook.download(url, destination)
     assert files_beside(destination) == []
 
 
-def test_a_video_may_be_as_large_as_the_connection_says(
+def test_a_video_may_be_as_large_as_the_connection_allows(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
     """A megabyte is a million bytes."""
@@ -588,7 +594,7 @@ def test_a_video_may_be_as_large_as_the_connection_says(
 
 
 def slowly(start: bytes, pieces: Iterable[bytes], every_s: float) -> Callable[[Received], Iterator[bytes]]:
-    """Send the start at once, and then a piece every now and then, until the client has left."""
+    """Send the start at once, and then one piece after each delay, until the client has left."""
 
     def respond(_: Received) -> Iterator[bytes]:
         yield start
@@ -605,7 +611,7 @@ def slowly(start: bytes, pieces: Iterable[bytes], every_s: float) -> Callable[[R
     [
         (head()[:-2], [b"X"]),
         (head() + VIDEO[:12], [b"\0"]),
-        # The end of the connection is the end of such a video; that we cut it must not pass for it.
+        # The end of the connection is the end of such a video, but not if the client has cut it.
         (answer(200), [b"\0\0\0\x18ftyp"]),
         (answer(200, Transfer_Encoding="chunked") + b"c\r\n" + VIDEO[:12] + b"\r\n", [b"1\r\n0\r\n"]),
         (answer(200, Transfer_Encoding="chunked"), [b"0"]),
@@ -624,8 +630,8 @@ def test_an_answer_that_drips_is_cut(
     pieces: list[bytes],
     over: str,
 ) -> None:
-    """A byte now and then keeps a timeout between two bytes from ever passing."""
-    # How many there are is tested elsewhere; here each takes its time limit for real.
+    """With a byte from time to time, a timeout between two bytes would never pass."""
+    # Another test counts the tries; here each takes its real time limit.
     monkeypatch.setattr("airflow_provider_twinsync._download.transfer._MAX_TRIES", 1)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
@@ -633,9 +639,7 @@ def test_an_answer_that_drips_is_cut(
     proxy = {"proxy": server.url} if over == "proxy" else {}
     connect(request_timeout_s=0.8, verify=str(certificate), **proxy)
     began = time.monotonic()
-    with pytest.raises(
-        DownloadInterruptedError, match=r"too slowly, with less than 8 kB in 0\.8 s"
-    ) as caught:
+    with pytest.raises(DownloadInterruptedError, match=r"TS515 .*8 kB in 0\.8 s") as caught:
         TwinSyncHook().download(f"{server.url}/a.mp4", destination)
     assert time.monotonic() - began < 10  # to its end it would take 20 s
     assert f"{server.url}/a.mp4" in str(caught.value)
@@ -647,7 +651,7 @@ def test_an_answer_that_drips_is_cut(
 def test_a_slow_video_may_take_many_times_the_timeout(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
-    """As long as it comes at some rate."""
+    """As long as it is not slower than 10 kB/s."""
     connect(request_timeout_s=1.5)
     pieces = [VIDEO[at : at + 50_000] for at in range(0, len(VIDEO), 50_000)]
     server = serve(slowly(head(), pieces, 0.3))
@@ -661,9 +665,9 @@ def test_a_slow_video_may_take_many_times_the_timeout(
 def test_the_head_of_an_answer_has_a_time_of_its_own(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
-    """A server may think for a while: that is not taken from the time of the body."""
+    """The body has its full time, also if the head was late."""
     connect(request_timeout_s=4)
-    # Each of the two pauses is half of the time limit and a little more.
+    # Each of the two delays is a little more than half of the time limit.
     server = serve(slowly(b"", [head(), VIDEO], 2.1))
     TwinSyncHook().download(server.url, destination)
     assert destination.read_bytes() == VIDEO
@@ -680,7 +684,7 @@ def test_the_limit_bounds_connecting(
     answers: bool,
 ) -> None:
     """All addresses of a name together have the time of a request; each has its share of it."""
-    # How many tries there are is tested elsewhere; here each takes its time limit for real.
+    # Another test counts the tries; here each takes its real time limit.
     monkeypatch.setattr("airflow_provider_twinsync._download.transfer._MAX_TRIES", 1)
     connect(request_timeout_s=1, allowed_result_hosts="twinsync.invalid")
     server = serve(lambda _: [whole()])
@@ -691,15 +695,15 @@ def test_the_limit_bounds_connecting(
         TwinSyncHook().download(f"http://twinsync.invalid:{server.port}/a.mp4", destination)
         assert destination.read_bytes() == VIDEO
     else:
-        with pytest.raises(DownloadInterruptedError, match="no address answered in time"):
+        with pytest.raises(DownloadInterruptedError, match="TS515 "):
             TwinSyncHook().download(f"http://twinsync.invalid:{server.port}/a.mp4", destination)
     assert 0.4 < time.monotonic() - began < 5
 
 
-def test_a_video_that_was_too_slow_goes_on_where_it_was(
+def test_a_video_that_was_too_slow_resumes(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
-    """What had come is kept."""
+    """The received bytes are kept."""
     connect(request_timeout_s=1)
     server = serve(in_turn(slowly(cut(), [VIDEO[at : at + 1] for at in range(CUT, CUT + 200)], 0.1), rest))
     TwinSyncHook().download(server.url, destination)
@@ -708,8 +712,8 @@ def test_a_video_that_was_too_slow_goes_on_where_it_was(
     assert CUT < int(str(again)[len("bytes=") : -1]) < CUT + 150  # of 200, after 10 in a second
 
 
-def test_a_video_is_never_whole_in_memory(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
-    """Fifty megabytes pass through two."""
+def test_a_video_is_never_completely_in_memory(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """Fifty megabytes need less than four."""
 
     def respond(_: Received) -> Iterator[bytes]:
         yield head(200, Content_Length=50_000_000)
@@ -725,11 +729,11 @@ def test_a_video_is_never_whole_in_memory(hook: TwinSyncHook, serve: Serve, dest
     assert got["bytes"] == 50_000_000
 
 
-@pytest.mark.parametrize("promised", [True, False], ids=["promised", "unsaid"])
+@pytest.mark.parametrize("promised", [True, False], ids=["promised", "not promised"])
 def test_a_video_that_is_too_large_is_refused(
     connect: Callable[..., None], serve: Serve, destination: Path, sleeps: list[float], promised: bool
 ) -> None:
-    """At its head where that says so, else when the limit is passed."""
+    """At the head of the answer if that has a length, else when the limit is passed."""
     connect(max_video_mb=0.5)
 
     def respond(_: Received) -> Iterator[bytes]:
@@ -737,7 +741,7 @@ def test_a_video_that_is_too_large_is_refused(
         yield from [VIDEO] * 30
 
     server = serve(respond)
-    with pytest.raises(DownloadRefusedError, match=r"larger than 0\.5 MB.*max_video_mb"):
+    with pytest.raises(DownloadRefusedError, match=r"TS514 .* 0\.5 MB.*max_video_mb"):
         TwinSyncHook().download(server.url, destination)
     assert len(server.requests) == 1
     assert sleeps == []
@@ -747,7 +751,7 @@ def test_a_video_that_is_too_large_is_refused(
 def test_a_video_that_grows_over_its_resumptions_is_refused(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
-    """The limit counts what is in the file, and not what one answer brings."""
+    """The limit counts the bytes of the file, not those of one answer."""
     connect(max_video_mb=0.5)
 
     def more(request: Received) -> Iterator[bytes]:
@@ -756,7 +760,7 @@ def test_a_video_that_grows_over_its_resumptions_is_refused(
         yield bytes(500_000)
 
     server = serve(in_turn(answer(200, VIDEO[:100_000], Content_Length=450_000, ETag='"v1"'), more))
-    with pytest.raises(DownloadRefusedError, match="larger than"):
+    with pytest.raises(DownloadRefusedError, match="TS514 "):
         TwinSyncHook().download(server.url, destination)
     assert files_beside(destination) == []
 
@@ -778,11 +782,11 @@ def test_a_video_that_grows_over_its_resumptions_is_refused(
 def test_a_host_that_is_not_allowed_gets_no_request(
     hook: TwinSyncHook, serve: Serve, destination: Path, address: str, redirected: bool
 ) -> None:
-    """Also where it is the same machine, and also where an allowed host redirects to it."""
+    """Also if it is the same machine, and also if an allowed host redirects to it."""
     server = serve(lambda _: [whole()])
     url = address.format(port=server.port)
     first = serve(lambda _: [answer(302, Location=url)]).url if redirected else url
-    with pytest.raises(DownloadRefusedError, match="not allowed") as caught:
+    with pytest.raises(DownloadRefusedError, match="TS501 ") as caught:
         hook.download(first, destination)
     assert "allowed_result_hosts" in str(caught.value)
     assert "'twinsync_default'" in str(caught.value)
@@ -794,7 +798,7 @@ def test_a_host_that_is_not_allowed_gets_no_request(
 def test_a_host_that_can_be_read_in_two_ways_gets_no_request(
     hook: TwinSyncHook, serve: Serve, destination: Path, redirected: bool
 ) -> None:
-    """What is checked and what is asked must be the same."""
+    """The checked host and the requested host must be the same."""
     server = serve(lambda _: [whole()])
     url = f"http://localhost:{server.port}\\@127.0.0.1/a.mp4"
     first = serve(lambda _: [answer(302, Location=url)]).url if redirected else url
@@ -817,7 +821,7 @@ def test_a_host_can_be_allowed(connect: Callable[..., None], serve: Serve, desti
 def test_a_redirect_to_an_allowed_host_is_followed(
     hook: TwinSyncHook, serve: Serve, destination: Path, status: int, absolute: bool
 ) -> None:
-    """To another port, or to a path beside."""
+    """To another port, or to another path."""
     server = serve(lambda request: [whole() if request.target == "/new/b.mp4" else answer(404)])
     location = f"{server.url}/new/b.mp4" if absolute else "../new/b.mp4"
     first = serve(
@@ -835,7 +839,7 @@ def test_a_redirect_in_a_circle_ends(
 ) -> None:
     """After some rounds, and without a retry."""
     server = serve(lambda _: [answer(302, Location=location)])
-    with pytest.raises(DownloadRefusedError, match="redirects more than 5 times"):
+    with pytest.raises(DownloadRefusedError, match=r"TS508 .* 5 times"):
         hook.download(f"{server.url}/a.mp4", destination)
     assert len(server.requests) == 6
     assert files_beside(destination) == []
@@ -850,10 +854,10 @@ def test_a_redirect_in_a_circle_ends(
         "/\xe9.mp4",
     ],
 )
-def test_a_redirect_to_what_is_no_web_address_is_refused(
+def test_a_redirect_to_no_web_address_is_refused(
     hook: TwinSyncHook, serve: Serve, destination: Path, location: str
 ) -> None:
-    """By name."""
+    """With an error of this package."""
     server = serve(lambda _: [answer(302, Location=location)])
     with pytest.raises((DownloadRefusedError, UsageError)):
         hook.download(f"{server.url}/a.mp4", destination)
@@ -861,8 +865,8 @@ def test_a_redirect_to_what_is_no_web_address_is_refused(
 
 
 @pytest.mark.parametrize("url", ["", None, "None", "a.mp4", "s3://bucket/a.mp4", "file:///etc/passwd", 7])
-def test_an_address_that_is_none_is_named(hook: TwinSyncHook, destination: Path, url: Any) -> None:
-    """Before anything is opened."""
+def test_an_invalid_address_is_refused(hook: TwinSyncHook, destination: Path, url: Any) -> None:
+    """Before any file is created."""
     with pytest.raises(UsageError, match="result_url"):
         hook.download(url, destination)
     assert files_beside(destination) == []
@@ -873,10 +877,10 @@ def test_an_address_that_is_none_is_named(hook: TwinSyncHook, destination: Path,
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 @pytest.mark.parametrize("after", [b"", cut()], ids=["at once", "in the middle"])
-def test_an_address_that_has_expired_is_asked_for_again(
+def test_an_expired_address_is_replaced(
     hook: TwinSyncHook, emulator: Emulator, serve: Serve, destination: Path, status: int, after: bytes
 ) -> None:
-    """By the job's id: the file is then the new address's."""
+    """By the id of the job: the file is then the video of the new address."""
     import requests
 
     twinsync_task_id = hook.submit(**JOB)
@@ -888,41 +892,41 @@ def test_an_address_that_has_expired_is_asked_for_again(
     assert [entry.call for entry in emulator.world.journal] == ["submit", "status", "result", "result"]
 
 
-def test_an_address_is_asked_for_again_once(
+def test_an_expired_address_is_replaced_once(
     hook: TwinSyncHook, emulator: Emulator, destination: Path
 ) -> None:
-    """An address that is new and gives nothing either is the end."""
+    """If the new address has no video either, the download fails."""
     twinsync_task_id = hook.submit(**JOB)
     emulator.world.faults.add("result", HttpError(status=404, times=None))
-    with pytest.raises(DownloadRefusedError, match=r"HTTP 404.*it is the new address.*another submit"):
+    with pytest.raises(DownloadRefusedError, match=r"TS504 .*HTTP 404"):
         hook.download(f"{emulator.url}/example/old.mp4", destination, twinsync_task_id=twinsync_task_id)
     assert [entry.call for entry in emulator.world.journal] == ["submit", "result", "status", "result"]
     assert files_beside(destination) == []
 
 
-def test_an_address_that_has_expired_without_an_id_says_what_to_give(
+def test_an_expired_address_without_an_id_asks_for_the_id(
     hook: TwinSyncHook, emulator: Emulator, destination: Path
 ) -> None:
-    """The id of the job."""
-    with pytest.raises(DownloadRefusedError, match="twinsync_task_id"):
+    """The message names the argument."""
+    with pytest.raises(DownloadRefusedError, match=r"TS503 .*twinsync_task_id"):
         hook.download(f"{emulator.url}/example/old.mp4", destination)
     assert len(emulator.world.journal) == 1
     assert files_beside(destination) == []
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "code", "data"),
     [
-        (HttpError(status=503), "The status of TwinSync job {id} could not be had"),
-        (Body(json={"result_code": 102}), "TwinSync job {id} is not finished (running): try again later"),
-        (None, "TwinSync job {id} failed. There is no video to be had"),
+        (HttpError(status=503), "TS507", "HTTP 503"),
+        (Body(json={"result_code": 102}), "TS506", "(running)"),
+        (None, "TS505", ""),
     ],
     ids=["no status", "not finished", "failed"],
 )
-def test_an_address_that_cannot_be_asked_for_again_is_an_error(
-    hook: TwinSyncHook, emulator: Emulator, destination: Path, fault: Any, said: str
+def test_an_expired_address_that_cannot_be_replaced_is_an_error(
+    hook: TwinSyncHook, emulator: Emulator, destination: Path, fault: Any, code: str, data: str
 ) -> None:
-    """The status may be unavailable, the job may go on (it should not), or turn out to have failed."""
+    """The status is unavailable, the job is not finished, or it failed."""
     emulator.world.faults.add("submit", FailJob())
     twinsync_task_id = hook.submit(**JOB)
     if fault is not None:
@@ -930,16 +934,16 @@ def test_an_address_that_cannot_be_asked_for_again_is_an_error(
     with pytest.raises(TwinSyncError) as caught:
         hook.download(f"{emulator.url}/example/old.mp4", destination, twinsync_task_id=twinsync_task_id)
     assert caught.value.retryable is (fault is not None)
-    # The message says both: what has expired, and what could not be had.
-    assert "gives nothing (HTTP 404)" in str(caught.value)
-    assert said.format(id=twinsync_task_id) in str(caught.value)
+    assert caught.value.code == code
+    for part in ("(HTTP 404)", f"TwinSync job {twinsync_task_id}", data):
+        assert part in str(caught.value)
     assert files_beside(destination) == []
 
 
 def test_a_video_at_a_new_address_is_another_one(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
-    """Two files may have the same ETag, and the same size: what names a version names it at one address."""
+    """Two files may have the same ETag and the same size: a validator belongs to one address."""
     other = mp4(len(VIDEO), seed=2)
     old = iter([cut(), answer(404)])
 
@@ -960,18 +964,21 @@ def test_a_video_at_a_new_address_is_another_one(
 
 
 def test_an_error_names_the_job_and_no_secret(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
-    """A query may be a signature that lets anybody have the video."""
+    """A query may be a signature that gives anybody access to the video."""
     server = serve(lambda _: [answer(400)])
     url = f"{server.url.replace('//', '//ann:word@')}/a.mp4?sig=5d41#x"
-    for arguments, job in (({}, ""), ({"twinsync_task_id": "2026_1"}, "TwinSync job 2026_1: ")):
+    for arguments, job in (({}, "T"), ({"twinsync_task_id": "2026_1"}, "TwinSync job 2026_1: ")):
         with pytest.raises(DownloadRefusedError) as caught:
             hook.download(url, destination, **arguments)
-        said = f"{job}The server answers HTTP 400, and not with a video: {server.url}/a.mp4."
-        assert str(caught.value) == said
+        message = str(caught.value)
+        assert message.startswith(f"TS510 {job}")
+        assert message.endswith(f": {server.url}/a.mp4.")
+        for secret in ("ann", "word", "sig", "5d41"):
+            assert secret not in message
 
 
-def test_what_is_in_an_error_is_bounded(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
-    """A header may have some sixty thousand characters."""
+def test_the_length_of_an_error_is_bounded(hook: TwinSyncHook, serve: Serve, destination: Path) -> None:
+    """A header may have 60,000 characters."""
     long = "x" * 50_000
     for pieces in ([answer(200, Content_Type=long)], [answer(206, Content_Range=long)]):
         with pytest.raises(TwinSyncError) as caught:
