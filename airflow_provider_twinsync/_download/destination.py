@@ -199,7 +199,7 @@ def _digest(address: str, source: str) -> str:
 
 
 def _folder_error(shown: str) -> UsageError:
-    return UsageError(f"TS524 destination {shown} is a folder: give the name of the file too.")
+    return UsageError(f"TS125 destination {shown} is a folder: give the name of the file too.")
 
 
 def _unwritable(subject: str, error: Exception) -> UsageError | DownloadInterruptedError:

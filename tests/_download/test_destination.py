@@ -154,9 +154,9 @@ def test_a_file_is_as_readable_as_any_other(hook: TwinSyncHook, server: Server, 
         ("n" * 300 + "/a.mp4", "TS522 "),
         ("n" * 300, "TS522 "),
         ("/dev/null", "TS522 destination '/dev/null'"),
-        ("{folder}", "TS524 "),
-        ("file://{folder}", "TS524 "),
-        (".", "TS524 "),
+        ("{folder}", "TS125 "),
+        ("file://{folder}", "TS125 "),
+        (".", "TS125 "),
     ],
 )
 def test_a_destination_that_cannot_be_written_sends_nothing(
