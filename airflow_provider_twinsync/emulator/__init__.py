@@ -67,14 +67,14 @@ __all__ = [
     "WrongVideo",
 ]
 
-# What the extra brings. One of them missing is a missing extra; any other import that fails is a mistake.
+# The packages of the extra. If one is missing, so is the extra; any other import that fails is a mistake.
 _EXTRA_MODULES = frozenset({"PIL", "aiohttp", "av", "manimgx_fonts_cjk"})
 
 
 def __getattr__(name: str) -> object:
     """Import :class:`Emulator` on first use, so that faults and world need no extra.
 
-    :raises ImportError: if the ``emulator`` extra is not installed, saying how to install it.
+    :raises ImportError: if the ``emulator`` extra is not installed; the message has the command.
     """
     if name != "Emulator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

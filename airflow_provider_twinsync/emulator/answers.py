@@ -1,7 +1,7 @@
-"""What TwinSync answers, word for word where its document gives the words; no I/O.
+"""The answers of TwinSync, word for word where its document has the words; no I/O.
 
 The codes are documented; the order of the checks is our reading: the key first, so that a POST with nothing
-but a key tells whether the key is valid, and makes no job.
+but a key checks the key, and makes no job.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def submit(
     *,
     photo_problem: Callable[[str], str | None] = lambda image_url: None,
 ) -> tuple[Answer, Task | None]:
-    """Answer a submission.
+    """Answer a submit.
 
     :param form: the request's form fields.
-    :param photo_problem: returns what is wrong with an http(s) address as that of a photo.
+    :param photo_problem: returns the problem of an http(s) address as that of a photo, or None.
     :return: the answer's JSON, and the job if there is one now.
     """
     code, detail = _injected(fault, SUBMIT_ERRORS), ""
@@ -80,9 +80,9 @@ def submit(
 
 
 def status(world: World, task_id: str | None, base_url: str, fault: Fault | None = None) -> Answer:
-    """Answer a question for a job's status.
+    """Answer a poll.
 
-    :param task_id: the question's ``taskID``.
+    :param task_id: the ``taskID`` of the request.
     :param base_url: the address under which the client reached this server: the video has the same.
     """
     if isinstance(fault, AnotherJob):
@@ -121,7 +121,7 @@ def _with_key(world: World) -> str:
 
 
 def is_http_url(url: str) -> bool:
-    """Whether an address is one that a photo can be fetched from, in the eyes of the parser that fetches."""
+    """Return whether a photo can be fetched from an address, by the parser of the client that fetches."""
     # The parser drops control characters without a word, and older ones take a backslash into the host.
     if not url.replace(" ", "").isprintable() or "\\" in url:
         return False
@@ -135,7 +135,7 @@ def is_http_url(url: str) -> bool:
 def _problem(
     world: World, form: Mapping[str, str], photo_problem: Callable[[str], str | None]
 ) -> tuple[int | None, str]:
-    """The code of the first thing that is wrong with a submission, and what it is."""
+    """Return the code and the text of the first problem of a submit."""
     if form.get("key") != world.key:
         return 201, ""
     for name in ("text", "pronouncer"):
@@ -160,7 +160,7 @@ def _code(fault: Fault | None, normal: int) -> Any:
 
 
 def _injected(fault: Fault | None, meanings: Mapping[int, str]) -> int | None:
-    """The code that a fault brings in, if it is a documented one, be it a number or its digits."""
+    """Return the code of a fault, a number or its digits, if the code is documented."""
     code = fault.code if isinstance(fault, ResultCode) else None
     if isinstance(code, str) and code.isdecimal():
         code = int(code)

@@ -10,7 +10,7 @@ from airflow_provider_twinsync.emulator.words import is_unspaced
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# What must not begin a line, and what must not end one.
+# Characters that must not begin a line, and characters that must not end one.
 _CLOSING = frozenset("，。！？；：、）》」』】〉”’…,.!?;:)]}%—～·")
 _OPENING = frozenset("（《「『【〈“‘([{$¥￥")
 
@@ -46,7 +46,7 @@ def lay_out(text: str, width_of: Callable[[str], float], max_width: float) -> li
 
 
 def _pieces(text: str, width_of: Callable[[str], float], max_width: float) -> Iterator[tuple[int, int]]:
-    """The pieces that stay whole; one that is wider than a line is cut."""
+    """Return the pieces that stay together; a piece that is wider than a line is cut."""
     start = 0
     width = 0.0
     for i, char in enumerate(text):
@@ -60,7 +60,7 @@ def _pieces(text: str, width_of: Callable[[str], float], max_width: float) -> It
 
 
 def _may_break(before: str, after: str) -> bool:
-    """Whether a line may end between two characters."""
+    """Return whether a line may end between two characters."""
     if after.isspace():
         return False
     if before.isspace():

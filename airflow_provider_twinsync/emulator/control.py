@@ -1,4 +1,4 @@
-"""The emulator's own endpoints under ``/_emulator/``: what a test in another process does to the world."""
+"""The emulator's own endpoints under ``/_emulator/``: a test in another process changes the world by them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Control:
     def _strict(
         self, handler: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """Answer 400 to what is wrong, and to a query: no endpoint here takes one, so it is a mistake."""
+        """Answer 400 to a wrong request, and to a query, which no endpoint here has."""
 
         async def handle(request: web.Request) -> web.Response:
             if request.query:

@@ -26,7 +26,7 @@ class FaultQueue:
         """Let ``fault`` hit the next request of ``call`` that no earlier fault hits.
 
         :param call: ``submit``, ``status`` or ``result``.
-        :param fault: what is to go wrong.
+        :param fault: the fault.
         :raises ValueError: if the call is unknown, or the fault cannot happen to it, or too many wait.
         """
         if call not in CALLS:
@@ -41,7 +41,7 @@ class FaultQueue:
             self._waiting[call].append((fault, fault.times))
 
     def take(self, call: str) -> Fault | None:
-        """The fault that hits this request of ``call``, if any; it is used up by one request."""
+        """Return the fault that hits this request of ``call``, if any, and count the request."""
         with self._lock:
             waiting = self._waiting[call]
             if not waiting:
@@ -52,7 +52,7 @@ class FaultQueue:
             return fault
 
     def pending(self) -> list[dict[str, Any]]:
-        """What still waits, as JSON; ``times`` is how often it is still going to hit."""
+        """Return the faults that wait, as JSON; ``times`` is the number of requests that each still hits."""
         with self._lock:
             return [
                 {"call": call, "fault": fault.name, **asdict(fault), "times": left}

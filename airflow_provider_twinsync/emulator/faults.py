@@ -1,4 +1,4 @@
-"""Faults as data: what can go wrong between a client and TwinSync, to be put into a world by name.
+"""Faults as data: each fails or delays a request between a client and TwinSync, such as ``http_error``.
 
 Each class is one fault; its name in JSON is the class's name in snake_case. ``times`` is how many requests it
 hits, ``None`` every one until the world is reset. Faults of one call are used in the order they were added.
@@ -29,7 +29,7 @@ def _is_number(value: object) -> bool:
 
 
 def _length(value: object) -> int:
-    """How many characters a text has, or a JSON value when it is written.
+    """Return the number of characters of a text, or of a JSON value when it is written.
 
     :raises ValueError: if it is no JSON value.
     """
@@ -52,7 +52,7 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What every fault has.
+    """The base of every fault.
 
     :param times: how many requests it hits; ``None`` for every one until the world is reset.
     :raises ValueError: if a field has the wrong type, a number is negative or out of its range, or
@@ -80,7 +80,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """The fault's name in JSON and in the journal."""
+        """Return the fault's name in JSON and in the journal."""
         return _snake_case(type(self).__name__)
 
 
@@ -178,7 +178,7 @@ class AnotherJob(Fault):
 
 @dataclass(frozen=True, slots=True)
 class NoAddress(Fault):
-    """An answer of success without the address of the video, whatever the job's state."""
+    """An answer of success without the address of the video, in any state of the job."""
 
     calls: ClassVar[tuple[str, ...]] = ("status",)
 
@@ -193,7 +193,7 @@ class Padded(Fault):
 
 @dataclass(frozen=True, slots=True)
 class KeyInMessage(Fault):
-    """An error (code 201 of a submit, 104 of a status) whose ``msg`` repeats the access key.
+    """An error (code 201 of a submit, 104 of a status) with the access key in its ``msg``.
 
     The key is there once in each of the escapes that web frameworks use (``escapes.py``). A submit makes no
     job.
@@ -255,7 +255,7 @@ def parse_fault(data: object) -> tuple[str, Fault]:
     """Read one fault from JSON, for example ``{"call": "submit", "fault": "http_error", "status": 503}``.
 
     :return: the call it is for, and the fault.
-    :raises ValueError: naming what is unknown or wrong, and what is known.
+    :raises ValueError: a name or a value is unknown; the message lists the known names.
     """
     if not isinstance(data, dict):
         raise ValueError("a fault must be a JSON object")

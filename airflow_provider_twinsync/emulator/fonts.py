@@ -21,10 +21,10 @@ _SIMPLIFIED_CHINESE = 2
 
 
 def font(size: int, *, pronouncer: str = "", weight: int = 500) -> ImageFont.FreeTypeFont:
-    """The font to write in.
+    """Return the font of a size and a voice.
 
     :param size: the height in pixels.
-    :param pronouncer: the voice, whose language decides between Chinese, Japanese and Korean forms.
+    :param pronouncer: the voice; its language decides between Chinese, Japanese and Korean forms.
     :param weight: from 100 (thin) to 900 (black).
     """
     # FreeType: a face may be used by one thread at a time.
@@ -42,7 +42,7 @@ def _font(size: int, pronouncer: str, weight: int, thread: int) -> ImageFont.Fre
 
 
 def showable(text: str) -> str:
-    """What of a text is drawn: a font draws a box for each character that it lacks, and for a tab or newline.
+    """Return the part of a text that can be drawn: a font draws a box for a character that it lacks.
 
     :return: the text with one space for each run of white space and control characters, a middle dot for a
         character that the font lacks, and nothing for a mark or joiner that the font lacks.

@@ -1,6 +1,6 @@
 """Refuse requests of web pages: a page in a browser on this machine can send some to the emulator.
 
-There are two ways. A page on another site posts to http://127.0.0.1:17374; the browser then says so in
+There are two ways. A page on another site posts to http://127.0.0.1:17374; the browser then sends
 ``Sec-Fetch-Site`` or ``Origin``. Or the page's owner makes a name resolve to 127.0.0.1 (DNS rebinding), so
 that the browser takes the emulator for the page's own site; then that name is in ``Host``.
 """
@@ -24,8 +24,8 @@ _MAX_SHOWN = 100
 class Guard:
     """Decide which requests are refused.
 
-    :param allowed_hosts: host names by which clients reach the emulator, beside ``localhost`` and what it
-        listens on; without a port.
+    :param allowed_hosts: host names by which clients reach the emulator, beside ``localhost`` and the host
+        that it listens on; without a port.
     :raises ValueError: if one is not a host name or IP address.
     """
 
@@ -57,7 +57,7 @@ class Guard:
         for authority in authorities:
             if not self._knows(host_of(authority)):
                 return 421, self._foreign_host(authority)
-        # A person who follows a link from another site, such as Airflow's web UI to the video, reads only.
+        # A link from another site, such as Airflow's web UI, to the video only reads.
         follows_link = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
         site = request.headers.get("Sec-Fetch-Site", "")
         origin = request.headers.get("Origin")

@@ -4,8 +4,8 @@
     {"advance_s": 60}    the clock was moved
     {"job": {...}}       a job was accepted, or, with an id that was there before, has failed
 
-A line is with the operating system before what it tells is answered: it outlives a process that is killed,
-though not a machine that loses its power. A file comes into its place by a rename, its first line complete.
+The operating system has a line before the emulator answers the request: the line survives a killed process,
+but not a power cut. A rename puts the file into its place, with its first line complete.
 
 The texts of jobs are private, and the file may be in a folder that others can write to, such as /tmp: only
 its owner can read it, and no symbolic link is followed to it, nor to the file that replaces it.
@@ -37,12 +37,12 @@ _ID = re.compile(r".*_[0-9]+")
 
 
 class StateFileError(ValueError):
-    """The state file cannot be used; the message is for the person who named it."""
+    """The state file cannot be used."""
 
 
 @contextmanager
 def kept(world: World, path: Path | None) -> Iterator[None]:
-    """Give a world the jobs and the clock of a state file, and keep what becomes of them there.
+    """Load the jobs and the clock of a state file into a world, and write their changes to the file.
 
     :param path: the file, made if there is none; ``None`` keeps nothing.
     :raises StateFileError: on entering, if another emulator uses the file, it cannot be opened, read or
@@ -76,14 +76,14 @@ class _Ledger:
             world.offset_s = past.offset_s
             world.next_number = max(past.next_number, world.next_number)
             self._rewrite()
-        except BaseException:  # whatever it is, the lock goes with the file
+        except BaseException:  # any error: closing the file releases the lock
             self._file.close()
             raise
 
     def append(self, kind: str, value: Task | float) -> None:
         """Write a line; the world calls it under its lock, before it changes.
 
-        :raises OSError: if it cannot be written whole; then nothing of it is in the file.
+        :raises OSError: if it cannot be written completely; then no part of it is in the file.
         """
         end = self._file.seek(0, os.SEEK_END)
         if end >= MIN_BYTES + 2 * self._least_bytes:
@@ -102,7 +102,7 @@ class _Ledger:
         self._file.close()
 
     def _rewrite(self) -> None:
-        """Write the file again, with what matters. Killed on the way, it leaves the old one complete."""
+        """Write the file again, without obsolete lines. A kill meanwhile leaves the old file complete."""
         world = self._world
         new_path = self._path.with_name(f"{self._path.name}.new")
         new_path.unlink(missing_ok=True)  # left by one that was killed: we have the lock
@@ -113,7 +113,7 @@ class _Ledger:
                 buffered.write(_line("reset", world.next_number) + _line("advance_s", world.offset_s))
                 buffered.writelines(_line("job", task) for task in world.tasks.values())
             new_path.replace(self._path)
-        except BaseException:  # likewise
+        except BaseException:  # closing releases the lock
             new.close()
             new_path.unlink(missing_ok=True)
             raise
@@ -130,7 +130,7 @@ def _open(path: Path, flags: int) -> FileIO:
 
 
 def _locked(path: Path) -> FileIO:
-    if path.is_symlink():  # said in words; O_NOFOLLOW is what holds
+    if path.is_symlink():  # for the message; O_NOFOLLOW is the protection
         raise StateFileError(f"cannot use the state file {path}: it is a symbolic link; name the file itself")
     try:
         file = _open(path, os.O_CREAT)
@@ -170,7 +170,7 @@ def _replay_all(past: World, path: Path, lines: Iterable[bytes]) -> None:
         except (ValueError, RecursionError) as e:
             raise StateFileError(
                 f"line {number} of the state file {path} cannot be read: {e}; "
-                "mend or remove the line, or use another file"
+                "correct or remove the line, or use another file"
             ) from e
 
 

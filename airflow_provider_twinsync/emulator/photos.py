@@ -1,8 +1,8 @@
 """The photo of a job: which ones are opened, which are refused, and which get the placeholder portrait.
 
 TwinSync's document has two codes for a photo. 202, on the submit, is about the *address* ("invalid or missing
-cloud address"): it is given here for all that the address alone shows. What is *at* the address shows when
-the job opens it: a host that does not answer, or something that is no image, ends the job with code 104.
+cloud address"): the emulator answers it for each problem of the address itself. A job that opens the address
+may find another problem: a host that does not answer, or a file that is no image, ends it with code 104.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PhotoDesk:
         self._warned = False
 
     def problem(self, image_url: str, *, own_host: str) -> str | None:
-        """Return what is wrong with an http(s) address by itself: the submit is answered with code 202.
+        """Return the problem of an http(s) address itself, or None: the submit is answered with code 202.
 
         :param own_host: the host and port by which the client reached this server; uploaded photos have it.
         """
@@ -92,7 +92,7 @@ class PhotoDesk:
         """Return the photo of a job that is done, or ``None`` for the placeholder portrait.
 
         A photo from before a restart, or that had to make room in memory, is opened again. Where that fails
-        the job has the placeholder: it may have been done before, and what is done does not fail.
+        the job has the placeholder: it may have been done before, and a job that is done does not fail.
         """
         jpeg = self._kept(task)
         if jpeg is None and (task.photo_lost or task.photo is not None):

@@ -10,7 +10,7 @@ MAX_PHOTO_BYTES = 20 << 20
 _MAX_PIXELS = 50_000_000  # 400 MB while it is decoded, with transparency
 _MAX_LENGTH = 32_768  # of a side: no camera has more, and no decoder has to survive it
 _MAX_SIDE = 512  # as a video shows it, so that a thousand photos fit in memory
-# What phones, cameras and the web write; Pillow knows many more, some of which start other programs.
+# The formats of phones, cameras and the web; Pillow knows many more, some of which start other programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 

@@ -1,4 +1,4 @@
-"""Draws a friendly person's head and shoulders, for a job whose photo the emulator does not fetch.
+"""Draw a friendly person's head and shoulders, for a job without a photo that the emulator fetches.
 
 The photo of the example DAG, example_dags/portrait.jpg, was drawn by this code, with long hair and other
 colours.

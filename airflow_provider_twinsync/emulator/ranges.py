@@ -1,4 +1,4 @@
-"""Which bytes of a video a request asks for (RFC 9110, sections 13.1.5 and 14); no I/O."""
+"""Read the range of bytes that a request asks for (RFC 9110, sections 13.1.5 and 14); no I/O."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class RangeNotSatisfiableError(Exception):
 def parse_range(header: str | None, size: int) -> range | None:
     """Read a ``Range`` header.
 
-    :param size: the length of the whole, in bytes.
+    :param size: the length of the video, in bytes.
     :return: the bytes asked for; ``None`` for all of them, also where the header is malformed or names
         several ranges, which a server may ignore.
-    :raises RangeNotSatisfiableError: if the range has no byte of the whole.
+    :raises RangeNotSatisfiableError: if the range has no byte of the video.
     """
     match = _SINGLE_RANGE.fullmatch((header or "").strip())
     if match is None or match.groups() == ("", ""):
@@ -37,7 +37,7 @@ def parse_range(header: str | None, size: int) -> range | None:
 
 
 def if_range_holds(header: str | None, *, etag: str, last_modified: str) -> bool:
-    """Whether the client's copy is of this very content, so that a part of it may be sent.
+    """Return whether the client's copy is of this content, so that the server may send a range.
 
     :param header: the ``If-Range`` header: a strong ETag or a date, compared exactly; ``None`` holds.
     """

@@ -10,7 +10,7 @@ from enum import Enum
 from ipaddress import IPv6Address, ip_address
 
 # Names that no public DNS has: RFC 6761 (localhost), RFC 6762 (local), RFC 8375 (home.arpa), and ICANN's
-# resolution 2024.07.29.06 (internal). `lan` is what many routers give out; it is not delegated either.
+# resolution 2024.07.29.06 (internal). Many routers use `lan`; it is not delegated either.
 _LOCAL_DOMAINS = ("localhost", "local", "internal", "home.arpa", "lan")
 
 

@@ -44,7 +44,7 @@ async def serve(
 
 
 def base_url(host: str, port: int) -> str:
-    """The address of a server that listens on a host and port."""
+    """Return the address of a server that listens on a host and port."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -101,7 +101,7 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """The address of the server, without a path."""
+        """Return the address of the server, without a path."""
         return base_url(self.host, self.port)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The thin HTTP shell over a world: reads a request, lets the faults have their way, writes the answer."""
+"""The thin HTTP shell over a world: it reads a request, applies the faults, and writes the answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from airflow_provider_twinsync.emulator.world import JOURNAL_HEADERS, JournalEnt
 if TYPE_CHECKING:
     from airflow_provider_twinsync.emulator.guard import Guard
 
-MAX_FORM_BYTES = 32 << 10  # ten times what 150 words, an address and a voice need
+MAX_FORM_BYTES = 32 << 10  # ten times the size of 150 words, an address and a voice
 # A test that ends must not wait for a client that holds its connection open.
 _SHUTDOWN_TIMEOUT_S = 0.2
 
@@ -90,7 +90,7 @@ class Server:
         return int(self._runner.addresses[0][1])
 
     async def close(self) -> None:
-        """Stop listening and drop what is open, at once."""
+        """Stop listening, and close all connections at once."""
         self._closing.set()
         await self._runner.cleanup()
         await self._photos.close()
@@ -262,7 +262,7 @@ class Server:
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    """The form fields of a request; none if it has no form that can be read."""
+    """Return the form fields of a request; none if it has no form that can be read."""
     try:
         fields = await request.post()
     except (ValueError, LookupError, HttpProcessingError):  # no text, unknown charset, broken multipart

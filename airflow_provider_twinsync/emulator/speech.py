@@ -1,4 +1,4 @@
-"""What the person is heard to say: soft syllable tones in the rhythm of the text, as nobody speaks here."""
+"""The voice of a video: soft syllable tones in the rhythm of the text, instead of speech."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class Syllable:
     end_s: float
 
     def openness(self, at_s: float) -> float:
-        """How far the mouth is open at a time, from 0 to 1."""
+        """Return how far the mouth is open at a time, from 0 to 1."""
         part = (at_s - self.start_s) / (self.end_s - self.start_s)
         return math.sin(math.pi * part) if 0 <= part <= 1 else 0.0
 
 
 def syllables(text: str) -> list[Syllable]:
-    """When each syllable of a text is spoken: 4.5 characters or 2.5 words a second."""
+    """Return the times of each syllable of a text: 4.5 characters or 2.5 words a second."""
     spoken: list[Syllable] = []
     now_s = 0.0
     for word in words(text):
@@ -66,12 +66,12 @@ def syllables(text: str) -> list[Syllable]:
 
 
 def duration_s(spoken: list[Syllable]) -> float:
-    """How long it takes to speak the syllables, in seconds, at least one."""
+    """Return the time that the syllables take, in seconds, at least one."""
     return max(MIN_DURATION_S, spoken[-1].end_s if spoken else 0.0)
 
 
 def sound(spoken: Iterable[Syllable], text: str, pronouncer: str, length_s: float) -> bytes:
-    """The sound of a text: mono, 16 bit, :data:`SAMPLE_RATE`.
+    """Return the sound of a text: mono, 16 bit, :data:`SAMPLE_RATE`.
 
     :param pronouncer: the voice, which decides the pitch.
     :param length_s: how long it is, in seconds; silence follows the last syllable.
@@ -103,7 +103,7 @@ def _add_tone(samples: array[int], syllable: Syllable, wave: list[float], hz: fl
 
 @lru_cache
 def _wave(timbre: int) -> list[float]:
-    """One period of a tone, at a comfortable loudness."""
+    """Return one period of a tone, at a comfortable loudness."""
     harmonics = _TIMBRES[timbre]
     peak = 7000 / sum(harmonics)
     return [

@@ -1,4 +1,4 @@
-"""Renders videos beside the event loop and keeps the latest."""
+"""Render videos beside the event loop, and keep the latest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Video:
 
 
 class Studio:
-    """Two threads that render, and a cache of what they rendered, bounded in bytes."""
+    """Two threads that render videos, and a cache of videos, bounded in bytes."""
 
     def __init__(self) -> None:
         self._workers = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="twinsync-render")
@@ -62,7 +62,7 @@ class Studio:
         text, pronouncer, photo = key
         data = render(text=text, pronouncer=pronouncer, photo=photo, should_stop=self._closing.is_set)
         video = Video(data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
-        # Kept here and not by the one who asked, who may have left: then the next one finds it.
+        # The client may have left. The cache has the video for the next request.
         with self._lock:
             self._cache[key] = video
             while len(self._cache) > 1 and sum(map(_size, self._cache.items())) > MAX_CACHE_BYTES:
@@ -76,7 +76,7 @@ class Studio:
             return self._cache.get(key)
 
     async def close(self) -> None:
-        """Give up what is being rendered."""
+        """Stop all renderings."""
         self._closing.set()
         await asyncio.to_thread(self._workers.shutdown, cancel_futures=True)
 

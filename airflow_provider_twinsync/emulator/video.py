@@ -1,4 +1,4 @@
-"""Renders the video of a job: the photo, the text as a caption that follows the voice, a voice of tones."""
+"""Render the video of a job: the photo, the text as a caption that follows the voice, a voice of tones."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class RenderingStopped(Exception):  # noqa: N818  # nobody's error: the emulator
 def render(*, text: str, pronouncer: str, photo: bytes | None, should_stop: Callable[[], bool]) -> bytes:
     """Render a video: MP4, H.264 and AAC, as long as the text takes to speak. Equal inputs give equal bytes.
 
-    :param text: what is spoken.
+    :param text: the spoken text.
     :param pronouncer: the voice.
     :param photo: the photo as JPEG; ``None`` for the placeholder portrait.
     :param should_stop: asked before each syllable and each frame.
-    :raises RenderingStopped: if ``should_stop`` says so.
+    :raises RenderingStopped: if ``should_stop`` returns True.
     """
     spoken = speech.syllables(text)
     frames = math.ceil(speech.duration_s(spoken) * FRAMES_PER_S)
@@ -105,7 +105,7 @@ def _audio_frames(sound: bytes) -> Iterator[av.AudioFrame]:
 
 
 class _Pictures:
-    """The pictures of one video; only what changed since the last one is drawn."""
+    """The pictures of one video; each draws only the changes since the last one."""
 
     def __init__(self, text: str, pronouncer: str, photo: bytes | None, spoken: list[Syllable]) -> None:
         self._text = text
@@ -124,7 +124,7 @@ class _Pictures:
             self._canvas.paste(_fitted(photo), (0, 0))
 
     def at(self, at_s: float) -> Image.Image:
-        """The picture at a time; times must not go back."""
+        """Return the picture at a time; times must not go back."""
         while self._next < len(self._spoken) - 1 and self._spoken[self._next].end_s <= at_s:
             self._next += 1
         syllable = self._spoken[self._next] if self._spoken else None
@@ -140,7 +140,7 @@ class _Pictures:
         return self._canvas
 
     def _draw_caption(self, now_start: int, now_end: int) -> None:
-        """The page with the word that is spoken now, in three colours: spoken, now, to come."""
+        """Draw the page with the word that is spoken now, in three colours: spoken, now, to come."""
         pen = ImageDraw.Draw(self._canvas)
         pen.rectangle((0, _PHOTO_SIZE, WIDTH, _FOOTER_Y - 12), fill=_PANEL)
         page: list[Line] = next((p for p in self._pages if now_start < p[-1].end), [])
@@ -163,7 +163,7 @@ class _Pictures:
         pen.text((WIDTH - _MARGIN, _FOOTER_Y), MARKER, fill=_QUIET, anchor="rm", font=small)
 
     def _draw_bars(self, openness: float) -> None:
-        """Five bars that rise and fall with the voice."""
+        """Draw five bars that rise and fall with the voice."""
         pen = ImageDraw.Draw(self._canvas)
         pen.rectangle((_MARGIN, _FOOTER_Y - 10, _MARGIN + 26, _FOOTER_Y + 10), fill=_PANEL)
         for i, share in enumerate((0.45, 0.8, 1.0, 0.7, 0.4)):
@@ -173,7 +173,7 @@ class _Pictures:
 
 
 def _fitted(photo: bytes) -> Image.Image:
-    """The whole photo in a square, on a blurred copy of itself that fills the square."""
+    """Return the complete photo in a square, on a blurred copy of itself that fills the square."""
     with Image.open(io.BytesIO(photo)) as image:
         whole = image.convert("RGB")
     square = (_PHOTO_SIZE, _PHOTO_SIZE)

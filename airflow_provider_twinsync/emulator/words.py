@@ -61,7 +61,7 @@ def limited_words(text: str) -> int:
 
 
 def _is_inside(text: str, end: int, start: int) -> bool:
-    """Check whether what is between two letters belongs to their word."""
+    """Check whether the characters between two letters belong to their word."""
     between = "".join(
         char
         for char in text[end:start]

@@ -1,7 +1,8 @@
 """The emulated service's state and nothing else: jobs, faults, journal, photos, clock. No socket, no file.
 
 A test may change it from its own thread while the server's loop runs. All of it is in memory and bounded.
-What becomes of the jobs and the clock is told to ``World.keep``: with a state file, that is the ledger's.
+A world calls ``World.keep`` with each change of its jobs and its clock; with a state file, that is the
+ledger's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ MAX_PHOTOS = 1000  # each is small (picture.py): 300 MB at the very worst, 30 MB
 PHOTO_MODES = ("local", "any", "placeholder")
 MAX_JOURNAL_CHARS = 2000  # of each text that the journal keeps
 MAX_JOURNAL_FIELDS = 8  # of a form; the service knows four
-MAX_SECONDS = 250_000_000_000  # from now that is before the year 10000, which no datetime can tell
+MAX_SECONDS = 250_000_000_000  # from now that is before the year 10000, which no datetime reaches
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ class World:
     :param photos: which photos are opened. ``local``: those on this machine and in its own network; one on
         the internet is not judged, and its video shows a placeholder portrait. ``any``: all. In both, a
         photo that cannot be opened is refused (code 202 or 104). ``placeholder``: none but uploaded ones; all
-        other videos show the placeholder portrait, and no photo is refused for what is at its address.
+        other videos show the placeholder portrait, and no photo is refused for the file at its address.
     :raises ValueError: if one of them, here or set later, is of the wrong type or out of its range.
     """
 
@@ -130,14 +131,14 @@ class World:
         self.kept_photos: OrderedDict[str, bytes] = OrderedDict()
         self.offset_s = 0.0
         self.next_number = 10_000
-        # Told of each change of jobs and clock before it is answered: ("job", task), ("advance_s", seconds)
+        # Called with each change of jobs and clock before the answer: ("job", task), ("advance_s", seconds)
         # or ("reset", next_number). If it raises, no job is accepted, and the clock and the jobs stay.
         self.keep: Callable[[str, Task | float], None] = keep_nothing
         self._task_bytes = 0
         self._lock = threading.RLock()
 
     def __setattr__(self, name: str, value: object) -> None:
-        # The settings are plain attributes that a test changes; a wrong one is told where it is set.
+        # The settings are plain attributes that a test changes; a wrong value raises at once.
         if name in ("waiting_s", "duration_s"):
             _check_seconds(name, value)
         elif name == "key" and not (isinstance(value, str) and value.strip()):
@@ -149,7 +150,7 @@ class World:
         super().__setattr__(name, value)
 
     def now_s(self) -> float:
-        """The world's time, in seconds since the epoch."""
+        """Return the world's time, in seconds since the epoch."""
         return time.time() + self.offset_s
 
     def advance(self, seconds: float) -> None:
@@ -214,7 +215,7 @@ class World:
                     self.keep("job", task)
 
     def code_of(self, task: Task) -> int:
-        """The documented code of a job's state now: 101 waiting, 102 running, 104 failed, 100 done."""
+        """Return the documented code of a job's state now: 101 waiting, 102 running, 104 failed, 100 done."""
         age_s = self.now_s() - task.created_at_s
         if age_s < self.waiting_s:
             return 101
@@ -235,7 +236,7 @@ class World:
             del self.journal[:-MAX_JOURNAL]
 
     def journal_as_json(self) -> list[dict[str, Any]]:
-        """The journal as JSON values, oldest first."""
+        """Return the journal as JSON values, oldest first."""
         with self._lock:
             return [asdict(entry) for entry in self.journal]
 
@@ -261,7 +262,7 @@ class World:
 
 
 def keep_nothing(kind: str, value: Task | float) -> None:
-    """Let a change pass: what a world does whose jobs need not outlive it."""
+    """Ignore a change: the jobs of this world need not outlive it."""
 
 
 def _check_seconds(name: str, value: object) -> None:
@@ -270,7 +271,7 @@ def _check_seconds(name: str, value: object) -> None:
 
 
 def _bytes_of(task: Task) -> int:
-    """Return what a job takes in memory, by those of its fields that do not change, and 400 for the rest."""
+    """Return the memory of a job: its fields that do not change, and 400 bytes for the rest."""
     return 400 + sum(map(sys.getsizeof, (task.id, task.text, task.image_url, task.pronouncer)))
 
 

@@ -28,7 +28,7 @@ EXAMPLE = {
 
 
 class Client:
-    """Sends what the document describes, and control requests; a new connection each time."""
+    """Send the documented requests and control requests; each over a new connection."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator

@@ -1,4 +1,4 @@
-"""The command line, and what is said when the extra is not installed."""
+"""The command line, for example its error when the extra is not installed."""
 
 from __future__ import annotations
 

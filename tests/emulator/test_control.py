@@ -1,4 +1,4 @@
-"""The endpoints under /_emulator/, and what is bounded."""
+"""The endpoints under /_emulator/, and bounds, such as that of the journal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conftest import EXAMPLE, Client
 
 
 def test_the_journal_tells_everything_but_the_key(client, emulator):
-    """Whether one was sent, and whether it was right."""
+    """The journal has ``accepted``, ``rejected`` or ``missing``."""
     key = emulator.key
     task_id = client.submit()
     client.post(key="wrong")
@@ -127,7 +127,7 @@ def test_health_and_help(client, emulator):
 
 
 def test_a_form_that_is_too_large_is_refused(client, emulator):
-    """Memory is bounded; the journal tells of it."""
+    """Memory is bounded; the journal shows it."""
     assert client.post(text="x" * 33_000).status_code == 413
     (entry,) = emulator.world.journal
     assert (entry.call, entry.status, entry.form, entry.key) == ("submit", 413, None, None)
@@ -210,7 +210,7 @@ def test_a_setting_that_cannot_be_is_an_error(setting):
 
 
 def test_the_clock_ends_before_the_year_10000():
-    """No job could have a date there; what was refused has not moved it."""
+    """No job could have a date there; a refused change does not move the clock."""
     far = World()
     far.advance(world.MAX_SECONDS - 60)
     assert far.accept(text="a", image_url="b", pronouncer="c").id.startswith("99")
@@ -230,6 +230,6 @@ def test_two_emulators_do_not_know_of_each_other(emulator):
 
 
 def test_a_port_that_is_taken_is_an_error(emulator):
-    """Told to the one who enters."""
+    """The error reaches the ``with`` statement."""
     with pytest.raises(OSError, match="address already in use"), Emulator(port=emulator.port):
         pass

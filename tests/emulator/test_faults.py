@@ -1,4 +1,4 @@
-"""What each fault does to a client, and what it does to the world."""
+"""Each fault's effect on a client, such as a reset, and on the world."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_http_error_is_no_job(client, emulator):
     ("fault", "jobs"), [(ResetBefore(), 0), (AcceptThenReset(), 1), (Hang(), 0), (AcceptThenHang(), 1)]
 )
 def test_no_answer(emulator, fault, jobs):
-    """The client cannot tell whether there is a job; the world and the journal can."""
+    """The client cannot know if there is a job; the world and the journal show it."""
     emulator.world.faults.add("submit", fault)
     form = {**EXAMPLE, "key": emulator.key}
     error = requests.ReadTimeout if "hang" in fault.name else requests.ConnectionError
@@ -178,7 +178,7 @@ def test_an_answer_about_another_job(client, emulator):
 
 
 def test_success_without_an_address(client, emulator):
-    """Whatever the job's state."""
+    """In any state of the job."""
     task_id = client.submit()
     for duration_s in (0, 60):
         emulator.world.duration_s = duration_s
@@ -272,7 +272,7 @@ def test_interim_responses(client, emulator, status, count):
 
 
 def test_a_truncated_video(client, emulator):
-    """Promises all of it and ends early; the rest can be had."""
+    """The answer promises the complete video and ends early; a range request gets the rest."""
     task_id = client.submit()
     whole = client.video(task_id).content
     emulator.world.faults.add("result", Truncated(after_bytes=1000))
@@ -287,7 +287,7 @@ def test_a_truncated_video(client, emulator):
 
 
 def test_a_wrong_video(client, emulator):
-    """Its headers say video, its bytes do not."""
+    """Its headers are those of a video, its bytes are not."""
     task_id = client.submit()
     emulator.world.faults.add("result", WrongVideo())
     response = client.video(task_id)
@@ -296,7 +296,7 @@ def test_a_wrong_video(client, emulator):
 
 
 def test_a_redirect(client, emulator):
-    """To wherever it says."""
+    """To the location of the fault."""
     task_id = client.submit()
     emulator.world.faults.add("result", Redirect("http://other.example/a.mp4"))
     response = client.video(task_id, allow_redirects=False)

@@ -1,4 +1,4 @@
-"""What a web page in a browser on this machine can do to the emulator: nothing."""
+"""A web page in a browser on this machine cannot affect the emulator."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_foreign_host_in_the_request_line_is_refused(emulator):
 
 
 def test_a_second_foreign_host_is_refused(emulator):
-    """Whoever reads the first and whoever reads the last agree."""
+    """A reader of the first header and a reader of the last agree."""
     with socket.create_connection(("127.0.0.1", emulator.port)) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
         assert raw.recv(100).split()[1] in (b"400", b"421")
@@ -95,7 +95,7 @@ def test_the_command_takes_names():
 
 
 def test_a_client_learns_that_no_job_was_made(emulator):
-    """Its own answer for a wrong request says why, so that it need not take the job for uncertain."""
+    """The answer has the reason, so the submit is not uncertain."""
     form = {**EXAMPLE, "key": emulator.key}
     response = requests.post(
         f"{emulator.url}/phototalking", data=form, headers={"Host": "twinsync"}, timeout=10

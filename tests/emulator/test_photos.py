@@ -1,4 +1,4 @@
-"""Where the photo of a job comes from, and what becomes of a job whose photo cannot be had."""
+"""The photo of a job: its source, and the failure of a job without a usable photo."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_job_runs_while_its_photo_is_under_way(client, png):
     ],
 )
 def test_a_photo_that_cannot_be_used_fails_the_job(client, answer, reason):
-    """104, and the message says why."""
+    """104, with the reason in the message."""
     with photo_host(answer) as url:
         status = settle(client, client.submit(image_url=url))
     assert status["result_code"] == 104
@@ -110,7 +110,7 @@ def test_a_photo_that_cannot_be_used_fails_the_job(client, answer, reason):
     "host", ["127.0.0.1", "127.1", "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]", "localhost", "x" * 64]
 )
 def test_a_photo_whose_local_host_does_not_answer_fails_the_job(client, host, photos):
-    """104, however the host is written, and the message says why and what TwinSync would do. (A label of
+    """104, in any notation of the host, with the reason and TwinSync's behaviour in the message. (A label of
     64 letters has no address anywhere, and no name server is asked for one.)
     """
     client.emulator.world.photos = photos
@@ -158,7 +158,7 @@ def test_an_address_that_can_have_no_photo_is_refused_at_the_submit(client, addr
 
 
 def test_a_photo_on_the_internet_is_not_judged(caplog):
-    """Nothing leaves the machine unless it may: a placeholder, said in each job's msg and once in the log."""
+    """Without permission nothing leaves the machine: a placeholder, named in each msg and once in the log."""
     with Emulator() as emulator:
         client = Client(emulator)
         answers = [client.post(image_url=f"http://photos.example/{name}.jpg").json() for name in "ab"]
@@ -172,7 +172,7 @@ def test_a_photo_on_the_internet_is_not_judged(caplog):
 
 
 def test_placeholders_are_an_option(client, png, caplog):
-    """No address is opened and none is refused for what is there; an uploaded photo is shown."""
+    """No address is opened or refused for its file; an uploaded photo is shown."""
     client.emulator.world.photos = "placeholder"
     with photo_host(respond) as url:
         pass
@@ -228,7 +228,7 @@ def test_how_far_away_a_host_is(host, expected):
 
 
 def test_a_photo_that_made_room_is_opened_again(client, png):
-    """Many photos do not fill the memory; a video whose photo left it still shows it."""
+    """Many photos do not fill the memory; a video still shows a photo that has left it."""
     with photo_host(lambda handler: respond(handler, png)) as url:
         task_id = client.submit(text="短", image_url=url)
         settle(client, task_id)
@@ -336,7 +336,7 @@ def test_an_image_that_is_a_bomb_is_too_large():
 
 
 def test_an_image_of_another_format_is_none():
-    """Pillow knows many, and starts another program for some; the message says which are read."""
+    """Pillow knows many, and starts another program for some; the message lists the known formats."""
     file = io.BytesIO()
     Image.new("RGB", (60, 40)).save(file, "PPM")
     with pytest.raises(PhotoError, match=r"not an image .*JPEG, PNG, WebP"):

@@ -26,7 +26,7 @@ def test_the_fixture_is_a_fresh_emulator_for_each_test(tmp_path):
     """
     (tmp_path / "test_it.py").write_text(textwrap.dedent(test), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(tmp_path)]
-    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # whatever else is installed here
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # without the other plugins of this machine
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path, env=alone
     )

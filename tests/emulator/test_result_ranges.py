@@ -56,13 +56,13 @@ def test_if_range(client, validator, status):
 
 @pytest.mark.parametrize("header", ["bytes=٣-٤", f"bytes=0-{'9' * 5000}", f"bytes=-{'9' * 19}"])
 def test_a_number_that_is_none_is_no_range(header):
-    """Digits are 0 to 9, and no file has more bytes than 18 of them tell."""
+    """Digits are 0 to 9, and 18 digits are enough for any file."""
     assert parse_range(header, 1000) is None
 
 
 @given(st.from_regex(r"bytes ?= ?\d{0,4} ?-\d{0,4},?", fullmatch=True))
 def test_a_range_lies_within_the_whole(header):
-    """Whatever the header: bytes that are there, all of them, or 416."""
+    """For any header: existing bytes, all bytes, or 416."""
     try:
         part = parse_range(header, 1000)
     except RangeNotSatisfiableError:

@@ -1,4 +1,4 @@
-"""The state file: what an emulator knows of the one before it, however that ended."""
+"""The state file: an emulator knows the jobs of the previous emulator, for example after a kill."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_clock_and_a_reset_are_kept(path):
 
 @pytest.mark.parametrize("missing", [1, 2, 100, -1])
 def test_a_torn_last_line_is_cut_off(path, missing):
-    """From a kill while it was written: nobody was told of it, and the next line begins where it began."""
+    """After a kill during the write: nobody got an answer, and the next line replaces the torn one."""
     with emulator(path) as (_, client):
         first, second = client.submit(), client.submit()
     *whole, last = path.read_bytes().splitlines(keepends=True)
@@ -196,7 +196,7 @@ JOB = {
     ],
 )
 def test_any_other_line_that_cannot_be_read_is_an_error(path, line):
-    """With the file and the line; the file is as it was, and is free to be mended."""
+    """With the file and the line; the file is unchanged, and not locked."""
     good = b'{"reset": 10000}\n' + json.dumps({"job": JOB}).encode() + b"\n"
     data = good + line + b"\n" + good
     path.write_bytes(data)
@@ -220,7 +220,7 @@ def test_a_file_of_someone_else_is_not_cut_off(path):
 
 
 def test_two_emulators_do_not_share_a_file(path):
-    """The second is refused, also after the first wrote the file anew, and neither loses a job by it."""
+    """The second is refused, also after the first has rewritten the file, and no job is lost."""
     with emulator(path) as (first, client):
         for jobs in (1, MIN_BYTES // 100):
             for _ in range(jobs):
@@ -291,7 +291,7 @@ def test_100000_jobs_are_known_and_take_little_memory(path):
 
 @pytest.mark.parametrize("mode", [0o644, 0o666, 0o600])
 def test_the_file_is_readable_by_its_owner_only(path, mode):
-    """From its first byte on, whatever the umask, and also if it was there and others could read it."""
+    """From its first byte on, with any umask, and also if others could read it before."""
     umask = os.umask(0)
     try:
         with emulator(path) as (_, client):
@@ -306,7 +306,7 @@ def test_the_file_is_readable_by_its_owner_only(path, mode):
 
 @pytest.mark.parametrize("target", ["mine", "none"])
 def test_a_symbolic_link_in_place_of_the_file_is_refused(path, tmp_path, target):
-    """In a folder that others can write to it may lead anywhere; what it leads to is not touched."""
+    """In a shared folder its target may be any file; the target does not change."""
     (tmp_path / "mine").write_bytes(b"")
     path.symlink_to(tmp_path / target)
     with pytest.raises(ValueError, match=f"state file {re.escape(str(path))}: it is a symbolic link"):
@@ -318,7 +318,7 @@ def test_a_symbolic_link_in_place_of_the_file_is_refused(path, tmp_path, target)
 
 @pytest.mark.parametrize("symbolic", [True, False])
 def test_a_link_in_place_of_the_next_file_is_not_followed(path, tmp_path, symbolic):
-    """The file is written beside itself and renamed: what waits there under that name is not written to."""
+    """The emulator writes a new file and renames it: a file that has its name already is not written to."""
     victim, beside = tmp_path / "victim", tmp_path / f"{path.name}.new"
     victim.write_text("my only copy")
     if symbolic:
@@ -333,7 +333,7 @@ def test_a_link_in_place_of_the_next_file_is_not_followed(path, tmp_path, symbol
 
 
 def test_a_job_that_cannot_be_kept_is_not_accepted(path):
-    """A full disk: HTTP 500 and no job, and what is written of its line does not stay."""
+    """A full disk: HTTP 500, no job, and no part of its line in the file."""
     with process(path) as (emulator, client):
         client.submit()
         size = path.stat().st_size
@@ -383,7 +383,7 @@ def test_a_photo_is_got_again_from_its_address(path, png):
 
 
 def test_a_photo_that_is_gone_is_the_placeholder(path, png):
-    """Its host has ended, or it was an upload: what is done stays done."""
+    """Its host has ended, or it was an upload: a job that is done stays done."""
     with emulator(path) as (_, client):
         placeholder = client.video(client.submit(text="短")).content
         with photo_host(lambda handler: respond(handler, png)) as url:

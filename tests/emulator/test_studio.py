@@ -32,7 +32,7 @@ def test_a_short_video_does_not_wait_behind_a_long_one(client, emulator):
 
 
 def test_videos_that_are_rendered_at_once_have_the_same_bytes_as_one_by_one(emulator):
-    """What two threads share, such as fonts, does not mix."""
+    """Two threads do not mix shared objects, such as fonts."""
     client = Client(emulator)
     voices = ["zh-CN-XiaohanNeural", "ja-JP-NanamiNeural", "en-US-JennyNeural"]
     jobs = [client.submit(text=f"{n} 你好，我是会说话的照片", pronouncer=voices[n % 3]) for n in range(6)]
@@ -46,7 +46,7 @@ def test_videos_that_are_rendered_at_once_have_the_same_bytes_as_one_by_one(emul
 
 
 def test_a_client_that_leaves_does_not_end_the_video_of_another(client, emulator):
-    """Both requested the same one; it is rendered once, for whoever is left."""
+    """Both requested the same video; it is rendered once, for the client that is left."""
     task_id = client.submit(text=LONG)
     with ThreadPoolExecutor(1) as pool:
         with pytest.raises(requests.ReadTimeout):

@@ -1,4 +1,4 @@
-"""What is rendered: the picture, the caption, the sound."""
+"""The rendered video: the picture, the caption, the sound."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_chinese_shows_as_chinese():
     ],
 )
 def test_no_character_is_drawn_as_a_box(text, drawn):
-    """A space for a control character, a dot for what the font lacks, nothing for a mark that it lacks."""
+    """A space for a control character, a dot for a missing character, nothing for a missing mark."""
     assert showable(text) == drawn
 
 
