@@ -1,4 +1,4 @@
-"""An Airflow of the tests' own, an emulated TwinSync, and small servers for what it does not do.
+"""An Airflow of the tests' own, an emulated TwinSync, and small servers, for example with broken answers.
 
 The environment is set before anything imports Airflow: no test reads the user's configuration, connections or
 proxies, and no request leaves this machine.
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 
 def pytest_report_header() -> str:
-    """Say which package is tested."""
+    """Show the tested package."""
     return f"{PACKAGE}: {_package_folder()}"
 
 
 def pytest_sessionstart() -> None:
-    """Test the wheel and nothing else where that is what was asked for, as `make test` does."""
+    """Test the wheel and nothing else on request, as `make test` does."""
     if os.environ.get("TWINSYNC_TEST_INSTALLED") and _package_folder() == CHECKOUT / PACKAGE:
         raise pytest.UsageError(
             f"{PACKAGE} is that of the checkout, not an installed one: run `make test`, or unset "
@@ -67,10 +67,10 @@ def elsewhere() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make deprecations errors on the newest Airflow: older ones, and what they stand on, have their own."""
+    """Make deprecations errors on the newest Airflow: older ones and their dependencies have some."""
     filters = [f"error::{category}" for category in DEPRECATIONS if AIRFLOW_VERSION >= (3, 3)]
-    # Not ours: Airflow's execution API imports svcs, and that FastAPI's test client, whose import warns of
-    # httpx and, in Starlette, of what it takes from anyio.
+    # Not ours: Airflow's execution API imports svcs, and svcs imports FastAPI's test client. That warns of
+    # httpx and, in Starlette, of names from anyio.
     filters.append("ignore:Using .httpx. with .starlette.testclient.:UserWarning:fastapi.testclient")
     filters.append(
         "ignore:The anyio.abc.BlockingPortal alias is deprecated:DeprecationWarning:starlette.testclient"
@@ -106,7 +106,7 @@ def migrated() -> None:
     made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert made.returncode == 0, made.stdout
     if (3, 0) <= AIRFLOW_VERSION < (3, 3):
-        # They build the API of `dag.test()` anew for each task, which costs seconds; 3.3 keeps it like this.
+        # They build the API of `dag.test()` for each task, which takes seconds; 3.3 keeps it like this.
         from airflow.sdk.execution_time import supervisor
 
         supervisor.in_process_api_server = lru_cache(maxsize=1)(supervisor.in_process_api_server)
@@ -114,7 +114,7 @@ def migrated() -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """A fresh emulator whose jobs are done at once."""
+    """Start a fresh emulator; its jobs are done at once."""
     from airflow_provider_twinsync.emulator import Emulator
 
     with Emulator(key=KEY) as emulator:
@@ -123,7 +123,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def connect(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Define the default connection: the emulator's with other fields, and what is no field as its extra."""
+    """Define the default connection: the emulator's with changes; other names go to its extra."""
 
     def connect(**fields: Any) -> None:
         connection = {"conn_type": "twinsync", "host": emulator.host, "port": emulator.port, "password": KEY}

@@ -54,12 +54,12 @@ CASES = {
 
 @pytest.mark.parametrize(("content", "wanted"), CASES.values(), ids=CASES)
 def test_the_duration_of(content, wanted):
-    """Each way in which a file says it, or does not."""
+    """Each form of a duration in a file, for example a long header, or none."""
     assert read(content) == wanted
 
 
 def test_it_is_that_of_the_emulator_s_video(emulator, hook, tmp_path):
-    """As the encoder wrote it, beside what PyAV reads."""
+    """The duration of the encoder, compared with the duration that PyAV reads."""
     import av
 
     job = hook.submit(
@@ -71,7 +71,7 @@ def test_it_is_that_of_the_emulator_s_video(emulator, hook, tmp_path):
 
 
 def test_no_file_makes_it_fail():
-    """Whatever bytes there are, in bounded time."""
+    """For any bytes, in bounded time."""
     whole = FTYP + box(b"moov", header(b"mvhd", 12_345) + TRACK + box(b"mvex", header(b"mehd", 5)))
     dice = random.Random(11)
     for _ in range(3000):

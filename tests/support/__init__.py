@@ -1,1 +1,1 @@
-"""What several tests use: small servers, a clock, a driver of operators."""
+"""Helpers of several tests, such as small servers, a clock, and a driver of operators."""

@@ -40,6 +40,6 @@ def python(code: str, **env: str) -> str:
 
 
 def shown_links(dag_id: str) -> dict[tuple[str, int], str]:
-    """What Airflow shows as the link of each task, as it finds it."""
+    """Return the link of each task as Airflow finds and shows it."""
     key = "twinsync_link" if IS_AIRFLOW_2 else "_link_TwinSyncVideoLink"
     return {(task_id, index): link for (task_id, found, index), link in xcoms(dag_id).items() if found == key}

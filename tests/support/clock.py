@@ -18,7 +18,7 @@ _REAL_SLEEP = asyncio.sleep
 
 
 class Clock:
-    """The time since this was made, and what is to happen when."""
+    """A clock that starts at 0, with calls at given times."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now_s = 0.0

@@ -1,6 +1,6 @@
 """Run one operator as Airflow does, without Airflow's processes: worker, then triggerer, then worker again.
 
-What crosses the database in between (trigger and event) crosses JSON here.
+The trigger and the event, which cross Airflow's database, cross JSON here.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Store:
 
 @dataclass
 class Run:
-    """What a try of a task left behind."""
+    """The results of a try of a task."""
 
     result: Any = None
     error: BaseException | None = None
@@ -85,9 +85,9 @@ def run_task(
 ) -> Run:
     """Make one try of the task.
 
-    :param clears: how often the task was cleared so far: each raises what Airflow calls its max_tries.
+    :param clears: how often the task was cleared so far: each clear raises the max_tries of Airflow.
     :param try_number: which try it is, as Airflow counts them.
-    :param context: what else the task finds in its context.
+    :param context: more entries of the task's context.
     """
     run = Run(max_tries=clears, try_number=try_number)
     context = {**(context or {}), "ti": run}
@@ -171,7 +171,7 @@ def alarm_when(is_so: Callable[[], Any]) -> Iterator[None]:
     def ring() -> None:
         while not is_over.wait(0.01):
             if is_so():
-                is_over.wait(0.2)  # what has come is read by then
+                is_over.wait(0.2)  # the received bytes are read by then
                 os.kill(os.getpid(), signal.SIGALRM)
                 return
 

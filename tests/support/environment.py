@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_twinsync"
 #: Of the installed one, which is not imported yet.
 AIRFLOW_VERSION = tuple(int(part) for part in version("apache-airflow").split(".")[:2])
-#: What announces a removal. Airflow's own are of these classes: RemovedInAirflow4Warning and
+#: Warnings that announce a removal. Airflow's own are of these classes: RemovedInAirflow4Warning and
 #: AirflowProviderDeprecationWarning are DeprecationWarnings, DeprecatedImportWarning is a FutureWarning.
 DEPRECATIONS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 KEY = "emulator-key-5d41"

@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Say:
-    """What to answer, when, and what becomes of the connection; a status of 0 is no answer."""
+    """An answer, its time, and the end of its connection; a status of 0 is no answer."""
 
     code: int = RUNNING
     delay_s: float = 0.0
@@ -79,7 +79,7 @@ class Service:
         self._in_loop(self._start())
 
     def stop(self) -> None:
-        """Listen no longer, and close what is open."""
+        """Stop listening, and close all connections."""
         self._in_loop(self._stop())
 
     def end(self) -> None:
@@ -166,7 +166,7 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
             return
         body = {"result_code": say.code, "msg": "", "result_url": f"http://127.0.0.1/{asked.job}.mp4"}
-        # An error page says nothing of a job, unless it is made to.
+        # An error page has no job, unless the test adds one.
         text = json.dumps(body if say.status == 200 or say.code != RUNNING else {}).encode()
         head = f"HTTP/1.1 {say.status} Because\r\nContent-Length: {len(text)}\r\n{say.headers}\r\n"
         self.transport.write(head.encode() + text)
@@ -190,7 +190,7 @@ def service_on(host: str = "127.0.0.1", port: int = 0) -> Iterator[Service]:
 
 
 async def until(ready: Callable[[], Any], within_s: float = 30.0, every_s: float = 0.005) -> None:
-    """Wait for what happens in another thread, of which no event of this loop tells."""
+    """Wait for a change in another thread, without an event of this loop."""
     end_s = time.monotonic() + within_s
     while not ready():
         if time.monotonic() > end_s:
@@ -203,7 +203,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
 
     async def checked() -> Any:
         result = await asyncio.wait_for(main, 120)
-        await asyncio.sleep(0)  # whoever was cancelled last has its turn
+        await asyncio.sleep(0)  # the last cancelled task runs
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert pools() == []
         return result
@@ -213,7 +213,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
     return result
 
 
-# --------------------------------------------------------------------------------- what the tests share
+# ----------------------------------------------------------------------------- helpers of the tests
 
 
 def done_after(polls: int) -> Callable[[Asked], Say]:
@@ -234,7 +234,7 @@ def trigger(job: str, **arguments: Any) -> TwinSyncTrigger:
 
 
 async def reasons(count: int, **arguments: Any) -> set[str]:
-    """Run so many waits, and say how they ended."""
+    """Run a number of waits, and return their ends."""
     events = await asyncio.gather(*(first_event(trigger(f"job-{n}", **arguments)) for n in range(count)))
     return {event["reason"] for event in events}
 
@@ -253,25 +253,25 @@ async def poll(job: str) -> Any:
 
 
 async def kept() -> TwinSyncHook:
-    """Give a hook that has joined, and keeps the session open until it leaves."""
+    """Return a hook that has joined, and that keeps the session open until it leaves."""
     hook = TwinSyncHook()
     assert isinstance(await hook.apoll(Poller("first", PollSchedule()), 0.0), Again)
     return hook
 
 
 def pools() -> list[pool.AsyncClient]:
-    """Give the pools of this loop that somebody is in."""
+    """Return the pools of this loop that a hook has joined."""
     return [one for one in pool._pools.get(asyncio.get_running_loop(), {}).values() if one.members]
 
 
 @pytest.fixture
 def service(connect: Callable[..., None], caplog: pytest.LogCaptureFixture) -> Iterator[Service]:
     """A service that keeps its connections open; the default connection leads to it."""
-    gc.freeze()  # the collector shall look at what the test makes, and not each time at all of Airflow
+    gc.freeze()  # the collector examines only objects of the test, and not all of Airflow each time
     with service_on() as service:
         connect(port=service.port)
         yield service
     gc.unfreeze()
-    # What `aiohttp` and `asyncio` find left open, or never asked for, they tell asyncio's log.
+    # `aiohttp` and `asyncio` report open connections and unread exceptions to asyncio's log.
     errors = [r for r in caplog.get_records("call") if r.name == "asyncio" and r.levelno >= logging.WARNING]
     assert [error.getMessage() for error in errors] == []

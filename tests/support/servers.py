@@ -1,4 +1,4 @@
-"""A small HTTP server whose answers are written byte by byte, and files in the form of a video."""
+"""A small HTTP server that writes its answers byte by byte, and files in the form of a video."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def closed_port() -> int:
 
 
 def name_with(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `twinsync.invalid` have these addresses; what the system says of others is left as it is."""
+    """Resolve `twinsync.invalid` to these addresses, and other names by the system."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
