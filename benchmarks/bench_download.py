@@ -1,4 +1,4 @@
-"""What a download costs in memory and CPU.
+"""Measure the memory and the CPU time of a download.
 
 A server in a process of its own gives a synthetic "MP4" of 1 GB, made as it is sent, over plain HTTP. It is
 fetched in rounds, each time by a fresh process, after a small video that has everything imported and made:
@@ -11,13 +11,13 @@ fetched in rounds, each time by a fresh process, after a small video that has ev
 * ``curl, sha256sum``: the two programs, one after the other; only if they are there,
 * ``TwinSync to S3``: a smaller video into an S3 (moto) in a process of its own; only if that is installed.
 
-One after the other, so that a busy machine is as unkind to each of them, and with medians of the CPU time
+One after the other, so that a busy machine slows each of them down alike, and with medians of the CPU time
 (user and system of the process, or of the programs). The target is at most 1.1 of ``read + hash + write``.
 
 Memory: the process reads the most that it ever held (``VmHWM`` of Linux) before the large download and after
-it; that peak is first set back to what is held, so that an earlier one cannot hide a later one. A download
-that streams adds the same little for any size; one that collects adds the size. The targets are at most 8 MB
-for a file, and at most 48 MB for S3, where two parts of 8 MiB are under way.
+it. The benchmark first resets that peak to the present value, so that an earlier peak cannot hide a later
+one. A download that streams adds the same small amount for any size; one that collects adds the size. The
+targets are at most 8 MB for a file, and at most 48 MB for S3, with two parts of 8 MiB in memory.
 
     python benchmarks/bench_download.py [--megabytes 1000] [--store-megabytes 200] [--rounds 3]
 """
@@ -53,7 +53,7 @@ CASES = (OURS, "read", "read + hash", LEAST, CURL, STORE)
 BUCKET = "videos"
 WARM_UP_BYTES = 1_000_000
 MB = 1_000_000
-PIECE_BYTES = 1_000_000  # what ours reads at once
+PIECE_BYTES = 1_000_000  # as in the package
 FIRST_PIECE_BYTES = 5_001
 FIRST_BOX = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
 ZEROS = bytes(PIECE_BYTES)
@@ -77,7 +77,7 @@ class Video(BaseHTTPRequestHandler):
             chunk = ZEROS
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as above
-        """Say nothing."""
+        """Log nothing."""
 
 
 def serve() -> None:
@@ -104,7 +104,7 @@ def serve_store() -> None:
 
 
 def peak_mb() -> float:
-    """Give the most memory that this process ever held, in millions of bytes."""
+    """Return the peak of this process's memory, in millions of bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1_024 / MB
@@ -112,7 +112,7 @@ def peak_mb() -> float:
 
 
 def forget_peak() -> None:
-    """Set the peak back to what is held at this moment (Linux 4.0 and later, proc(5))."""
+    """Reset the peak to the present value (Linux 4.0 and later, proc(5))."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
@@ -131,14 +131,14 @@ def fetch_with_curl(url: str, path: str) -> int:
 
 
 def fetch_plainly(case: str, url: str, path: str) -> int:
-    """Read a video with ``http.client``, and do what the case says with each piece."""
+    """Read a video with ``http.client``, and process each piece as the case requires."""
     netloc, _, name = url.removeprefix("http://").partition("/")
     connection = http.client.HTTPConnection(netloc)
     connection.request("GET", f"/{name}")
     response = connection.getresponse()
     buffer = memoryview(bytearray(PIECE_BYTES))
-    # Ours begins with what came along with the head, and this one does too: writes that begin at whole pages
-    # take pages of another size, which cost up to twice as much on the machine where this was written.
+    # The package first writes the bytes that came with the head, and so does this: writes that begin at a
+    # page take pages of another size, which cost up to twice as much on the machine where this was written.
     piece = buffer[:FIRST_PIECE_BYTES]
     checksum, received = hashlib.sha256(), 0
     with Path(path if "write" in case else os.devnull).open("wb", buffering=0) as file:
@@ -156,7 +156,7 @@ def fetch_plainly(case: str, url: str, path: str) -> int:
 
 
 def measure(case: str, server: str, size: int, folder: str) -> None:
-    """Fetch a small video and a large one, and print what the large one took."""
+    """Fetch a small video and a large one, and print the cost of the large one."""
 
     def fetch(url: str, path: str) -> int:
         if case == CURL:
@@ -201,7 +201,7 @@ def started(name: str) -> Iterator[int]:
 
 
 def run(size: int, store_size: int, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Start the servers, and in each round a process for each case; give what those measured."""
+    """Start the servers, and in each round a process for each case; return the measurements."""
     cases = [case for case in CASES if is_there(case)]
     found: dict[str, list[dict[str, float]]] = {case: [] for case in cases}
     with ExitStack() as stack:
@@ -279,7 +279,7 @@ def report(size: int, found: dict[str, list[dict[str, float]]]) -> None:
 
 
 def main() -> None:
-    """Measure, and print what came out."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=1_000, help="size of the video (default: 1000)")
     parser.add_argument(

@@ -1,16 +1,16 @@
-"""What a DAG file pays for importing this package.
+"""Measure the time that the import of this package adds to a DAG file.
 
-Airflow parses every DAG file again and again, each time in a fresh process, so what an import costs is paid
+Airflow parses every DAG file again and again, each time in a fresh process, so the cost of an import returns
 every few seconds. This measures fresh interpreters that import
 
 * Airflow's own ``BaseOperator`` and ``BaseSensorOperator``, which every DAG file needs,
 * the same, and then this package's operators and sensor,
 * the same, and then the http provider's ``HttpSensor``, for comparison,
 
-one after the other in each round, so that a busy machine is as unkind to each of them. It prints the CPU time
-(user and system) of the whole process and what the second import took of it, whose differences are too small
-to be seen in the whole, and whether the targets are reached: at most 40 ms added, and no HTTP library; and at
-most 0.1 of what ``HttpSensor`` adds in the same run.
+one after the other in each round, so that a busy machine slows each of them down alike. It prints the CPU
+time (user and system) of the process, and the part of the second import, as its differences are too small to
+show in the total. It checks the targets: at most 40 ms added, no HTTP library, and at most 0.1 of the time that
+``HttpSensor`` adds in the same run.
 
     python benchmarks/bench_imports.py [--rounds 5]
 """

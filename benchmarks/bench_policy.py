@@ -1,19 +1,19 @@
-"""What the pauses between two looks cost: how late a video is seen, and how often the service is asked.
+"""Measure the cost of the delays between polls: how late a video is seen, and the number of polls.
 
-This is the simulation that chose the defaults of ``PollSchedule``. It asks the real schedule for each pause,
-and no service: the jobs' lengths are drawn from lognormal distributions (sigma 0.6) with a median of 60 s and
-of 600 s, with a fixed seed. A job is looked at when it was just made, as a worker does, and then after each
-pause until it is finished. The rows are the default, fixed intervals, and neighbours of the default. It
-prints
+This is the simulation that chose the defaults of ``PollSchedule``. It gets each delay from the real schedule,
+without a service: the jobs' lengths are drawn from lognormal distributions (sigma 0.6) with a median of 60 s
+and of 600 s, with a fixed seed. The first poll is at the start of a job, as on a worker; the next ones follow
+after each delay until the job is finished. The rows are the default, fixed intervals, and neighbours of the
+default, for example another growth. It prints
 
 * by how much of a job's length its video is seen late: the mean and the 99th percentile over the jobs, and
   the sum of all that is added over the sum of all lengths,
-* how often a job is asked for: the mean and the 99th percentile,
+* the polls of a job: the mean and the 99th percentile,
 * and, for a thousand waits that begin at the same moment, the largest number of requests within any 100 ms:
-  after their first looks, which are made together in any case, and of those 30 s later.
+  after their first polls, which are simultaneous in any case, and of the polls 30 s later.
 
-It says of the default whether the targets are reached: a mean of at most 3 % and a 99th percentile of at most
-10 %, with 30 looks at a job of a minute and 80 at one of ten, on average.
+It checks the targets of the default: a mean of at most 3 % and a 99th percentile of at most 10 %, with 30
+polls of a job of a minute and 80 of a job of ten minutes, on average.
 
     python benchmarks/bench_policy.py [--jobs 8000]
 """
@@ -54,7 +54,7 @@ class Row:
 
     @contextmanager
     def constants(self) -> Iterator[None]:
-        """Give the package other constants for a while: they are no arguments, as nobody should set them."""
+        """Change constants of the package for a while: they are no arguments, as nobody should set them."""
         kept = policy._SHARE, policy._JITTER
         policy._SHARE = kept[0] if self.share is None else self.share
         policy._JITTER = kept[1] if self.jitter is None else self.jitter
@@ -65,7 +65,7 @@ class Row:
 
 
 def fixed(interval_s: float) -> PollSchedule:
-    """Give a policy whose interval neither grows nor varies."""
+    """Return a policy with an interval that neither grows nor varies."""
     return PollSchedule(poke_interval_s=interval_s, max_wait_s=interval_s)
 
 
@@ -83,7 +83,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Found:
-    """What a policy costs for jobs of one kind; lateness as a part of the length."""
+    """The cost of a policy for jobs of one kind; lateness as a part of the length."""
 
     mean: float
     total: float
@@ -93,7 +93,7 @@ class Found:
 
 
 def looks_s(how: PollSchedule, job: str) -> Iterator[float]:
-    """Give the times of the looks at a job that never ends."""
+    """Return the times of the polls of a job that never ends."""
     elapsed_s, polls = 0.0, 0
     while True:
         yield elapsed_s
@@ -118,12 +118,12 @@ def measure(row: Row, jobs: dict[str, float]) -> Found:
 
 
 def p99(values: list[float] | list[int]) -> float:
-    """Give the 99th percentile."""
+    """Return the 99th percentile."""
     return statistics.quantiles(values, n=100)[98]
 
 
 def busiest(row: Row, ids: list[str], since_s: float) -> int:
-    """Give the most requests within any 100 ms from some time to the end of a minute, without the first."""
+    """Return the most requests within any 100 ms from some time to the end of a minute, without the first."""
     times_s = []
     with row.constants():
         for job in ids:
@@ -142,7 +142,7 @@ def busiest(row: Row, ids: list[str], since_s: float) -> int:
 
 
 def said(reached: bool) -> str:
-    """Say whether a target is reached."""
+    """Return the verdict on a target."""
     return "reached" if reached else "NOT reached"
 
 

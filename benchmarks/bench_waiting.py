@@ -1,4 +1,4 @@
-"""What it costs to wait for thousands of videos, against other providers' triggers.
+"""Measure the cost of waiting for thousands of videos, compared with other providers' triggers.
 
 Each contender (ours, a bare ``aiohttp`` session, and peers from their packages: see ``waiting_peers.py``) is
 measured at each N in a fresh process: N triggers in a real ``TriggerRunner`` of Airflow, with greenback's
@@ -35,8 +35,8 @@ from waiting_report import HEADS, LEGEND, TARGET_HEADS, Result, Results, aligned
 FOLDER = Path(__file__).parent
 USUAL_NS = (100, 1_000, 5_000)
 LARGE_N = 10_000
-LARGE = ("sleep", "twinsync")  # who is measured there, beside ours with its default policy
-LIMIT_S = 600.0  # for a client, beside what it is told to measure
+LARGE = ("sleep", "twinsync")  # the contenders there, beside ours with its default policy
+LIMIT_S = 600.0  # for a client, beside its window
 FERNET_KEY = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmU="  # Airflow encrypts the arguments of triggers
 
 
@@ -53,7 +53,7 @@ def watched(process: subprocess.Popen[str], limit_s: float) -> list[tuple[float,
 
 
 def measure(one: Contender, n: int, options: dict[str, float], log: str, cores: list[int]) -> Result:
-    """Start a server and a client, and give what the client found."""
+    """Start a server and a client, and return the client's results."""
     pins = [["--core", str(core)] for core in cores[:2]] if len(cores) > 1 else [[], []]
     lifetime = ["--lifetime-s", str(options["lifetime-s"])] if "lifetime-s" in options else []
     server_command = [sys.executable, str(FOLDER / "waiting_server.py"), *pins[1], *lifetime]
@@ -90,7 +90,7 @@ def measure(one: Contender, n: int, options: dict[str, float], log: str, cores: 
 
 
 def plan(counts: list[int], only: list[str], quick: bool) -> list[tuple[Contender, int, dict[str, float]]]:
-    """Say who is measured, at which N and how; one N after the other, as a machine changes with time."""
+    """Return the measurements to make, one N after the other, as a machine changes with time."""
     usual: dict[str, float] = {"window-s": 10 if quick else 15}
     whole: dict[str, float] = {"lifetime-s": 60 if quick else 600, "spread-s": 10 if quick else 60}
     todo = [(one, n, usual) for n in counts for one in CONTENDERS]
@@ -101,7 +101,7 @@ def plan(counts: list[int], only: list[str], quick: bool) -> list[tuple[Contende
 
 
 def run(todo: list[tuple[Contender, int, dict[str, float]]], log: str, keep: Path | None) -> Results:
-    """Measure all of them, and keep what is found as it comes."""
+    """Make all measurements, and keep each result at once."""
     found: list[Result] = []
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
@@ -119,7 +119,7 @@ def run(todo: list[tuple[Contender, int, dict[str, float]]], log: str, keep: Pat
 
 
 def notes(results: Results) -> list[str]:
-    """Say who was measured, and what went wrong."""
+    """Print the contenders and the errors."""
     lines = []
     for one in (*CONTENDERS, DEFAULT_POLICY):
         known = [found for found in results.all if found["contender"] == one.name]

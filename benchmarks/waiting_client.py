@@ -2,15 +2,15 @@
 
 Airflow's own runner makes the triggers from their encrypted arguments, runs each in a task with greenback's
 portal, walks over all of them every second, and logs (as JSON, as it does to its supervisor; here to a file
-or to nowhere). Only the supervisor at the other end of its pipe is played, by ``Supervisor``: it hands the
-triggers over and takes the events. So there is nothing in this process that a triggerer has not, but what
-measures; and the database, which only the supervisor talks to, is not measured.
+or to nowhere). Only the supervisor at the other end of its pipe is simulated, by ``Supervisor``: it hands the
+triggers over and takes the events. So this process has the parts of a triggerer and the gauges, and nothing
+else; the database, which only the supervisor uses, is not measured.
 
 The phases: one trigger from start to event, so that everything is imported; the start of the N triggers, all
 at once or spread; a window in the steady state; and the end of all jobs. With ``--lifetime-s`` the window is
 the whole, from the first start to the last event.
 
-It is started by ``bench_waiting.py``, and prints what it found as JSON.
+``bench_waiting.py`` starts it. It prints its results as JSON.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 LIMIT_S = 60.0  # of each phase but the window
 SETTLE_S = 2.0
-ENDS_PER_S = 100.0  # an event costs Airflow's runner one to two ms, and is not what is measured
+ENDS_PER_S = 100.0  # an event costs Airflow's runner one to two ms, which is not measured
 DAG_VERSION = UUID(int=1)
 
 
 class Supervisor:
-    """Plays the process that Airflow's runner talks to: gives triggers, and takes what became of them."""
+    """Simulate the supervisor of Airflow's runner: send triggers, and receive their events."""
 
     def __init__(self) -> None:
         self._reader_task = asyncio.create_task(asyncio.Event().wait())  # the runner looks whether it is done
@@ -96,7 +96,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
         return super().run_trigger(trigger_id, trigger, *arguments)
 
     def workload(self, job: int) -> RunTrigger:
-        """Make what the supervisor sends of a trigger that a task waits for."""
+        """Build the supervisor's message about a trigger that a task waits for."""
         task = TaskInstanceDTO(
             id=uuid4(),
             task_id="wait",
@@ -112,7 +112,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
         return RunTrigger(id=job, classpath=self.contender.classpath, encrypted_kwargs=kwargs, ti=task)
 
     async def measure(self) -> None:
-        """Go through the phases, print what was found, and end the process."""
+        """Run the phases, print the results, and end the process."""
         try:
             await self.phases()
             print()
@@ -134,7 +134,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
             raise RuntimeError("\n".join(["no event came while warming up", *failures]))
         await asyncio.sleep(SETTLE_S)
         before_kb = resident_kb()
-        self.found["began_at"] = time.monotonic()  # what was open before counts as Airflow's own
+        self.found["began_at"] = time.monotonic()  # files that were open before are Airflow's own
         workloads = [self.workload(job) for job in range(1, self.arguments.n + 1)]
         await self.calm()
         if self.arguments.lifetime_s is None:
@@ -146,7 +146,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
             await self.whole(workloads)
 
     async def calm(self) -> None:
-        """Let a beat pass that what is not to be measured made late."""
+        """Skip a heartbeat that other work may have delayed."""
         await asyncio.sleep(0.1)
         self.heart.read("not measured")
 
@@ -164,14 +164,14 @@ class Client(TriggerRunner):  # type: ignore[misc]
         await asyncio.sleep(POKE_INTERVAL_S)
 
     async def steady(self) -> None:
-        """Count what N waiting triggers take."""
+        """Measure N waiting triggers."""
         await self.calm()
         before, cpu_before_s, began = await self.control.ask("stats"), cpu_s(), time.monotonic()
         asks = self.arguments.contender != "sleep"
         waited_before_s = self.heart.waits.read_s()
         full_before, survivors_before = self.heart.full_collections, self.heart.survivors
         await asyncio.sleep(self.arguments.window_s)
-        # Who cannot keep up asks in bursts: over too short a window its CPU time a poll would be chance.
+        # A slow contender polls in bursts: over too short a window its CPU time a poll would be chance.
         while asks and time.monotonic() - began < self.arguments.window_s + LIMIT_S:
             if (await self.control.ask("stats"))["polls"] - before["polls"] >= self.arguments.n:
                 break
@@ -203,7 +203,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
         self.found |= self.heart.read("end") | await self.lateness()
 
     async def lateness(self) -> dict[str, Any]:
-        """Give how long after the service's answer the events came, and how long after the jobs' end."""
+        """Return the times from the service's answer, and from the end of the job, to the event."""
         ended = {int(job): times for job, times in (await self.control.ask("ended")).items()}
         known = [job for job in self.fired_at if job in ended and job != WARM_UP_JOB]
         answer_ms = [1_000 * (self.fired_at[job] - ended[job][1]) for job in known]
@@ -238,7 +238,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
 
 
 async def until(condition: Callable[[], object], limit_s: float) -> bool:
-    """Wait for a condition, and say whether it came true."""
+    """Wait for a condition, and return whether it came true."""
     began = time.monotonic()
     while not condition() and time.monotonic() - began < limit_s:  # noqa: ASYNC110  # others' conditions
         await asyncio.sleep(0.05)

@@ -1,11 +1,11 @@
-"""What the client of the benchmark of waiting reads of itself and of the server.
+"""The gauges of the client of the benchmark of waiting, such as its CPU time, and of the server.
 
 A stall is how late a heartbeat in the event loop comes. It is counted three times, as machines are shared:
 
 * by the wall clock;
 * less the time in which the loop's thread wanted the core and the kernel gave it to another program
-  (``run_delay`` of Linux's schedstat), which is not the triggers' doing: this one is judged by. Where the
-  kernel does not tell, it is the wall clock's;
+  (``run_delay`` of Linux's schedstat), which the triggers do not cause: this is the figure of the targets.
+  Without schedstat, it is the wall clock's;
 * as no more than the CPU time of the loop's thread, in which a trigger that blocks does not show.
 """
 
@@ -24,7 +24,7 @@ HEARTBEAT_S = 0.005
 
 
 class Waits:
-    """Tells how long this thread has waited for a core that other programs had, in seconds."""
+    """The time that this thread has waited for a core that other programs had, in seconds."""
 
     def __init__(self) -> None:
         try:
@@ -33,7 +33,7 @@ class Waits:
             self._file = -1
 
     def read_s(self) -> float:
-        """Read it; 0 where the kernel does not tell."""
+        """Read the time; 0 without schedstat."""
         return int(os.pread(self._file, 99, 0).split()[1]) / 1e9 if self._file >= 0 else 0.0
 
 
@@ -87,7 +87,7 @@ class Heart:
         self._set()
 
     def read(self, phase: str) -> dict[str, float]:
-        """Give the worst since the last reading, in milliseconds."""
+        """Return the worst values since the last reading, in milliseconds."""
         found = {f"{phase}_stall_{name}_ms": 1_000 * value for name, value in self.worst_s.items()}
         found[f"{phase}_gc_pause_ms"] = 1_000 * self.gc_longest_s
         self._forget()
@@ -111,13 +111,13 @@ class Control:
 
 
 def cpu_s() -> float:
-    """Give the CPU time of this process, user and system, with all its threads."""
+    """Return the CPU time of this process, user and system, with all its threads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def resident_kb() -> int:
-    """Give the memory that this process holds, after its garbage is collected."""
+    """Return the memory that this process holds, after its garbage is collected."""
     gc.collect()
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmRSS:"):
@@ -126,6 +126,6 @@ def resident_kb() -> int:
 
 
 def percentile(values: list[float], share: float) -> float | None:
-    """Give the value that this share of the values does not pass; None of none."""
+    """Return the value that this share of the values does not pass; None without values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None

@@ -1,8 +1,8 @@
-"""Who is measured by the benchmark of waiting, and how each is pointed at the local server.
+"""The contenders of the benchmark of waiting, and the way in which each reaches the local server.
 
 Every contender is a trigger, named by its path and made from arguments that cross JSON, as in Airflow. Where
-the settings of its connection do not reach the local server, the least that does is patched, and said in
-``patched``. All of them ask about the same jobs, every ``POKE_INTERVAL_S`` seconds.
+the settings of its connection do not reach the local server, ``patch`` changes the least that does, and
+``patched`` names it. All contenders poll the same jobs, every ``POKE_INTERVAL_S`` seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Contender:
 
     name: str
     label: str  # as a table and a plot show it
-    distribution: str  # what is to be installed
+    distribution: str  # the package to install
     classpath: str
     arguments: Callable[[int, int], dict[str, Any]]  # from the job's number and the server's port
     connection: Callable[[int], tuple[str, dict[str, Any]]] | None = None  # from the port: its id, its fields
@@ -41,7 +41,7 @@ class Contender:
             return None
 
     def environment(self, port: int) -> dict[str, str]:
-        """Give the environment variable that Airflow reads the connection from."""
+        """Return the environment variable with the connection."""
         if self.connection is None:
             return {}
         conn_id, fields = self.connection(port)
@@ -177,7 +177,7 @@ CONTENDERS = (
     ),
 )
 
-#: With the poll policy that a user gets who gives none, and jobs that take ten minutes.
+#: With the default poll policy, and jobs that take ten minutes.
 DEFAULT_POLICY = Contender(name="twinsync-default", label="TwinSyncTrigger, default policy", **_twinsync())
 
 

@@ -1,4 +1,4 @@
-"""Draws what the benchmark of waiting found: CPU time a poll and new connections a poll, against N."""
+"""Plot the results of the benchmark of waiting: CPU time and new connections a poll, against N."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from waiting_report import Results
 
-#: Okabe and Ito's colours, which people with any colour vision can tell apart; the markers differ too.
+#: Okabe and Ito's colours, which people with any colour vision can distinguish; the markers differ too.
 STYLES = {
     "bare": ("#000000", "o", "--"),
     "twinsync": ("#D55E00", "D", "-"),

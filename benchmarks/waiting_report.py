@@ -1,4 +1,4 @@
-"""Turns what the clients of the benchmark of waiting found into the two tables: contenders, and targets.
+"""Turn the results of the benchmark of waiting into the two tables: contenders, and targets.
 
 A result is the dictionary that ``waiting_client.py`` prints, with the contender's name, N and the most file
 descriptors. Everything is of one run, so that a fast machine is fast for all of them.
@@ -49,7 +49,7 @@ LEGEND = (
 
 
 class Results:
-    """All results of a run, and what follows from them."""
+    """All results of a run, and their comparisons."""
 
     def __init__(self, results: Iterable[Result]) -> None:
         self.all = list(results)
@@ -58,21 +58,21 @@ class Results:
         self.n = max((one["n"] for one in self.all if one["contender"] == "twinsync"), default=0)
         if ("twinsync", 5_000) in self._found:
             self.n = 5_000
-        #: Where the CPU times are compared: with fewer triggers they drown in what is not theirs.
+        #: The Ns that compare CPU times: with fewer triggers, other work hides them.
         known = {one["n"] for one in self.all}
         self.judged_ns = sorted(n for n in known if 1_000 <= n <= self.n) or [self.n]
 
     def get(self, name: str, n: int | None = None) -> Result:
-        """Give a result; an empty one if it was not measured, or failed."""
+        """Return a result; an empty one if it was not measured, or failed."""
         found = self._found.get((name, self.n if n is None else n), {})
         return {} if "error" in found else found
 
     def cpu_ms(self, one: Result) -> float | None:
-        """Give the CPU time that goes with a poll, everything in the process counted."""
+        """Return the CPU time of the process for each poll."""
         return 1_000 * one["cpu_s"] / one["polls"] if one.get("polls") else None
 
     def own_cpu_ms(self, one: Result) -> float | None:
-        """Give the same without what as many triggers cost that only sleep."""
+        """Return the CPU time for each poll, minus that of as many triggers that only sleep."""
         sleep = self.get("sleep", one.get("n"))
         if not one.get("polls") or not sleep:
             return None
@@ -85,7 +85,7 @@ class Results:
         return None if ours is None or not other else ours / other
 
     def own_kb(self, one: Result) -> float | None:
-        """Give the memory of a trigger beyond that of one that only sleeps."""
+        """Return the memory of a trigger beyond that of a trigger that only sleeps."""
         sleep = self.get("sleep", one.get("n"))
         if "kb_a_trigger" not in one or not sleep:
             return None
@@ -147,7 +147,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """Say whether it is reached, or by how much it is not."""
+        """Return "reached", or the distance from the target."""
         if self.measured is None:
             return "not measured"
         if (self.measured >= self.limit) if self.is_least else (self.measured <= self.limit):
@@ -243,7 +243,7 @@ def aligned(heads: Iterable[str], lines: list[list[str]], texts: int) -> str:
     widths = [max(len(line[column]) for line in full) for column in range(len(table[0]))]
 
     def lay(line: list[str]) -> str:
-        if len(line) < len(widths):  # what could not be measured
+        if len(line) < len(widths):  # a measurement that failed
             return f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {'  '.join(line[2:])}"
         return "  ".join(
             f"{cell:<{width}}" if column < texts else f"{cell:>{width}}"

@@ -1,12 +1,12 @@
 """A service that answers every status question of the benchmark of waiting, as cheaply as Python can.
 
-It knows no HTTP beyond what the clients of this benchmark send: requests with or without a small body, on
-connections that are kept alive. Each contender asks in the words of its own service, and all of them ask
-about the same jobs, which are numbered. A job begins with the first question about it, and ends
-``lifetime_s`` later, or when the control path says so; until then the answer is "not yet".
+It supports only the HTTP of this benchmark's clients: requests with or without a small body, on connections
+that are kept alive. Each contender sends the requests of its own service, and all of them poll the same
+jobs, which are numbered. A job begins with its first poll, and ends ``lifetime_s`` later, or by the control
+path; until then the answer is "not yet".
 
 Beside the answers it counts: questions, connections (and how many of them are open), and the moment at which
-it wrote the first answer that says a job has ended, on the clock that all processes of a machine share
+it wrote the first answer that a job has ended, on the clock that all processes of a machine share
 (``CLOCK_MONOTONIC``). The control paths, which are not counted, are::
 
     /control/stats                      the counts, as JSON
@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
         self.world.open -= self.is_counted
 
     def data_received(self, data: bytes) -> None:
-        """Answer what is whole, and keep what is not."""
+        """Answer each complete request, and keep the rest."""
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             length = BODY_LENGTH.search(self.buffer, 0, end)

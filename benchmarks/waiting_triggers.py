@@ -18,14 +18,14 @@ FOREVER_S = 1_000_000.0
 
 
 class SleepingTrigger(BaseTrigger):
-    """What a trigger costs that does nothing: the triggerer's own."""
+    """A trigger that does nothing: its cost is that of the triggerer."""
 
     def __init__(self, job: int) -> None:
         super().__init__()
         self.job = job
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what makes this trigger again."""
+        """Return the path and the arguments of this trigger."""
         return "waiting_triggers.SleepingTrigger", {"job": self.job}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -37,7 +37,7 @@ class SleepingTrigger(BaseTrigger):
 class BareTrigger(BaseTrigger):
     """The least that a polling trigger can do: a GET over one session for all of them, read and decoded.
 
-    Its first pause is of one to two intervals, as TwinSyncTrigger's is: requests that come in one burst, a
+    Its first delay is of one to two intervals, as TwinSyncTrigger's is: requests that come in one burst, a
     hundred in each turn of the loop, cost half of the same requests one by one.
     """
 
@@ -49,7 +49,7 @@ class BareTrigger(BaseTrigger):
         self.poke_interval_s = poke_interval_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what makes this trigger again."""
+        """Return the path and the arguments of this trigger."""
         return "waiting_triggers.BareTrigger", {"url": self.url, "poke_interval_s": self.poke_interval_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
