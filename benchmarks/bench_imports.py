@@ -9,8 +9,8 @@ every few seconds. This measures fresh interpreters that import
 
 one after the other in each round, so that a busy machine slows each of them down alike. It prints the CPU
 time (user and system) of the process, and the part of the second import, as its differences are too small to
-show in the total. It checks the targets: at most 40 ms added, no HTTP library, and at most 0.1 of the time that
-``HttpSensor`` adds in the same run.
+show in the total. It checks the targets: at most 40 ms added, no HTTP library, and at most 0.1 of the time
+that ``HttpSensor`` adds in the same run.
 
     python benchmarks/bench_imports.py [--rounds 5]
 """
