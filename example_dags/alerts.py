@@ -1,8 +1,8 @@
 """
-### Somebody hears of it when there is no video
+### A notification when there is no video
 
-A callback tells of each task that has failed for good, in the task's own words, which say what to do. A task
-after them goes on without a video, so that the rest of the DAG need not stop.
+A callback reports each task that has failed for good, with the task's own error, which names the next step.
+A task after them continues without a video, so that the rest of the DAG need not stop.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def tell(context: Context) -> None:
-    """Tell of a task that has failed: here in the log, in your DAG by mail or chat."""
+    """Report a task that has failed: here in the log, in your DAG for example by mail or chat."""
     log.error("No video: %s failed. %s", context["ti"].task_id, context.get("exception"))
 
 
@@ -55,7 +55,7 @@ with DAG(
     # [START howto_twinsync_without_video]
     @task(trigger_rule="one_failed")
     def go_on_without_it() -> None:
-        """Do what is to be done when there is no video: publish the text alone, for example."""
+        """Handle a missing video: publish the text alone, for example."""
         log.warning("The news goes out without a video.")
 
     [submit, wait, fetch] >> go_on_without_it()

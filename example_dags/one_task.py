@@ -1,8 +1,8 @@
 """
 ### A photo that speaks, in one task
 
-For a DAG in which the video is one step among many: a single task submits, waits in the triggerer, and gives
-the address of the video as its XCom `result_url`. A job that fails is submitted anew by a retry of the task.
+For a DAG in which the video is one step among many: a single task submits, waits in the triggerer, and pushes
+the address of the video as its XCom `result_url`. If the job fails, a retry of the task submits again.
 """
 
 from __future__ import annotations

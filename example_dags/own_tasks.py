@@ -50,7 +50,7 @@ with DAG(
     # [START howto_hook_twinsync_download]
     @task(retries=2)
     def fetch(result_url: str, params: dict[str, str]) -> str:
-        """Fetch the video, and give the checksum of what was stored."""
+        """Fetch the video, and return its checksum."""
         with airflow_errors():
             return TwinSyncHook().download(result_url, params["destination"])["sha256"]
         # [END howto_hook_twinsync_download]
@@ -58,7 +58,7 @@ with DAG(
     # [START howto_hook_twinsync_get_task]
     @task(trigger_rule="all_done")
     def report(twinsync_task_id: str) -> str:
-        """Ask once what became of the job: `waiting`, `running`, `succeeded` or `failed`."""
+        """Poll the job once: `waiting`, `running`, `succeeded` or `failed`."""
         with airflow_errors():
             return TwinSyncHook().get_job(twinsync_task_id).state.value
         # [END howto_hook_twinsync_get_task]

@@ -1,9 +1,9 @@
 """
-### A video that starts what comes after it
+### A video that starts another DAG
 
-Two DAGs that know nothing of each other but an asset: the first makes a video, and Airflow starts the second
-when the video is there. The event of the asset says which video it is: where it lies, its size and checksum,
-the job that made it, and a fingerprint of what it was made of. Both have to be unpaused.
+Two DAGs that share only an asset: the first makes a video, and Airflow starts the second when the video is
+there. The event of the asset has the path of the video, its size and checksum, the job that made it, and a
+fingerprint of its inputs. Unpause both.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ with DAG(
 
     @task
     def publish(**context: Any) -> list[dict[str, Any]]:
-        """Give the videos that this run is about: more than one, if several came before it began."""
+        """Return the videos of this run: more than one, if several were ready before it began."""
         # The second name is that of Airflow 2.
         old = context.get("triggering_dataset_events")  # noqa: AIR301
         events = context.get("triggering_asset_events") or old or {}

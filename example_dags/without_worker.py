@@ -1,8 +1,8 @@
 """
 ### Waits that take no worker
 
-The waits for the videos begin and end in the triggerer: no worker runs for them, not even to look once. That
-takes Airflow 3.3; on an earlier one a worker begins and ends each wait, and its log says so.
+The waits for the videos begin and end in the triggerer: no worker runs for them, not even for one poll. This
+needs Airflow 3.3; on an earlier Airflow a worker begins and ends each wait, and its log has a line about it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ with DAG(
 
     @task
     def texts(params: dict[str, list[str]]) -> list[str]:
-        """Give the texts of this run."""
+        """Return the texts of this run."""
         return params["texts"]
 
     # [START howto_sensor_twinsync_without_worker_mapped]
