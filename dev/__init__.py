@@ -1,1 +1,1 @@
-"""What the developer's commands in the Makefile run; not part of the package."""
+"""The developer's commands of the Makefile, such as ``make demo``; not part of the package."""

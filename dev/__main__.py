@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 
-# `python -m` looks into the working folder first, but what is shown is the installed package.
+# `python -m` searches the working folder first, but the demo shows the installed package.
 sys.path.append(sys.path.pop(0))
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -22,14 +22,14 @@ class Stopped(BaseException):
 
 
 def stop(number: int, frame: object) -> None:
-    """Handle a signal: unwind, and so end what was started."""
+    """Handle a signal: unwind, and so end the started processes."""
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)  # the first one counts; the end takes a few seconds
     raise Stopped(number)
 
 
 def main() -> int:
-    """Run the command; gives its exit status."""
+    """Run the command; return its exit status."""
     try:
         for each in SIGNALS:
             signal.signal(each, stop)

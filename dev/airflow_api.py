@@ -25,7 +25,7 @@ class TaskInstance:
     map_index: int
     try_number: int
     state: str | None  # None before the scheduler has looked at it
-    triggerer: str | None = None  # the name of the host whose triggerer waits for it
+    triggerer: str | None = None  # the host name of the triggerer that waits for it
 
     @property
     def name(self) -> str:
@@ -68,15 +68,15 @@ class AirflowApi:
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def warm_up(self) -> None:
-        """Make the API server build what the first task would wait for (its versioned task API)."""
+        """Make the API server build its versioned task API, or the first task would wait for it."""
         self._send("GET", f"{self.url}/execution/health")
 
     def dag_exists(self, dag_id: str) -> bool:
-        """Whether the DAG processor has seen a DAG."""
+        """Return whether the DAG processor has seen a DAG."""
         return self._send("GET", self._address("dags", dag_id)).status_code == 200
 
     def import_errors(self) -> str:
-        """What went wrong in DAG files, as one text; empty if nothing."""
+        """Return the errors of DAG files as one text, empty without errors."""
         errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
         return "\n".join(f"{error['filename']}:\n{error['stack_trace']}" for error in errors)
 

@@ -46,14 +46,14 @@ HOST_NAME = "TWINSYNC_DEV_HOST_NAME"
 
 
 class AirflowWorldError(Exception):
-    """Airflow could not be brought up; the message says why and where to look."""
+    """Airflow did not start; the message has the reason and the log."""
 
 
 @dataclass
 class AirflowWorld:
     """A context manager; in it, `start` brings Airflow up.
 
-    :param home: the folder of this world (its AIRFLOW_HOME). What an earlier world left there is removed.
+    :param home: the folder of this world (its AIRFLOW_HOME). Files of an earlier world there are removed.
     :param dags_folder: where its DAG files are.
     """
 
@@ -93,7 +93,7 @@ class AirflowWorld:
         self._lock.close()
 
     def prepare(self) -> None:
-        """Begin what takes longest and needs nothing yet: importing Airflow and making the database."""
+        """Begin the longest steps, which need nothing else: import Airflow, and create the database."""
         if not self._prepared:
             self.processes.start_airflow("database", "db", "migrate")
             self._prepared = True
@@ -134,7 +134,7 @@ class AirflowWorld:
         """Start one of them, for the first time or again."""
         env = self._env
         if name.startswith("triggerer"):
-            # Airflow tells two triggerers apart by their hosts' names.
+            # Airflow distinguishes two triggerers by their hosts' names.
             env = env | {"AIRFLOW__CORE__HOSTNAME_CALLABLE": "dev.airflow_world.host_name", HOST_NAME: name}
         self.processes.start_airflow(name, *COMPONENTS.get(name, TRIGGERER), env=env)
 
@@ -239,8 +239,8 @@ def clean_environment() -> dict[str, str]:
 def free_ports(count: int) -> list[int]:
     """Return ports of loopback that nobody uses now.
 
-    They are below 32768, where Linux takes the ports from that it picks itself: what else runs on the machine
-    does not get one of them while Airflow starts.
+    They are below 32768. Linux picks free ports for other programs from there on, so no other program gets
+    one of them while Airflow starts.
     """
     sockets: list[socket.socket] = []
     try:

@@ -1,9 +1,9 @@
-"""`make browser`: what a person sees of this package in the web UI of Airflow 3 and of Airflow 2.
+"""`make browser`: check the pages of this package in the web UI of Airflow 3 and of Airflow 2.
 
 Starts a real Airflow of each, and the emulated TwinSync, and drives Debian's Chromium: it logs in, makes a
-connection in the form, tests it, has videos made over it, and looks at the tasks' links and pages. What it
-sees is checked, and the pictures of the docs (`docs/images/`) are made anew. How the pages are used is in
-`dev/browser_airflow3.py` and `dev/browser_airflow2.py`.
+connection in the form, tests it, makes videos over it, and opens the tasks' links and pages. It checks each
+page, and takes the pictures of the docs (`docs/images/`) again. `dev/browser_airflow3.py` and
+`dev/browser_airflow2.py` know the pages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ JOB_S = 3600.0  # jobs end when the emulator's clock is set forward, and not bef
 CONN_ID = "twinsync_default"  # the one that the example DAGs use
 PHOTO = "https://twinsync.example.com/portrait.jpg"  # the emulator fetches none, and draws one itself
 ONE, MANY = "twinsync_talking_photo", "twinsync_many_photos"
-#: What is typed into the form beside the address and the key: a number, one with a fraction, a text.
+#: The fields of the form beside the address and the key: a number, one with a fraction, a text.
 EXTRAS = {
     "request_timeout_s": "20",
     "requests_per_second": "0.5",
@@ -46,7 +46,7 @@ EXTRAS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m dev browser", description=(__doc__ or "").partition("\n")[0]
     )
@@ -108,7 +108,7 @@ def poll(world: AirflowWorld, kind: type[Site], name: str, program: str, clock: 
 
 
 def walk(site: Site, airflow: AirflowWorld, emulator: EmulatedTwinSync, clock: Clock) -> None:
-    """Do what a person does, from the login to the finished video."""
+    """Do the steps of a person, from the login to the finished video."""
     clock.say("  logging in")
     site.log_in(USER, airflow.password)
     clock.say("  the form of a connection")

@@ -74,7 +74,7 @@ class Airflow2Site(Site):
             self.page.locator(f"#{name}").fill(value)
 
     def save_and_test(self, conn_id: str, *, right: str, wrong: str) -> Iterator[tuple[bool, str]]:
-        """Press Test, which is of what is typed, and then save."""
+        """Press Test, which uses the typed values, and then save."""
         for key, works in ((wrong, False), (right, True)):
             self.page.locator("#password").fill(key)
             yield works, self._test()

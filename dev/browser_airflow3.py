@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 _LABELS = {"host": "Host", "port": "Port", "schema": "Schema"} | FORM["relabeling"]
 _AROUND = "xpath=ancestor::*[@data-scope='field' and @data-part='root'][1]"
 _TABS = {"details": "/details", "rendered": "/rendered_templates", "log": ""}
-_ASKED = {"details": "**/links?*", "rendered": "**/taskInstances/**", "log": "**/logs/**"}  # what fills them
+_ASKED = {
+    "details": "**/links?*",
+    "rendered": "**/taskInstances/**",
+    "log": "**/logs/**",
+}  # the requests that fill them
 
 
 class Airflow3Site(Site):
@@ -83,7 +87,7 @@ class Airflow3Site(Site):
             self.dialog.get_by_label(_LABELS[name], exact=True).fill(value)
 
     def save_and_test(self, conn_id: str, *, right: str, wrong: str) -> Iterator[tuple[bool, str]]:
-        """Save, and press Test in the list, which is of what is saved; the wrong key is saved for that."""
+        """Save, and press Test in the list, which uses the saved values; so save the wrong key too."""
         self._save()
         yield True, self._test(picture="connection-test")
         for key, works in ((wrong, False), (right, True)):
@@ -104,7 +108,7 @@ class Airflow3Site(Site):
         return self.page.locator("#root")
 
     def order(self, run_id: str, conf: Mapping[str, Any]) -> dict[str, Any]:
-        """What starts a run, which needs to say that it is of no date."""
+        """Return the request that starts a run; it must state that the run has no date."""
         return super().order(run_id, conf) | {"logical_date": None}
 
     def _section(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""A web UI of Airflow in a browser: what the versions have in common."""
+"""A web UI of Airflow in a browser: the common part of all versions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FIX = """() => {
 
 
 class CheckError(Exception):
-    """Something is not as it should be; the message says what."""
+    """A check of a page failed; the message has the difference."""
 
 
 class Site(ABC):
@@ -85,11 +85,11 @@ class Site(ABC):
 
     @abstractmethod
     def save_and_test(self, conn_id: str, *, right: str, wrong: str) -> Iterator[tuple[bool, str]]:
-        """Save, and press Test with both keys: gives whether it should work, and what it says."""
+        """Save, and press Test with both keys: yield True if it should work, and its message."""
 
     @abstractmethod
     def open_task(self, dag_id: str, run_id: str, task_id: str, map_index: int, tab: str) -> Locator:
-        """Open a tab of a task's page, and give what it shows: "details", "rendered" or "log"."""
+        """Open a tab of a task's page ("details", "rendered" or "log"), and return its content."""
 
     @staticmethod
     def check(holds: bool, otherwise: str) -> None:
@@ -97,7 +97,7 @@ class Site(ABC):
         if not holds:
             raise CheckError(otherwise)
 
-    # What is asked of the REST API, with the browser's own login.
+    # Requests to the REST API, with the browser's own login.
 
     def call(self, method: str, *path: str, data: Any = None) -> Any:
         """Ask Airflow's REST API."""
@@ -110,7 +110,7 @@ class Site(ABC):
         return response.json()
 
     def stored(self, conn_id: str) -> dict[str, Any]:
-        """A connection as it is stored, without its key; what is empty in the extra is left out."""
+        """Return a connection as it is stored, without its key and the empty fields of its extra."""
         found: dict[str, Any] = self.call("GET", "connections", conn_id)
         extra = json.loads(found["extra"] or "{}")
         return found | {"extra": {name: str(value) for name, value in extra.items() if value is not None}}
@@ -125,7 +125,7 @@ class Site(ABC):
         self.call("POST", "dags", dag_id, "dagRuns", data=self.order(run_id, conf))
 
     def order(self, run_id: str, conf: Mapping[str, Any]) -> dict[str, Any]:
-        """What starts a run."""
+        """Return the request that starts a run."""
         return {"dag_run_id": run_id, "conf": dict(conf)}
 
     def wait_until(self, dag_id: str, run_id: str, **wanted: str) -> dict[str, str | None]:
@@ -142,7 +142,7 @@ class Site(ABC):
             self.check(not late, f"{dag_id} should come to {wanted}, but is {states}")
             time.sleep(0.5)
 
-    # What is seen.
+    # Pages.
 
     def link(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, picture: str = "") -> str:
         """Where the link on a task's page leads."""
@@ -178,7 +178,7 @@ class Site(ABC):
 
     def picture(self, name: str, what: Locator, until: Locator | None = None) -> None:
         """Take a picture for the docs, of a part of the page; with `until`, as far down as that goes."""
-        self.page.wait_for_timeout(1000)  # what slides in is there then
+        self.page.wait_for_timeout(1000)  # for panels that slide in
         self.page.evaluate(_FIX)
         clip: FloatRect | None = what.bounding_box()
         if until and clip and (end := until.bounding_box()):

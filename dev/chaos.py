@@ -1,4 +1,4 @@
-"""`make chaos`: videos on a real Airflow while its parts are killed, and what became of each of them.
+"""`make chaos`: videos on a real Airflow while its parts are killed, and an account of each video.
 
 A real Airflow on PostgreSQL with two triggerers makes videos with the emulated TwinSync, over requests that
 fail. Workers, triggerers and the emulator are killed (SIGKILL), and the database is stopped. Then every video
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 RUN_TIMEOUT_S = 2400.0
-JOB_S = 45.0  # how long a job takes: long enough to be hit in the midst of its wait
+JOB_S = 45.0  # how long a job takes: long enough for a kill during its wait
 SHORT_JOB_S = 5.0  # where nothing is killed
 TRIGGERER_AWAY_S = 40.0  # so that it is the other one that takes its waits over
 STORE_PATH = "/execution/store/ti/"
@@ -66,7 +66,7 @@ EXPECTED = (AirflowApiError, AirflowWorldError, PostgresError, ProcessDiedError)
 
 @dataclass
 class Seen:
-    """What the relays have seen, and what was done about it; they tell it from threads of their own.
+    """The exchanges that the relays have seen, and the kills; the relays call from their own threads.
 
     :param jobs: the video that each job is for.
     :param asked_at: when each job's status was asked for.
@@ -93,7 +93,7 @@ class Seen:
         }
 
     def by_twinsync(self, exchange: Exchange) -> bool:
-        """Look at an exchange with TwinSync; True keeps the answer back."""
+        """Record an exchange with TwinSync; True keeps the answer back."""
         if exchange.method == "POST":
             form = parse_qs(exchange.body.decode())
             number = self._by_address[form["image_url"][0]]
@@ -112,7 +112,7 @@ class Seen:
         return len(self.asked_at[job]) > 1 and self._kill(number, "wait", exchange)
 
     def by_airflow(self, exchange: Exchange) -> bool:
-        """Look at an exchange with Airflow's API for tasks; True keeps the answer back."""
+        """Check an exchange with Airflow's API for tasks; True keeps the answer back."""
         if exchange.method != "PUT" or not exchange.path.startswith(STORE_PATH) or exchange.status >= 300:
             return False
         value = _json(exchange.body).get("value")
@@ -123,7 +123,7 @@ class Seen:
         return self._kill(self._by_inputs[value["inputs"]], point, exchange)
 
     def _kill(self, number: int, point: str, exchange: Exchange) -> bool:
-        """Kill the worker that waits for an answer, if the plan says so; True if that one is gone."""
+        """Kill the worker that waits for an answer, if the plan has a kill here; True if it is gone."""
         with self._lock:
             scope = self._left.pop((number, point), None)
         client = exchange.client() if scope else None
@@ -145,7 +145,7 @@ class Seen:
         return client in killed
 
     def _is_back(self, number: int) -> None:
-        """Take note that someone asks for a video whose worker was killed."""
+        """Record that another worker continues a video after a kill."""
         with self._lock:
             if number in self._killed_at:
                 self.taken_over_s["worker"].append(time.monotonic() - self._killed_at.pop(number))
@@ -170,7 +170,7 @@ class Chaos:
     away: str = ""  # a triggerer that was killed
 
     def run(self) -> str:
-        """Start the run, do what the plan says, and wait for the end; gives the run's id."""
+        """Start the run, follow the plan, and wait for the end; return the run's id."""
         conf: dict[str, list[dict[str, str]]] = defaultdict(list)
         for video in self.plan.videos:
             conf[video.group].append(video.conf())
@@ -198,7 +198,7 @@ class Chaos:
         return run_id
 
     def _revive(self) -> None:
-        """Start what has ended, as whoever runs an Airflow does."""
+        """Restart components that have ended, as the operator of an Airflow does."""
         for name in [name for name in self.airflow.components if name in self.airflow.processes.ended]:
             status = self.airflow.processes.ended.pop(name)
             self.restarts += 1
@@ -215,7 +215,7 @@ class Chaos:
                 self.emulator.add_fault(fault)
 
     def _strike(self, blow: Blow) -> bool:
-        """Do what the plan says; False if it is too early for it."""
+        """Carry out a blow of the plan; return False if it is too early."""
         if blow.kind == "triggerer":
             return self._kill_triggerer(blow.target)
         if blow.kind == "emulator":
@@ -383,7 +383,7 @@ def _states(airflow: AirflowWorld, run_id: str) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m dev chaos", description=(__doc__ or "").partition("\n")[0]
     )

@@ -1,4 +1,4 @@
-"""What became of each video: by Airflow's states and logs, by the service's jobs, by the files."""
+"""Account for each video: by Airflow's states and logs, by the service's jobs, by the files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dev.chaos_plan import Plan, Video
     from dev.emulated_twinsync import EmulatedTwinSync
 
-#: How a task says that it does not know whether it has made a job; both name the photo.
+#: Messages of a task about an uncertain submit; both name the photo.
 UNCERTAIN_WORDS = (
     "Whether TwinSync made a job from the submit of",
     "whether TwinSync made a job of it is unknown",
@@ -68,7 +68,7 @@ class Account:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing is lost, paid twice, left behind or told, and all was done that was planned."""
+        """Return whether nothing is lost, paid twice, left behind or leaked, and the plan is complete."""
         return not (self.paid_twice or self.lost or self.fragments or self.key_found or self.undone)
 
 
@@ -96,7 +96,7 @@ def make_account(
     account.fragments = len(fragments)
     account.complaints += [f"left behind: {name}" for name in fragments]
     for path in [*airflow.home.rglob("*"), *more_files]:
-        # The emulator prints its key for the one who starts it, and a command line is not a file.
+        # The emulator prints its key for its user, and a command line is not a file.
         if path.is_file() and path.name != "emulator.log" and emulator.key.encode() in path.read_bytes():
             account.key_found += 1
             account.complaints.append(f"the key is in {path}")
@@ -115,14 +115,14 @@ def _judge(
         return states.get((f"{video.group}.{task}", video.index))
 
     def said(task: str) -> str:
-        """What its last try has logged: after an end that is named there must be no other try."""
+        """Return the log of the last try: after an end that is named there must be no other try."""
         folder = f"task_id={video.group}.{task}/map_index={video.index}"
         found = list(logs.glob(f"dag_id={DAG_ID}/*/{folder}/attempt=*"))
         last = max(map(_try_number, found), default=0)
         return "".join(log.read_text() for log in found if _try_number(log) == last)
 
     name = f"video {video.number} ({video.group}[{video.index}], jobs {[job.id for job in jobs]})"
-    # A job that failed may be submitted anew; one beside a job that did not is paid for nothing.
+    # After a job that failed, another submit is right; after one that did not, it costs for nothing.
     if sum(not job.failed for job in jobs) > 1 or any(not job.failed for job in jobs[:-1]):
         account.paid_twice += 1
         account.complaints.append(f"paid twice: {name}")

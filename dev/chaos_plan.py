@@ -1,4 +1,4 @@
-"""What chaos is going to do, all of it from a seed: the same seed asks for the same videos, kills and faults.
+"""The plan of chaos, from a seed: the same seed makes the same videos, kills and faults.
 
 Pure: no process, no clock.
 """
@@ -20,7 +20,7 @@ VOICE = "en-US-JennyNeural"
 #: job's id is stored, while it waits (in its worker), while it fetches, and after it has noted that it cannot
 #: know whether there is a job.
 POINTS = ("mark", "post", "id", "wait", "fetch", "told")
-#: What is killed: the task's own process, the process that supervises it, or both.
+#: The killed processes: the task's own process, the process that supervises it, or both.
 SCOPES = ("task", "supervisor", "worker")
 KILLS_PER_POINT = 4
 MIN_VIDEOS = 80  # with fewer there are not so many that wait in a worker
@@ -44,13 +44,13 @@ class Video:
     destination: str
 
     def conf(self) -> dict[str, str]:
-        """What the DAG takes."""
+        """Return the parameters of the DAG."""
         return {"text": self.text, "image_url": self.image_url, "destination": self.destination}
 
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """What is done to the whole of it, once.
+    """A single failure of a component, for example of the database.
 
     :param kind: `triggerer`, `emulator` or `database`.
     :param after_jobs: when so many jobs were made.
@@ -68,8 +68,8 @@ class Blow:
 class Plan:
     """A plan.
 
-    :param folder: where the videos are to lie.
-    :param kills: for a video's number and a point: what is killed there.
+    :param folder: the folder of the videos.
+    :param kills: for a video's number and a point, the scope of the kill there.
     """
 
     seed: int
@@ -79,7 +79,7 @@ class Plan:
     blows: list[Blow] = field(default_factory=list)
 
     def faults(self, call: str) -> Iterator[dict[str, Any]]:
-        """Give without end what goes wrong with the calls of one kind, and fillers that let some pass."""
+        """Yield without end the faults of one kind of call, and fillers that let some calls pass."""
         dice = random.Random(f"{self.seed} {call}")
         every, kinds = FAULTS[call]
         # Without kills there are fewer videos, and each kind of fault is to come up all the same.
@@ -94,7 +94,7 @@ def make_plan(seed: int, count: int, folder: Path, *, kills: bool) -> Plan:
     """Make the plan of a seed.
 
     :param count: how many videos are asked for.
-    :param folder: where they are to lie.
+    :param folder: the folder of the videos.
     :param kills: whether anything is killed; else there are faults alone.
     """
     dice = random.Random(seed)
@@ -115,8 +115,8 @@ def make_plan(seed: int, count: int, folder: Path, *, kills: bool) -> Plan:
     plan = Plan(seed, folder, groups)
     if not kills:
         return plan
-    # No video is hit twice, so that what each kill leaves is seen by itself. But some of those that are hit
-    # after their POST are: nothing else is sure to be uncertain.
+    # One kill a video shows the effects of each kill alone. Some videos with a kill after their POST get a
+    # second one: nothing else surely makes an uncertain submit.
     in_worker = [video.number for video in groups if video.group == "in_worker"]
     waiting = dice.sample(in_worker, min(KILLS_PER_POINT, len(in_worker)))
     others = [video.number for video in groups if video.number not in waiting]

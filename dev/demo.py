@@ -45,7 +45,7 @@ EXPECTED = (DemoError, PhotoError, AirflowApiError, AirflowWorldError, ProcessDi
 
 
 class Clock:
-    """Prints what happens, with the seconds since the start."""
+    """Print events, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -57,7 +57,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Demo:
-    """What was asked for."""
+    """The arguments of the command."""
 
     text: str
     photo: str
@@ -71,7 +71,7 @@ class Demo:
         return None if "://" in self.photo else Path(self.photo).expanduser()
 
     def check(self) -> None:
-        """Refuse what cannot work before anything is started."""
+        """Check the arguments before anything starts."""
         try:
             file = self.photo_file
             if file and not file.is_file():
@@ -161,9 +161,9 @@ def follow(airflow: AirflowWorld, run_id: str, clock: Clock) -> None:
 
 
 def show(video: Path, receipt: dict[str, Any]) -> None:
-    """Print what the run has left.
+    """Print the results of the run.
 
-    :raises DemoError: if the file is not what the `fetch` task has reported.
+    :raises DemoError: if the file is not the one that the `fetch` task has reported.
     """
     import av
 
@@ -217,7 +217,7 @@ def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit status."""
+    """Run the command; return its exit status."""
     to_stay, demo = _arguments(argv)
     try:
         demo.check()

@@ -24,7 +24,7 @@ _READY = re.compile(r"^TwinSync emulator at (?P<url>http://\S+) with key (?P<key
 
 
 class PhotoError(Exception):
-    """The photo cannot be used; the message says which and why."""
+    """The photo cannot be used; the message names it, and has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class EmulatedTwinSync:
                 return
 
     def video(self, twinsync_task_id: str) -> bytes:
-        """The video of a job, whatever faults still wait."""
+        """Return the video of a job, also if faults still wait."""
         while True:
             with contextlib.suppress(requests.RequestException):
                 response = self._send("GET", f"/example/{twinsync_task_id}.mp4")
@@ -99,7 +99,7 @@ class EmulatedTwinSync:
             return session.request(method, self.url + path, timeout=60, **options)
 
     def upload(self, photo: Path) -> str:
-        """Give the emulator a photo; gives the address to use in a job.
+        """Upload a photo to the emulator; return the address to use in a job.
 
         :raises PhotoError: if it is no image the emulator can read, or does not reach it.
         """
@@ -152,9 +152,9 @@ def order_emulator(
 
 
 def wait_for_emulator(processes: Processes) -> EmulatedTwinSync:
-    """Wait until the ordered emulator says where it is.
+    """Wait until the ordered emulator prints its address.
 
-    :raises ProcessDiedError: if it ends, or says nothing in time.
+    :raises ProcessDiedError: if it ends, or prints nothing in time.
     """
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:

@@ -1,4 +1,4 @@
-"""Start processes, and end every one of them when the one who asked is gone.
+"""Start processes, and end every one of them when the command that asked is gone.
 
 The keeper leads a session of its own, so a Ctrl-C in the terminal reaches the command that the user started
 and nothing else. That command holds the other end of the keeper's standard input. When it closes it, or dies
@@ -11,8 +11,8 @@ Each line on standard input is a JSON object and starts one process:
     {"name": "emulator", "command": ["python", "-m", "..."], "env": {...}, "log": "/path"}
     {"name": "scheduler", "airflow": ["scheduler"], "env": {...}, "log": "/path"}
 
-`airflow` runs that subcommand in a fork of the keeper, which has imported Airflow once. Importing it is most
-of what a component does until it is ready: done five times it takes half a minute on two cores.
+`airflow` runs that subcommand in a fork of the keeper, which has imported Airflow once. The import takes most
+of the start of a component: five imports take half a minute on two cores.
 On standard output the keeper writes {"started": name, "pid": n} and {"ended": name, "status": n}.
 """
 
@@ -35,7 +35,7 @@ from typing import Any
 GRACE_S = 3.0  # between asking (SIGTERM) and ending (SIGKILL); the triggerer alone would take ten seconds
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 
-# What the components need beyond `import airflow`, imported while the keeper has nothing else to do.
+# The components need these beyond `import airflow`; the keeper imports them while it is idle.
 PRELOAD = (
     "airflow.cli.cli_parser",
     "airflow.api_fastapi.app",
@@ -54,7 +54,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self._answers = os.dup(1)
-        os.dup2(2, 1)  # what Airflow prints on import is for the log
+        os.dup2(2, 1)  # Airflow's output on import goes to the log
         self._names: dict[int, str] = {}
         self._to_import: list[str] = []
 
@@ -90,19 +90,19 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                close_fds=False,  # what was passed to the keeper to keep open, such as the world's lock
+                close_fds=False,  # the keeper's open files, such as the world's lock
             ).pid
 
     def _fork(self) -> int:
         if "airflow" not in sys.modules:
-            gc.disable()  # nothing of what is imported is garbage; collecting it costs a fifth of the time
+            gc.disable()  # imports leave no garbage; collecting costs a fifth of the time
             importlib.import_module("airflow")
             self._to_import = list(PRELOAD)
         gc.freeze()
         return os.fork()
 
     def _reap(self) -> bool:
-        """Take note of processes that have ended; gives whether there are any left."""
+        """Report processes that have ended; return whether any are left."""
         try:
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -130,7 +130,7 @@ class Keeper:
 
 
 def members(session: int) -> set[int]:
-    """All living processes of a session, and what they started that left it, but not the leader."""
+    """Return all living processes of a session, and their children that left it, without the leader."""
     processes = _processes()
     found = {session}
     for pid, _, _ in processes:

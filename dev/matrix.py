@@ -23,7 +23,7 @@ WORK = CHECKOUT / ".nox"
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of one release of Airflow with one Python.
+    """The result of one release of Airflow with one Python.
 
     :param name: such as `3.3.2-3.11`.
     :param result: nox's: `success`, `failed`, `skipped` (no such interpreter) or `aborted`.
@@ -38,7 +38,7 @@ class Cell:
 
     @property
     def outcome(self) -> str:
-        """One word for the table; a cell has passed only if its tests say so."""
+        """Return one word for the table; a cell has passed only if its tests have."""
         if self.result == "skipped":
             return "no interpreter"
         passed, failed, _ = self.counts or (0, 0, 0)
@@ -104,7 +104,7 @@ def main(arguments: list[str]) -> int:
     command = [*nox, "--report", report, "--parallel", asked.jobs, "--sessions", *asked.cells]
     ended = subprocess.run(command, cwd=CHECKOUT, env=env)
     if not report.exists():
-        return ended.returncode or 1  # nox has said why
+        return ended.returncode or 1  # nox has printed the reason
 
     results = {each["signatures"][0]: each["result"] for each in json.loads(report.read_text())["sessions"]}
     cells = [read(name, results.get(name, "failed")) for name in asked.cells]

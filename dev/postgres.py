@@ -23,7 +23,7 @@ START_TIMEOUT_S = 60.0
 
 
 class PostgresError(Exception):
-    """There is no PostgreSQL, or it does not come up; the message says what to do."""
+    """There is no PostgreSQL, or it does not start; the message has the next step."""
 
 
 class Postgres:
@@ -48,7 +48,7 @@ class Postgres:
 
     @property
     def address(self) -> str:
-        """What Airflow's `[database] sql_alchemy_conn` wants."""
+        """Return the value of Airflow's `[database] sql_alchemy_conn`."""
         return f"postgresql+psycopg2://airflow@127.0.0.1:{self.port}/postgres"
 
     @property

@@ -1,7 +1,7 @@
 """A relay on loopback before a real server: it sees every exchange, and can keep an answer back.
 
-Chaos uses one before TwinSync and one before Airflow's API, to end a worker exactly between two steps of what
-it does. Neither side can tell the relay from the other.
+Chaos uses one before TwinSync and one before Airflow's API, to end a worker exactly between two of its steps.
+Neither side can distinguish the relay from the other side.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAX_BODY_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request, and what the server has answered.
+    """A request, and the answer of the server.
 
     :param client_port: the port that the client sent it from.
     """
@@ -44,7 +44,7 @@ class Exchange:
     client_port: int
 
     def client(self) -> int | None:
-        """The process that waits for the answer, or None if it is gone."""
+        """Return the process that waits for the answer, or None if it is gone."""
         for connection in psutil.net_connections("tcp"):
             if connection.laddr.port == self.client_port and connection.pid is not None:
                 return int(connection.pid)
@@ -55,7 +55,7 @@ class Relay:
     """A relay for the length of a `with` block, in a thread of its own.
 
     :param upstream: where the real server is.
-    :param seen: told every exchange before its answer goes back; True keeps the answer back.
+    :param seen: called with every exchange before its answer goes back; True keeps the answer back.
     """
 
     def __init__(self, upstream: str, seen: Callable[[Exchange], bool]) -> None:
@@ -160,7 +160,7 @@ class Relay:
 
 
 def _reset(request: web.Request) -> web.Response:
-    """End the connection with a TCP RST, which is what a process that dies, or a hop that fails, leaves."""
+    """End the connection with a TCP RST, as a process that dies, or a hop that fails, does."""
     if request.transport:
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,7 +1,7 @@
-"""`make dist`: build what is released, and refuse what should not be. Nothing is uploaded.
+"""`make dist`: build the files of a release, and check them. Nothing is uploaded.
 
-The sdist holds what the repository holds, tests, docs and examples too: whoever packages it anew can run
-everything. The wheel holds the package, its type marker and its licence, and nothing else. Both are built
+The sdist has all files of the repository, tests, docs and examples too: a packager can run everything.
+The wheel holds the package, its type marker and its licence, and nothing else. Both are built
 again elsewhere and compared byte for byte: from the same commit anyone can build the files that were
 published.
 """
@@ -25,7 +25,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = "airflow_provider_twinsync"
 
-#: What an installation anywhere else has: none of it may show in what is built.
+#: The environment of another machine: no file of the release may depend on it.
 ELSEWHERE = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
 
 
@@ -34,7 +34,7 @@ class ReleaseError(Exception):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build into dist/; gives the exit status."""
+    """Build into dist/; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dev.release", description=__doc__.splitlines()[0])
     parser.add_argument("--constraints", type=Path, required=True, help="the pins that the SBOM lists")
     parser.add_argument("--tag", help="the tag of the release: v and the version")
@@ -49,9 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def release(folder: Path, constraints: Path, tag: str | None) -> None:
-    """Build and check in a temporary folder; move what is right to dist/.
+    """Build and check in a temporary folder; move the checked files to dist/.
 
-    :raises ReleaseError: if anything is not.
+    :raises ReleaseError: if a check fails.
     """
     files = [name for name in run("git", "ls-files", "-z").split("\0") if name]
     os.environ["SOURCE_DATE_EPOCH"] = run("git", "log", "-1", "--format=%ct").strip()
@@ -96,14 +96,14 @@ def release(folder: Path, constraints: Path, tag: str | None) -> None:
 
 
 def say(what: str) -> None:
-    """Tell what holds."""
+    """Print a check that passed."""
     print(f"  ok  {what}", flush=True)
 
 
 def run(*command: object, env: dict[str, str] | None = None, umask: int = -1) -> str:
-    """Run a program in the checkout; give what it printed.
+    """Run a program in the checkout; return its output.
 
-    :raises ReleaseError: with what it printed, if it fails.
+    :raises ReleaseError: with its output, if it fails.
     """
     words = [str(word) for word in command]
     done = subprocess.run(
@@ -160,7 +160,7 @@ def check_contents(archive: Path, wanted: set[str]) -> None:
 
 
 def check_same(built: Path, again: Path, how: str) -> None:
-    """Refuse what is not built the same again."""
+    """Refuse a file that a second build changes."""
     if built.read_bytes() == again.read_bytes():
         return
     one, other = members(built), members(again)
@@ -172,7 +172,7 @@ def check_same(built: Path, again: Path, how: str) -> None:
 
 
 def members(archive: Path) -> dict[str, str]:
-    """Give the files in an archive with their digests, without the folder that an sdist has around them."""
+    """Return the files in an archive with their digests, without the top folder of an sdist."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             return {name: digest(wheel.read(name)) for name in wheel.namelist()}
@@ -185,7 +185,7 @@ def members(archive: Path) -> dict[str, str]:
 
 
 def digest(content: bytes) -> str:
-    """Give the SHA-256 in hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -200,7 +200,7 @@ def copy(files: list[str], to: Path) -> None:
 
 
 def write_sbom(sbom: Path, version: str, constraints: Path, runtime: Path) -> int:
-    """List what the package runs with, pinned as it is tested, in an environment that holds nothing else.
+    """List the package and its dependencies, pinned as tested, from an environment with nothing else.
 
     :return: the number of packages.
     """

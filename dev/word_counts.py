@@ -13,7 +13,7 @@ import icu
 from airflow_provider_twinsync.text import count_words
 
 TEXTS = Path(__file__).resolve().parents[1] / "tests" / "data" / "texts.tsv"
-#: Below are the statuses of what is no word: spaces, punctuation and symbols (UBRK_WORD_NONE_LIMIT).
+#: Lower statuses are no words: spaces, punctuation and symbols (UBRK_WORD_NONE_LIMIT).
 _FIRST_WORD_STATUS = 100
 
 

@@ -84,7 +84,7 @@ def measure(figure: str, prose: list[Prose]) -> float:
 
 
 def report(figure: str, prose: list[Prose]) -> list[str]:
-    """Return one line for each word of a figure, for example `docs/index.md:3: anew (again)`."""
+    """Return one line for each word of a figure, such as `docs/index.md:3: WORD (REPLACEMENT)`."""
     found = [(each, match) for each in prose for match in each.find(figure)]
     return [
         f"{each.path}:{each.line + each.text.count(chr(10), 0, match.start())}: "

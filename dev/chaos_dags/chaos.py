@@ -25,7 +25,7 @@ with DAG(
 
     @task
     def videos(group: str, params: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Give the videos of one group."""
+        """Return the videos of one group."""
         return params[group]
 
     @task_group
