@@ -49,7 +49,7 @@ for _name in list(os.environ):
     if _name.startswith(("AIRFLOW_", "OPENLINEAGE")) or _name.upper() in _NOT_OURS:
         del os.environ[_name]
 os.environ |= {
-    "AIRFLOWHOME": HOME.name,
+    "AIRFLOW_HOME": HOME.name,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
     "NETRC": os.devnull,
