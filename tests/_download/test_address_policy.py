@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Serve = Callable[..., Server]
 
 VIDEO = b"\0\0\0\x18ftypisom" + bytes(1000)
-WHOLE = answer(200, VIDEO, Content_Type="video/mp4", Content_Length=len(VIDEO))
+COMPLETE = answer(200, VIDEO, Content_Type="video/mp4", Content_Length=len(VIDEO))
 #: A public address that no test connects to.
 PUBLIC = "93.184.216.34"
 
@@ -217,7 +217,7 @@ class Listener:
                     data += piece
                 self.received.append(data)
                 if data:
-                    connection.sendall(WHOLE)
+                    connection.sendall(COMPLETE)
             self.ended.release()
 
 
@@ -354,7 +354,7 @@ def test_a_proxy_is_not_asked_for_an_address_inside(
 ) -> None:
     """The proxy makes the connection, so the policy can check only a numeric address."""
     url = f"http://{host}/a.mp4"
-    proxy = serve(lambda _: [answer(302, Location=url) if redirected else WHOLE])
+    proxy = serve(lambda _: [answer(302, Location=url) if redirected else COMPLETE])
     connect(host=PUBLIC, allowed_result_hosts=[host], proxy=proxy.url)
     assert f" {kind} " in refused(f"http://{PUBLIC}/x.mp4" if redirected else url, destination)
     assert len(proxy.requests) == (1 if redirected else 0)
@@ -362,7 +362,7 @@ def test_a_proxy_is_not_asked_for_an_address_inside(
 
 def test_the_address_of_a_proxy_is_not_checked(connect: Any, serve: Serve, destination: Path) -> None:
     """A proxy usually is inside, and the author of the connection names it."""
-    proxy = serve(lambda _: [WHOLE])
+    proxy = serve(lambda _: [COMPLETE])
     connect(host=PUBLIC, allowed_result_hosts="cdn.invalid", proxy=proxy.url)
     TwinSyncHook().download("http://cdn.invalid/a.mp4", destination)
     assert destination.read_bytes() == VIDEO
