@@ -10,11 +10,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import random
 import secrets
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -22,20 +20,18 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-import psutil
-
-from airflow_provider_twinsync._api.submit import fingerprint
 from dev.airflow_api import AirflowApiError
 from dev.airflow_world import AirflowWorld, AirflowWorldError, free_ports
 from dev.chaos_account import Account, Job, make_account, table
-from dev.chaos_plan import DAG_ID, MIN_VIDEOS, POINTS, VOICE, Blow, Plan, make_plan
+from dev.chaos_plan import DAG_ID, MIN_VIDEOS, POINTS, Blow, Plan, make_plan
+from dev.chaos_seen import Seen
 from dev.demo import Clock
 from dev.emulated_twinsync import EmulatedTwinSync, order_emulator
 from dev.postgres import Postgres, PostgresError
 from dev.processes import CHECKOUT, ProcessDiedError
-from dev.relay import Exchange, Relay
+from dev.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +40,6 @@ RUN_TIMEOUT_S = 2400.0
 JOB_S = 45.0  # how long a job takes: long enough for a kill during its wait
 SHORT_JOB_S = 5.0  # where nothing is killed
 TRIGGERER_AWAY_S = 40.0  # so that it is the other one that takes its waits over
-STORE_PATH = "/execution/store/ti/"
 
 #: Airflow as it is, but with shorter times until it notices that something is gone. The capacity makes two
 #: triggerers share the waits, and lets one of them take over all.
@@ -62,93 +57,6 @@ SETTINGS: dict[str, dict[str, object]] = {
     },
 }
 EXPECTED = (AirflowApiError, AirflowWorldError, PostgresError, ProcessDiedError)
-
-
-@dataclass
-class Seen:
-    """The exchanges that the relays have seen, and the kills; the relays call from their own threads.
-
-    :param jobs: the video that each job is for.
-    :param asked_at: when each job's status was asked for.
-    """
-
-    plan: Plan
-    clock: Clock
-    url: str = ""
-    jobs: dict[str, int] = field(default_factory=dict)
-    asked_at: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    kills: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    taken_over_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    _killed_at: dict[int, float] = field(default_factory=dict)
-    _lock: Any = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self._left = dict(self.plan.kills)
-        self._by_address = {video.image_url: video.number for video in self.plan.videos}
-
-    def know(self, url: str) -> None:
-        """Take note of the address that jobs are submitted to: tasks remember a fingerprint of it."""
-        self._by_inputs = {
-            fingerprint(url, video.text, video.image_url, VOICE): video.number for video in self.plan.videos
-        }
-
-    def by_twinsync(self, exchange: Exchange) -> bool:
-        """Record an exchange with TwinSync; True keeps the answer back."""
-        if exchange.method == "POST":
-            form = parse_qs(exchange.body.decode())
-            number = self._by_address[form["image_url"][0]]
-            made = _json(exchange.answer).get("task_id")
-            if made:
-                self.jobs[made] = number
-            return bool(made) and self._kill(number, "post", exchange)
-        if exchange.path.startswith("/example/"):
-            number = self.jobs.get(Path(exchange.path).stem, -1)
-            self._is_back(number)
-            return exchange.status in (200, 206) and self._kill(number, "fetch", exchange)
-        job = exchange.query.get("taskID", "")
-        number = self.jobs.get(job, -1)
-        self.asked_at[job].append(time.monotonic())
-        self._is_back(number)
-        return len(self.asked_at[job]) > 1 and self._kill(number, "wait", exchange)
-
-    def by_airflow(self, exchange: Exchange) -> bool:
-        """Check an exchange with Airflow's API for tasks; True keeps the answer back."""
-        if exchange.method != "PUT" or not exchange.path.startswith(STORE_PATH) or exchange.status >= 300:
-            return False
-        value = _json(exchange.body).get("value")
-        if not isinstance(value, dict) or value.get("inputs") not in self._by_inputs:
-            return False
-        uncertain = "told" if "told_at_max_tries" in value else "mark"
-        point = "id" if value["twinsync_task_id"] else uncertain
-        return self._kill(self._by_inputs[value["inputs"]], point, exchange)
-
-    def _kill(self, number: int, point: str, exchange: Exchange) -> bool:
-        """Kill the worker that waits for an answer, if the plan has a kill here; True if it is gone."""
-        with self._lock:
-            scope = self._left.pop((number, point), None)
-        client = exchange.client() if scope else None
-        if scope is None or client is None:
-            return False
-        by_airflow = point in ("mark", "id", "told")
-        # The supervisor speaks to Airflow, and the task, its child, to TwinSync.
-        supervisor = client if by_airflow else _parent(client)
-        task = _child(client) if by_airflow else client
-        killed = {"task": [task], "supervisor": [supervisor], "worker": [task, supervisor]}[scope]
-        for pid in killed:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        with self._lock:
-            self.kills[point] += 1
-            if point in ("id", "wait", "fetch"):
-                self._killed_at[number] = time.monotonic()
-        self.clock.say(f"killed      the {scope} of video {number}, point '{point}'")
-        return client in killed
-
-    def _is_back(self, number: int) -> None:
-        """Record that another worker continues a video after a kill."""
-        with self._lock:
-            if number in self._killed_at:
-                self.taken_over_s["worker"].append(time.monotonic() - self._killed_at.pop(number))
 
 
 @dataclass
@@ -290,7 +198,7 @@ def jobs_in(state: Path) -> list[Job]:
 
 
 def run(seed: int, count: int, *, kills: bool, home: Path) -> Account:
-    """Do one seed."""
+    """Run one seed, and return its account."""
     clock = Clock()
     kind = "faults and kills, PostgreSQL, two triggerers" if kills else "faults alone, SQLite"
     print(f"\nseed {seed}: {count} videos ({kind})\n", flush=True)
@@ -359,22 +267,6 @@ def run(seed: int, count: int, *, kills: bool, home: Path) -> Account:
     return account
 
 
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _parent(pid: int) -> int:
-    return int(psutil.Process(pid).ppid())
-
-
-def _child(pid: int) -> int:
-    return int(psutil.Process(pid).children()[0].pid)
-
-
 def _states(airflow: AirflowWorld, run_id: str) -> str:
     counts: dict[str, int] = defaultdict(int)
     for task in airflow.api.task_states(DAG_ID, run_id):
@@ -393,7 +285,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=CHECKOUT / ".airflow" / "chaos", help="Airflow's folder")
     args = parser.parse_args(argv)
     if not args.faults_only and args.videos < MIN_VIDEOS:
-        parser.error(f"to kill what makes them takes at least {MIN_VIDEOS} videos")
+        parser.error(f"a run with kills needs at least {MIN_VIDEOS} videos")
     seeds = args.seeds or random.SystemRandom().sample(range(1, 1000), 3)
     print(f"seeds {' '.join(map(str, seeds))}: give them again with --seeds", flush=True)
     try:

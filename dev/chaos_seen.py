@@ -1,0 +1,130 @@
+"""The exchanges that chaos sees through its relays, such as a POST to TwinSync, and its kills."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import psutil
+
+from airflow_provider_twinsync._api.submit import fingerprint
+from dev.chaos_plan import VOICE
+
+if TYPE_CHECKING:
+    from dev.chaos_plan import Plan
+    from dev.demo import Clock
+    from dev.relay import Exchange
+
+STORE_PATH = "/execution/store/ti/"
+
+
+@dataclass
+class Seen:
+    """The exchanges and the kills of a run; the relays call it from their own threads.
+
+    :param jobs: the video that each job is for.
+    :param asked_at: when each job's status was asked for.
+    """
+
+    plan: Plan
+    clock: Clock
+    url: str = ""
+    jobs: dict[str, int] = field(default_factory=dict)
+    asked_at: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    kills: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    taken_over_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _killed_at: dict[int, float] = field(default_factory=dict)
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._left = dict(self.plan.kills)
+        self._by_address = {video.image_url: video.number for video in self.plan.videos}
+
+    def know(self, url: str) -> None:
+        """Store the address of the submits: the records of tasks have a fingerprint of it."""
+        self._by_inputs = {
+            fingerprint(url, video.text, video.image_url, VOICE): video.number for video in self.plan.videos
+        }
+
+    def by_twinsync(self, exchange: Exchange) -> bool:
+        """Record an exchange with TwinSync; True keeps the answer back."""
+        if exchange.method == "POST":
+            form = parse_qs(exchange.body.decode())
+            number = self._by_address[form["image_url"][0]]
+            made = _json(exchange.answer).get("task_id")
+            if made:
+                self.jobs[made] = number
+            return bool(made) and self._kill(number, "post", exchange)
+        if exchange.path.startswith("/example/"):
+            number = self.jobs.get(Path(exchange.path).stem, -1)
+            self._is_back(number)
+            return exchange.status in (200, 206) and self._kill(number, "fetch", exchange)
+        job = exchange.query.get("taskID", "")
+        number = self.jobs.get(job, -1)
+        self.asked_at[job].append(time.monotonic())
+        self._is_back(number)
+        return len(self.asked_at[job]) > 1 and self._kill(number, "wait", exchange)
+
+    def by_airflow(self, exchange: Exchange) -> bool:
+        """Check an exchange with Airflow's API for tasks; True keeps the answer back."""
+        if exchange.method != "PUT" or not exchange.path.startswith(STORE_PATH) or exchange.status >= 300:
+            return False
+        value = _json(exchange.body).get("value")
+        if not isinstance(value, dict) or value.get("inputs") not in self._by_inputs:
+            return False
+        uncertain = "told" if "told_at_max_tries" in value else "mark"
+        point = "id" if value["twinsync_task_id"] else uncertain
+        return self._kill(self._by_inputs[value["inputs"]], point, exchange)
+
+    def _kill(self, number: int, point: str, exchange: Exchange) -> bool:
+        """Kill the worker that waits for an answer, if the plan has a kill here; True if it is gone."""
+        with self._lock:
+            scope = self._left.pop((number, point), None)
+        client = exchange.client() if scope else None
+        if scope is None or client is None:
+            return False
+        by_airflow = point in ("mark", "id", "told")
+        # The supervisor speaks to Airflow, and the task, its child, to TwinSync.
+        supervisor = client if by_airflow else _parent(client)
+        task = _child(client) if by_airflow else client
+        killed = {"task": [task], "supervisor": [supervisor], "worker": [task, supervisor]}[scope]
+        for pid in killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with self._lock:
+            self.kills[point] += 1
+            if point in ("id", "wait", "fetch"):
+                self._killed_at[number] = time.monotonic()
+        self.clock.say(f"killed      the {scope} of video {number}, point '{point}'")
+        return client in killed
+
+    def _is_back(self, number: int) -> None:
+        """Record that another worker continues a video after a kill."""
+        with self._lock:
+            if number in self._killed_at:
+                self.taken_over_s["worker"].append(time.monotonic() - self._killed_at.pop(number))
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _parent(pid: int) -> int:
+    return int(psutil.Process(pid).ppid())
+
+
+def _child(pid: int) -> int:
+    return int(psutil.Process(pid).children()[0].pid)

@@ -1,0 +1,153 @@
+"""Publishing a partial file: the destination, such as a path, gets the complete file or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+from support.drive import attach
+from support.servers import mp4
+
+from airflow_provider_twinsync._download.destination import find_place
+from airflow_provider_twinsync.exceptions import DownloadInterruptedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+attach("memory", fs=MemoryFileSystem())
+
+VIDEO = mp4(400_000)
+
+
+@pytest.fixture(autouse=True)
+def folder(folders: Path) -> Path:
+    """Return the working folder; the temporary folder is beside it."""
+    return folders / "work"
+
+
+def left(folder: Path) -> list[str]:
+    """Return all files and folders, the temporary ones too."""
+    return sorted(str(path.relative_to(folder.parent)) for path in folder.parent.glob("*/**/*"))
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "new/a.mp4", "memory://videos/a.mp4"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_any_end_of_a_download_leaves_nothing(
+    folder: Path, destination: str, error: type[BaseException]
+) -> None:
+    """Airflow's own time limits are no ordinary exceptions."""
+    (folder / "new").mkdir()
+    with pytest.raises(error), find_place(destination).stage("1") as partial_file:  # noqa: PT012
+        partial_file.add(VIDEO)
+        raise error
+    assert left(folder) == ["work/new"]
+    assert MemoryFileSystem.store == {}
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_video_that_is_not_published_does_not_appear(folder: Path, destination: str) -> None:
+    """Not even without an error."""
+    with find_place(destination).stage("1") as partial_file:
+        partial_file.add(VIDEO)
+        partial_file.file.flush()
+        assert not (folder / "a.mp4").exists()
+    assert left(folder) == []
+    assert MemoryFileSystem.store == {}
+
+
+def test_a_folder_that_is_removed_meanwhile_is_an_interruption(folder: Path) -> None:
+    """The video cannot be moved to its destination."""
+    place = find_place("new/a.mp4")
+    with place.stage("1") as partial_file:
+        partial_file.add(VIDEO)
+        shutil.rmtree("new")
+        with pytest.raises(DownloadInterruptedError, match=r"TS520 .*removed"):
+            place.publish(partial_file)
+    assert left(folder) == []
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_partial_file_that_has_lost_its_name_is_not_published(folder: Path, destination: str) -> None:
+    """Somebody cleared the folder, and another try has begun: publishing would take half of its video."""
+    place = find_place(destination)
+    with place.stage("1") as partial_file:
+        partial_file.add(VIDEO)
+        partial_file.path.unlink()
+        partial_file.path.write_bytes(b"half")
+        with pytest.raises(DownloadInterruptedError, match=r"TS520 .*another process"):
+            place.publish(partial_file)
+    assert partial_file.path.read_bytes() == b"half"
+    assert not (folder / "a.mp4").exists()
+    assert MemoryFileSystem.store == {}
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_short_file_is_complete_too(destination: str) -> None:
+    """Publishing includes the bytes in a buffer."""
+    place = find_place(destination)
+    with place.stage("1") as partial_file:
+        partial_file.add(b"short")
+        place.publish(partial_file)
+    assert ObjectStoragePath(place.address).read_bytes() == b"short"
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_download_that_begins_after_another_has_published_keeps_its_file(
+    folder: Path, destination: str
+) -> None:
+    """The end of the older download must not remove the partial file of the newer one."""
+    place = find_place(destination)
+    older = ExitStack()
+    one = older.enter_context(place.stage("1"))
+    one.add(b"one")
+    place.publish(one)
+    with place.stage("1") as two:
+        older.close()
+        two.add(b"two")
+        place.publish(two)
+    assert ObjectStoragePath(place.address).read_bytes() == b"two"
+    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+
+
+@pytest.mark.parametrize("there", ["symlink", "hard link", "folder", "pipe", "unreadable"])
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_file_with_the_name_of_a_partial_file_is_not_written_to(
+    folder: Path, destination: str, there: str
+) -> None:
+    """In a shared folder, anybody may have created it."""
+    place = find_place(destination)
+    with place.stage("1") as partial_file:
+        name = partial_file.path
+    precious = folder / "precious"
+    precious.write_text("text")
+    if there == "symlink":
+        name.symlink_to(precious)
+    elif there == "hard link":
+        name.hardlink_to(precious)
+    elif there == "pipe":
+        os.mkfifo(name)
+    elif there == "folder":
+        name.mkdir()
+    else:
+        name.write_bytes(b"")
+        os.chown(name, 12345, 12345) if os.geteuid() == 0 else name.chmod(0)
+    with place.stage("1") as partial_file:
+        assert (partial_file.path == name) is (there != "folder"), "a folder cannot be removed"
+        assert partial_file.path.stat().st_uid == os.geteuid()
+        partial_file.add(VIDEO)
+        place.publish(partial_file)
+    assert ObjectStoragePath(place.address).read_bytes() == VIDEO
+    assert precious.read_text() == "text"
+    assert name.is_dir() is (there == "folder")
+
+
+def test_a_partial_file_in_the_temporary_folder_is_private(folder: Path) -> None:
+    """All users share that folder."""
+    with find_place("memory://videos/a.mp4").stage("1") as partial_file:
+        assert partial_file.path.parent == folder.parent / "temporary"
+        assert partial_file.path.stat().st_mode & 0o777 == 0o600
