@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._api.shown import shown_url
 from airflow_provider_twinsync._api.validation import is_http_url
 
@@ -74,12 +75,10 @@ def submits_before(task: Any) -> Iterator[tuple[str, bool]]:
     """Return pairs of the submit tasks upstream of a task: the task's id, and whether it is mapped."""
     for submit in task.get_flat_relatives(upstream=True):
         if getattr(getattr(submit, "operator_class", submit), "makes_jobs", False):
-            yield submit.task_id, is_mapped(submit) or submit.get_closest_mapped_task_group() is not None
-
-
-def is_mapped(task: Any) -> bool:
-    """Return whether a task of a DAG is mapped, with ``expand`` or ``expand_kwargs``."""
-    return getattr(task, "is_mapped", hasattr(task, "expand_input"))  # the latter on Airflow 2
+            yield (
+                submit.task_id,
+                (internals.is_mapped(submit) or internals.mapped_group_of(submit) is not None),
+            )
 
 
 def set_shown_link(ti: Any, url: str) -> None:
@@ -88,9 +87,7 @@ def set_shown_link(ti: Any, url: str) -> None:
 
 
 def _set_shown(url: str, place: dict[str, Any]) -> None:
-    from airflow.sdk.bases.xcom import BaseXCom
-
-    BaseXCom.set(key=TwinSyncVideoLink().xcom_key, value=url, **place)
+    internals.set_xcom(TwinSyncVideoLink().xcom_key, url, place)
 
 
 def place_of(ti: Any) -> dict[str, Any]:
@@ -161,9 +158,7 @@ class Linked:
         # Airflow 3 shows this XCom and sets it when a task ends: a running or killed task would have none.
         if key := getattr(TwinSyncVideoLink(), "xcom_key", None):
             with _warn_on_error(key, url):
-                from airflow.sdk.bases.xcom import BaseXCom
-
-                if XCom is BaseXCom:  # the same result, and the unit test of a DAG needs no supervisor
+                if internals.is_base_xcom(XCom):  # the unit test of a DAG needs no supervisor then
                     context["ti"].xcom_push(key=key, value=url)
                 else:
                     set_shown_link(context["ti"], url)

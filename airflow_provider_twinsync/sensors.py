@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_twinsync._airflow.internals import NeedsWorkerError
 from airflow_provider_twinsync._airflow.start_from_trigger import (
-    NeedsWorkerError,
     partial_args,
     start_args_of,
     why_no_triggerer,
     why_worker_ends,
 )
 from airflow_provider_twinsync._airflow.text_fields import TextFields
-from airflow_provider_twinsync._airflow.waiting import WorkerWait
+from airflow_provider_twinsync._airflow.waiting import WorkerWait, check_triggerer
 from airflow_provider_twinsync._api.durations import checked_seconds
-from airflow_provider_twinsync._wait.event import check_triggerer, read_event
+from airflow_provider_twinsync._wait.event import read_event
 from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
 from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.exceptions import airflow_errors

@@ -46,9 +46,10 @@ def imports() -> dict[str, set[str]]:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE.name}."):
                 found[part].add(str(node.module).split(".")[1])
         found[part] &= parts - {part}
-    # The hook looks up its connection with a module of _airflow, which is above it in all else.
-    found["hooks"].discard("_airflow")
-    found["triggers"].discard("_airflow")
+    # They use single modules of _airflow, whose other modules are above them: the private names of Airflow,
+    # the look-up of a connection, the submit.
+    for part in ("links", "hooks", "triggers"):
+        found[part].discard("_airflow")
 
     def reached(part: str) -> set[str]:
         return found[part].union(*(reached(one) for one in found[part]))
@@ -61,7 +62,8 @@ def imports() -> dict[str, set[str]]:
 
 def draw() -> str:
     """Return the picture as SVG."""
-    columns, rows = (max(place[axis] for place in PARTS.values()) + 1 for axis in (0, 1))
+    columns = max(column for column, _, _ in PARTS.values()) + 1
+    rows = max(row for _, row, _ in PARTS.values()) + 1
     width = 2 * _MARGIN + columns * (_WIDTH + _GAP_X) - _GAP_X
     height = 2 * _MARGIN + rows * (_HEIGHT + _GAP_Y) - _GAP_Y
     places = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._api.settings import Settings, parse_connection
 from airflow_provider_twinsync._api.shown import one_line
 from airflow_provider_twinsync.exceptions import UnavailableError
@@ -37,7 +37,7 @@ def read_settings(conn_id: str) -> Settings:
 async def aread_settings(conn_id: str) -> Settings:
     """Return the settings of a connection, as :func:`read_settings`, without blocking the event loop."""
     with _only_ours(conn_id):
-        if _is_inline():
+        if internals.is_inline():
             from asgiref.sync import sync_to_async
 
             connection = await sync_to_async(BaseHook.get_connection)(conn_id)
@@ -46,19 +46,6 @@ async def aread_settings(conn_id: str) -> Settings:
 
             connection = await get_async_connection(conn_id)
     return _read(connection, conn_id)
-
-
-def _is_inline() -> bool:
-    """Return True if Airflow 3 runs this trigger inside of `dag.test()` or `airflow dags test`.
-
-    There `SUPERVISOR_COMMS` has `send` and no `asend` (3.1.8 to 3.3.2), and an asynchronous look-up finds
-    nothing. `task_runner.SUPERVISOR_COMMS` is a private name of Airflow. Without it, as on Airflow 2, this
-    returns False: production is unchanged, and `dag.test()` on Airflow 3 would find only the connections of
-    the environment and of secrets backends.
-    """
-    task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    comms = getattr(task_runner, "SUPERVISOR_COMMS", None)
-    return comms is not None and not hasattr(comms, "asend")
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from airflow import __version__
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_twinsync._airflow import internals
+from airflow_provider_twinsync._airflow.internals import NeedsWorkerError
 from airflow_provider_twinsync._api.durations import checked_seconds
 from airflow_provider_twinsync._api.settings import DEFAULT_REQUEST_TIMEOUT_S
 from airflow_provider_twinsync._wait.event import BACKSTOP_S
@@ -28,10 +30,6 @@ _HAS_IT = tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 #: job nor reason. The trigger's deadline is this many seconds earlier, or a quarter of the time if that is
 #: less.
 _MARGIN_S = 10.0
-
-
-class NeedsWorkerError(Exception):
-    """A sensor cannot start in the triggerer; the message is the reason, as a part of a sentence."""
 
 
 def why_no_triggerer(sensor: Any) -> str:
@@ -61,7 +59,7 @@ def start_args_of(sensor: Any) -> StartTriggerArgs:
         raise NeedsWorkerError("the task has params of its own")
     if sensor.on_execute_callback:
         raise NeedsWorkerError("the task has an on_execute_callback, which only a worker calls")
-    if _is_hooked(sensor, "pre_execute"):
+    if internals.is_hooked(sensor, "pre_execute"):
         raise NeedsWorkerError("the task has a pre_execute, which only a worker calls")
     return start_args(
         twinsync_task_id=_as_template("twinsync_task_id", sensor.twinsync_task_id),
@@ -156,10 +154,8 @@ def _as_template(name: str, value: Any) -> str:
 
     :raises NeedsWorkerError: the argument is neither a constant nor the output of a task.
     """
-    from airflow.sdk.definitions.xcom_arg import PlainXComArg
-
-    if isinstance(value, PlainXComArg):
-        return _pull(value)
+    if output := internals.output_of(value):
+        return _pull(*output)
     if not isinstance(value, str):
         raise NeedsWorkerError(f"{name} is neither a text nor the output of a task ({type(value).__name__})")
     # Airflow does not answer the questions of some templates in a trigger, which then waits for ever (3.3.2).
@@ -168,10 +164,10 @@ def _as_template(name: str, value: Any) -> str:
     return value
 
 
-def _pull(arg: Any) -> str:
-    task = arg.operator  # not a mapped one, nor of another mapped group: TextFields.check_given
-    index = "-1" if task.get_closest_mapped_task_group() is None else "ti.map_index"
-    pull = f"ti.xcom_pull(task_ids={task.task_id!r}, key={arg.key!r}, map_indexes={index})"
+def _pull(task: Any, key: str) -> str:
+    # Not a mapped task, nor one of another mapped group: TextFields.check_given refuses these.
+    index = "-1" if internals.mapped_group_of(task) is None else "ti.map_index"
+    pull = f"ti.xcom_pull(task_ids={task.task_id!r}, key={key!r}, map_indexes={index})"
     # A list would become a text in the form of an id.
     return f"{{% set value = {pull} %}}{{{{ value if value is string else none }}}}"
 
@@ -184,8 +180,11 @@ def why_worker_ends(task: Any, *, is_mapped: bool = False) -> str:
     """
     if why := _why_worker_ends_by_its_arguments(task):
         return why
-    if task.get_dag() and not (is_mapped or task.is_mapped) and any(task.iter_mapped_dependants()):
-        return "another task is mapped over this task's result, which only a worker checks"
+    try:
+        if task.get_dag() and not (is_mapped or task.is_mapped) and internals.has_mapped_dependants(task):
+            return "another task is mapped over this task's result, which only a worker checks"
+    except internals.MissingError as missing:
+        return str(missing)
     return ""
 
 
@@ -194,19 +193,11 @@ def _why_worker_ends_by_its_arguments(task: Any) -> str:
         return "the task has an on_success_callback, which only a worker calls"
     if task.outlets:
         return "the task has outlets, and only a worker makes their events"
-    if _is_hooked(task, "post_execute"):
-        return "the task has a post_execute, which only a worker calls"
-    return ""
-
-
-def _is_hooked(task: Any, name: str) -> bool:
-    """Return True if a task has more than Airflow's own method of a name, such as ``pre_execute``."""
-    from airflow.providers.common.compat.sdk import BaseOperator
-
-    if not isinstance(task, BaseOperator):
-        return bool(getattr(task, "partial_kwargs", {}).get(name))
-    method = getattr(getattr(task, name), "__func__", None)
-    return getattr(task, f"_{name}_hook") is not None or method is not getattr(BaseOperator, name)
+    try:
+        is_hooked = internals.is_hooked(task, "post_execute")
+    except internals.MissingError as missing:
+        return str(missing)
+    return "the task has a post_execute, which only a worker calls" if is_hooked else ""
 
 
 def begin_try(ti: Any) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
-from airflow_provider_twinsync.links import is_mapped
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,8 +53,8 @@ class TextFields:
             jinja_env = dag.get_template_env(force_sandboxed=True)
         env: Environment = jinja_env or self.get_template_env()  # type: ignore[attr-defined]
         if content.endswith(tuple(self.template_ext)) and content == getattr(self, self.file_field, None):
-            return _render(_read(self.file_field, content, env), context)
-        return _render(env.from_string(content), context)
+            return internals.render(_read(self.file_field, content, env), context)
+        return internals.render(env.from_string(content), context)
 
     def resolve_template_files(self) -> None:
         """Read no file while the DAG is parsed, but when the task runs.
@@ -64,16 +62,6 @@ class TextFields:
         Airflow's own method reads the files of all fields here, and only logs a file that it cannot read.
         """
         self.prepare_template()  # type: ignore[attr-defined]
-
-    @property
-    def is_unmapped(self) -> bool:
-        """Return True if Airflow made this task from a mapped one, which it does when the task runs.
-
-        Then ``execute()`` checks the values, and skips the retries. ``_BaseOperator__from_mapped`` is a
-        private name of Airflow. Without it ``__init__`` checks the values too, and a retry fails in the same
-        way.
-        """
-        return bool(getattr(self, "_BaseOperator__from_mapped", False))
 
     def check_given(self) -> None:
         """Check while the DAG is parsed that each template field is a value, and not a task.
@@ -91,11 +79,11 @@ class TextFields:
                 raise UsageError(f"TS118 {name} is the function of a task: call it, and give the result.")
             # The output of one task has an operator; the result of its .map() or .zip() has none.
             task = getattr(value, "operator", None)
-            if task is None or not hasattr(task, "get_closest_mapped_task_group"):
+            if task is None:
                 continue
-            group = task.get_closest_mapped_task_group()
-            own_group = self.get_closest_mapped_task_group()  # type: ignore[attr-defined]
-            if is_mapped(task) or (group is not None and group is not own_group):
+            group = internals.mapped_group_of(task)
+            is_other = group is not None and group is not internals.mapped_group_of(self)
+            if internals.is_mapped(task) or is_other:
                 raise UsageError(
                     f"TS119 {name} is the list of all values that the mapped task {task.task_id!r} returns. "
                     f"{self._how_to_map(name)}"
@@ -137,15 +125,3 @@ def _read(name: str, file: str, env: Environment) -> Template:
             "template_searchpath. To have the name itself spoken, add a full stop."
         )
     raise AssertionError("airflow_errors() always raises here")
-
-
-def _render(template: Template, context: Any) -> str:
-    # jinja2's own Template.render() reads all entries of Airflow's context, also the deprecated ones.
-    # Neither module is public; without both, Template.render() is used.
-    for module in ("airflow.sdk.definitions.context", "airflow.utils.helpers"):  # Airflow 3; Airflow 2
-        with suppress(ImportError):
-            if render := getattr(import_module(module), "render_template_to_string", None):
-                break
-    else:
-        return template.render(context)
-    return str(render(template, context))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._api.validation import checked_task_id
 from airflow_provider_twinsync._wait.event import BACKSTOP_S
 from airflow_provider_twinsync._wait.outcome import Again, End
 from airflow_provider_twinsync._wait.poller import Poller
 from airflow_provider_twinsync._wait.schedule import PollSchedule
+from airflow_provider_twinsync.exceptions import WaitTimeoutError
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync.hooks import TwinSyncHook
@@ -124,3 +126,15 @@ class WorkerWait:
 
 def _seconds(duration: timedelta | None) -> float | None:
     return duration.total_seconds() if duration else None
+
+
+def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:
+    """Raise an error if Airflow's own deadline ended a deferral, and not an event.
+
+    :raises WaitTimeoutError: Airflow's own deadline ended it.
+    """
+    if internals.deferral_timed_out(next_method, next_kwargs):
+        raise WaitTimeoutError(
+            "TS406 No triggerer ended the wait before the deadline: is an `airflow triggerer` running? "
+            "The job goes on; the link 'TwinSync video' of this task shows its status."
+        )

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_twinsync._api.shown import one_line, shown_text
 from airflow_provider_twinsync._api.validation import is_http_url
 from airflow_provider_twinsync._wait.outcome import End, EndReason
-from airflow_provider_twinsync.exceptions import StatusError, WaitTimeoutError
+from airflow_provider_twinsync.exceptions import StatusError
 
 #: The trigger ends a wait with the job and the reason. Airflow's own deadline for a deferred task comes later
 #: by this time and the time for a request: it is only for a triggerer that does not run.
@@ -19,20 +19,6 @@ BACKSTOP_S = 30.0
 
 _MAX_ID_CHARACTERS = 250
 _MAX_MESSAGE_CHARACTERS = 2_000
-
-
-def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:
-    """Raise an error if Airflow's own deadline ended a deferral, and not an event.
-
-    Airflow 2.11 to 3.3 resume such a task with these words; the exceptions that they raise for them differ.
-
-    :raises WaitTimeoutError: Airflow's own deadline ended it.
-    """
-    if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
-        raise WaitTimeoutError(
-            "TS406 No triggerer ended the wait before the deadline: is an `airflow triggerer` running? "
-            "The job goes on; the link 'TwinSync video' of this task shows its status."
-        )
 
 
 def make_event(end: End) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.lineage import openlineage, pull_inputs, tell_assets
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._api.shown import shown_duration
@@ -73,7 +74,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not self.is_unmapped:
+        if not internals.is_unmapped(self):
             check_constants(destination=destination)  # before the job is paid for
         self.result_url: Any = result_url
         self.destination: Any = destination

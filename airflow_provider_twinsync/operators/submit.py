@@ -14,16 +14,17 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.lineage import openlineage, push_inputs
 from airflow_provider_twinsync._airflow.text_fields import TextFields
-from airflow_provider_twinsync._airflow.waiting import WorkerWait
+from airflow_provider_twinsync._airflow.waiting import WorkerWait, check_triggerer
 from airflow_provider_twinsync._api.durations import checked_seconds
 from airflow_provider_twinsync._api.shown import sentence, shown_duration
 from airflow_provider_twinsync._api.submit import fingerprint, shown_job
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._records.reconnect import reconnect
 from airflow_provider_twinsync._records.submit_record import STORE_KEY, RecordKeeper, job_of
-from airflow_provider_twinsync._wait.event import check_triggerer, read_event
+from airflow_provider_twinsync._wait.event import read_event
 from airflow_provider_twinsync._wait.outcome import Again, End, job_continues
 from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.exceptions import UncertainSubmitError, airflow_errors
@@ -122,7 +123,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             raise ValueError(
                 f"TS325 on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
             )
-        if not self.is_unmapped:
+        if not internals.is_unmapped(self):
             check_constants(text=text, image_url=image_url, pronouncer=pronouncer)
         # An XComArg here is a text when the task runs.
         self.text: Any = text
@@ -178,7 +179,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             inputs = fingerprint(
                 hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer)
             )
-            tries = getattr(context["ti"], "max_tries", 0)
+            tries = internals.count_of_clears(context["ti"])
             keeper = RecordKeeper(store, inputs, shown_job(self.text, self.image_url), tries)
             self._job = earlier = reconnect(
                 keeper,

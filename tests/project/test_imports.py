@@ -138,7 +138,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_http": {"_api", "_wait", "exceptions"},
     "_download": {"_api", "_http", "exceptions"},
     "_records": {"_api", "exceptions"},
-    "links": {"_api"},
+    "links": {"_api", "_airflow"},
     "_airflow": {"", "_api", "_wait", "_download", "exceptions", "links", "hooks", "triggers"},
     "hooks": {"_api", "_wait", "_http", "_download", "_airflow", "exceptions"},
     "triggers": {"_api", "_wait", "_airflow", "exceptions", "hooks"},

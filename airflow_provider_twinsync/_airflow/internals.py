@@ -1,0 +1,177 @@
+"""Every name of Airflow that is not public, each with what happens without it.
+
+For a new Airflow this file is the checklist. Each function reads one name, and returns a fallback if Airflow
+no longer has it. :class:`MissingError` means that a worker has to do the work. Checked on 2.11.2 to 3.3.2.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import airflow
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+class NeedsWorkerError(Exception):
+    """A triggerer cannot do this, and a worker has to; the message is the reason, as part of a sentence."""
+
+
+class MissingError(NeedsWorkerError):
+    """Airflow no longer has a private name.
+
+    :param name: the name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Airflow {airflow.__version__} no longer has {name}")
+
+
+def is_unmapped(task: Any) -> bool:
+    """Return whether Airflow made this task of the values of a mapped one, which happens when it runs.
+
+    Name: ``BaseOperator.__from_mapped``. Without it ``__init__`` checks such values, and a retry fails as the
+    first try did.
+    """
+    return bool(getattr(task, "_BaseOperator__from_mapped", False))
+
+
+def is_mapped(task: Any) -> bool:
+    """Return whether a task of a DAG is mapped, with ``expand`` or ``expand_kwargs``.
+
+    Names: ``is_mapped`` (Airflow 3), ``MappedOperator.expand_input`` (Airflow 2). Without both a whole mapped
+    output passes the check of the DAG file, and fails when the task runs.
+    """
+    return bool(getattr(task, "is_mapped", hasattr(task, "expand_input")))
+
+
+def mapped_group_of(task: Any) -> Any:
+    """Return the innermost mapped task group around a task, or None.
+
+    Name: ``get_closest_mapped_task_group``. Without it there is none: a whole mapped output passes the check
+    of the DAG file, and a wait whose id comes from a mapped group begins on a worker.
+    """
+    find = getattr(task, "get_closest_mapped_task_group", None)
+    return find() if find else None
+
+
+def output_of(value: Any) -> tuple[Any, str] | None:
+    """Return the task and the key of a task's output, or None for any other value.
+
+    Name: ``PlainXComArg``.
+
+    :raises MissingError: Airflow has it not.
+    """
+    try:
+        from airflow.sdk.definitions.xcom_arg import PlainXComArg
+    except ImportError:
+        raise MissingError("PlainXComArg") from None
+    return (value.operator, value.key) if isinstance(value, PlainXComArg) else None
+
+
+def is_hooked(task: Any, name: str) -> bool:
+    """Return whether a task has a ``pre_execute`` or ``post_execute`` of its own.
+
+    Names: ``_pre_execute_hook`` and ``_post_execute_hook`` of an operator, ``partial_kwargs`` of a mapped
+    one.
+
+    :param name: ``pre_execute`` or ``post_execute``.
+    :raises MissingError: Airflow has it not.
+    """
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    if not isinstance(task, BaseOperator):
+        return bool(getattr(task, "partial_kwargs", {}).get(name))
+    try:
+        hook = getattr(task, f"_{name}_hook")
+    except AttributeError:
+        raise MissingError(f"_{name}_hook") from None
+    method = getattr(getattr(task, name), "__func__", None)
+    return hook is not None or method is not getattr(BaseOperator, name)
+
+
+def has_mapped_dependants(task: Any) -> bool:
+    """Return whether another task is mapped over the result of this one.
+
+    Name: ``iter_mapped_dependants``. A triggerer that ended such a task would leave the other without its
+    list.
+
+    :raises MissingError: Airflow has it not.
+    """
+    find = getattr(task, "iter_mapped_dependants", None)
+    if find is None:
+        raise MissingError("iter_mapped_dependants")
+    return any(find())
+
+
+def count_of_clears(ti: Any) -> int:
+    """Return a number that grows with each clear of a task instance, and not with its retries.
+
+    Name: ``max_tries``. Without it an uncertain submit is reported again after each clear.
+    """
+    found = getattr(ti, "max_tries", 0)
+    return found if isinstance(found, int) else 0
+
+
+def deferral_timed_out(next_method: str, next_kwargs: dict[str, Any] | None) -> bool:
+    """Return whether a deferral ended by Airflow's own deadline, and not by an event.
+
+    Names: the method ``__fail__`` and the error ``Trigger timeout``. Without them Airflow's own exception
+    ends the task, which names no job.
+    """
+    return next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout"
+
+
+def is_inline() -> bool:
+    """Return whether Airflow 3 runs this trigger inside of ``dag.test()`` or ``airflow dags test``.
+
+    Name: ``task_runner.SUPERVISOR_COMMS``, which has ``send`` and no ``asend`` there (3.1.8 to 3.3.2).
+    Without it, as on Airflow 2, production stays as it is, and ``dag.test()`` on Airflow 3 finds only the
+    connections of the environment and of secrets backends.
+    """
+    task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    comms = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    return comms is not None and not hasattr(comms, "asend")
+
+
+def render(template: Template, context: Any) -> str:
+    """Render a template without a look-up of the whole context, also of its deprecated parts.
+
+    Name: ``render_template_to_string`` of ``airflow.sdk.definitions.context`` (Airflow 3) or
+    ``airflow.utils.helpers`` (Airflow 2). Without both Jinja renders, with deprecation warnings in the log.
+    """
+    for module in ("airflow.sdk.definitions.context", "airflow.utils.helpers"):
+        with suppress(ImportError):
+            if found := getattr(import_module(module), "render_template_to_string", None):
+                return str(found(template, context))
+    return template.render(context)
+
+
+def is_base_xcom(backend: Any) -> bool:
+    """Return whether Airflow's own backend keeps XComs, so that a plain push has the same result.
+
+    Name: ``airflow.sdk.bases.xcom.BaseXCom``. Without it a plain push is used.
+    """
+    try:
+        from airflow.sdk.bases.xcom import BaseXCom
+    except ImportError:
+        return True
+    return backend is BaseXCom
+
+
+def set_xcom(key: str, value: Any, place: dict[str, Any]) -> None:
+    """Store an XCom of any task instance in Airflow's database, also if another backend keeps XComs.
+
+    Name: ``airflow.sdk.bases.xcom.BaseXCom.set``. Without it the link of a task that runs leads nowhere.
+
+    :raises MissingError: Airflow has it not.
+    """
+    try:
+        from airflow.sdk.bases.xcom import BaseXCom
+    except ImportError:
+        raise MissingError("BaseXCom") from None
+    BaseXCom.set(key=key, value=value, **place)

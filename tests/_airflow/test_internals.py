@@ -1,0 +1,116 @@
+"""Each private name of Airflow, hidden: the feature falls back, and a DAG file still parses."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from support.environment import AIRFLOW_VERSION
+
+from airflow_provider_twinsync._airflow import internals
+from airflow_provider_twinsync._airflow.start_from_trigger import start_args_of
+from airflow_provider_twinsync.sensors import TwinSyncSensor
+
+since_3_3 = pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow 3.3 and later")
+BOTH: dict[str, Any] = {"task_id": "wait", "start_from_trigger": True, "end_from_trigger": True}
+
+
+@pytest.fixture
+def hide(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Hide an attribute of a class or a module from all that read it."""
+
+    def hide(owner: Any, name: str) -> None:
+        for one in getattr(owner, "__mro__", [owner]):
+            if name in vars(one):
+                monkeypatch.delattr(one, name)
+
+    return hide
+
+
+def test_the_names_are_there() -> None:
+    """On each supported Airflow, as far as it has the feature; else the fallback would always be used."""
+    task = BaseOperator(task_id="task")
+    assert not internals.is_mapped(task)
+    assert internals.mapped_group_of(task) is None
+    assert not internals.is_unmapped(task)
+    assert "_BaseOperator__from_mapped" in vars(task) or hasattr(task, "_BaseOperator__from_mapped")
+    if AIRFLOW_VERSION >= (3, 3):
+        assert internals.output_of(7) is None
+        assert internals.output_of(task.output) == (task, "return_value")
+        assert not internals.is_hooked(task, "pre_execute")
+        assert not internals.is_hooked(task, "post_execute")
+
+
+@since_3_3
+def test_without_the_output_of_a_task_a_worker_begins_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason, which the sensor logs, has the name."""
+    with DAG("made", schedule=None):
+        sensor = TwinSyncSensor(task_id="wait", twinsync_task_id=BaseOperator(task_id="submit").output)
+    monkeypatch.delattr("airflow.sdk.definitions.xcom_arg.PlainXComArg")
+    with pytest.raises(internals.NeedsWorkerError, match="no longer has PlainXComArg"):
+        start_args_of(sensor)
+
+
+@since_3_3
+@pytest.mark.parametrize("name", ["pre_execute", "post_execute"])
+def test_a_dag_file_parses_without_the_hooks_of_a_task(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A worker begins or ends the wait then."""
+    monkeypatch.setattr(TwinSyncSensor, f"_{name}_hook", Gone(), raising=False)
+    sensor = TwinSyncSensor(**BOTH, twinsync_task_id="1")
+    if name == "pre_execute":
+        assert sensor.start_from_trigger is False
+        assert "_pre_execute_hook" in sensor._why_worker_starts
+    else:
+        assert sensor.start_trigger_args.trigger_kwargs["end_from_trigger"] is False
+
+
+class Gone:
+    """An attribute that is not there, and that nobody can set."""
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        raise AttributeError
+
+    def __set__(self, instance: Any, value: Any) -> None: ...
+
+
+@since_3_3
+def test_a_worker_ends_a_wait_whose_dependants_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(internals.MissingError, match="iter_mapped_dependants"):
+        internals.has_mapped_dependants(SimpleNamespace())
+
+
+def test_without_its_name_a_task_is_checked_as_any_other(hide: Any) -> None:
+    assert not internals.is_unmapped(SimpleNamespace())
+    assert internals.mapped_group_of(SimpleNamespace()) is None
+    assert not internals.is_mapped(SimpleNamespace())
+
+
+@pytest.mark.parametrize("value", [None, "1"])
+def test_without_a_count_of_clears_there_is_one_answer(value: Any) -> None:
+    assert internals.count_of_clears(SimpleNamespace()) == 0
+    assert internals.count_of_clears(SimpleNamespace(max_tries=value)) == 0
+    assert internals.count_of_clears(SimpleNamespace(max_tries=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "kwargs", "expected"),
+    [
+        ("__fail__", {"error": "Trigger timeout"}, True),
+        ("__fail__", {"error": "Trigger failure"}, False),
+        ("__fail__", None, False),
+        ("execute_complete", {"event": {}}, False),
+    ],
+)
+def test_the_end_of_a_deferral(method: str, kwargs: Any, expected: bool) -> None:
+    assert internals.deferral_timed_out(method, kwargs) is expected
+
+
+def test_without_airflow_s_renderer_jinja_renders(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jinja2 import Template
+
+    for module in ("airflow.sdk.definitions.context", "airflow.utils.helpers"):
+        monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    assert internals.render(Template("{{ ds }}!"), {"ds": "2026-11-28"}) == "2026-11-28!"
