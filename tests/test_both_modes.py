@@ -1,7 +1,7 @@
-"""A wait ends alike in the worker and in the triggerer, whatever the service answers.
+"""A wait ends in the same way in the worker and in the triggerer, for any answers of the service.
 
-The service answers by a generated script, one entry for each moment in which it is asked, and the clock
-stands still until somebody sleeps: both modes then have to ask at the same moments.
+The service answers by a generated script, one entry for each moment of a poll, and the clock stands still
+until the wait sleeps: both modes then poll at the same moments.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def status(code: Any, http: int = 200, **more: Any) -> bytes:
 WAITING, RUNNING, FAILED = status(101), status(102), status(104)
 DONE = status(103, result_url=VIDEO)
 DOWN = answer(500)
-#: What says nothing of the job, or that it is not finished.
+#: Answers without a status, and those of a job that is not finished.
 GOES_ON = {
     "waiting": WAITING,
     "running": RUNNING,
@@ -101,7 +101,7 @@ class ScriptedServer(Server):
 
 @dataclass
 class Service:
-    """What the service answers in one run, and when it was asked (`aiohttp` may ask twice at once)."""
+    """The answers of the service in one run, and the times of its polls (`aiohttp` may send two at once)."""
 
     script: list[bytes]
     clock: Clock
@@ -136,7 +136,7 @@ class Case:
     def run(
         self, server: ScriptedServer, operator: type, *, deferrable: bool, store: Store | None = None
     ) -> tuple:
-        """Give all that both modes must have in common."""
+        """Return everything that both modes must have in common."""
         with pytest.MonkeyPatch.context() as patch:
             clock = Clock(patch)
             service = Service([*(GOES_ON[poll] for poll in self.polls), ENDS[self.end]], clock)
@@ -155,11 +155,11 @@ class Case:
 
 
 def shown(run: Run) -> tuple[Any, ...]:
-    """The result or the exception, with its words where Airflow leaves them, and the XComs."""
-    # BaseSensorOperator replaces the words of a deferred sensor's skip.
+    """Return the result or the exception, with its message if Airflow keeps it, and the XComs."""
+    # BaseSensorOperator replaces the message of a deferred sensor's skip.
     words = "" if run.ended == "AirflowSkipException" else str(run.error)
-    # What a reset is called is the library's word, and each mode has its own.
-    words = re.sub(r"no answer: .*?(?=\)?\. (If the id is right|The job is finished))", "no answer", words)
+    # Each library has its own message for a reset.
+    words = re.sub(r"no answer: .*?(?=\)?\. [A-Z][^.]* (id|job)\b)", "no answer", words)
     return run.ended, run.result, words, run.xcoms
 
 
@@ -181,7 +181,7 @@ CASES = st.builds(
 )
 AS_IT_TAKES = settings(
     max_examples=60,
-    deadline=None,  # a busy machine is slow, and that is no failure
+    deadline=None,  # a busy machine is slow
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -201,10 +201,10 @@ def submit(**arguments: Any) -> TwinSyncSubmitOperator:
     skips=st.sampled_from([{}, {"soft_fail": True}, {"never_fail": True}]),
     silent_fail=st.booleans(),
 )
-# The outage begins at the look of the worker, and its budget and pause go over to the triggerer.
+# The outage begins at the poll of the worker, and its tolerance and delay go over to the triggerer.
 @example(Case(["HTTP 500"] * 3, "103", 10.0, {"poke_interval": 5, "timeout": 1000}), {}, False)
 @example(Case(["HTTP 429"], "103", 10.0, {"poke_interval": 5, "timeout": 20}), {}, False)
-# The service is down: the pauses grow, and the deadline may lie in one of them.
+# The service is down: the delays grow, and the deadline may be in one of them.
 @example(Case(["HTTP 500"] * 8, "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False)
 @example(
     Case(["running", *["HTTP 500"] * 8], "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False
@@ -218,21 +218,21 @@ def submit(**arguments: Any) -> TwinSyncSubmitOperator:
     {},
     False,
 )
-# Of an answer that has a code, the HTTP status makes no outage.
+# An answer with a code is no outage, for example with HTTP 500.
 @example(Case(["running, HTTP 500"] * 10, "103", 300.0, {"poke_interval": 0.5, "timeout": 100}), {}, False)
 def test_a_sensor_ends_alike_in_both_modes(server, case, skips, silent_fail):
-    """The same exception with the same words, or the same address, after looks at the same moments."""
+    """The same exception with the same message, or the same address, after polls at the same moments."""
     case = replace(case, arguments={**case.arguments, **skips, "silent_fail": silent_fail})
     assert case.run(server, sensor, deferrable=True) == case.run(server, sensor, deferrable=False)
 
 
 @AS_IT_TAKES
-@given(case=CASES, remembered=st.booleans())
+@given(case=CASES, recorded=st.booleans())
 @example(Case(["HTTP 500", "HTTP 500", "reset"], "100", 1.0, {"poke_interval": 0.5, "timeout": 1}), False)
-def test_the_one_task_form_ends_alike_in_both_modes(server, case, remembered):
-    """It waits as the sensor does, with or without a memory."""
+def test_the_one_task_form_ends_alike_in_both_modes(server, case, recorded):
+    """It waits as the sensor does, with or without a submit record."""
     deferred, polled = (
-        case.run(server, submit, deferrable=deferrable, store=Store() if remembered else None)
+        case.run(server, submit, deferrable=deferrable, store=Store() if recorded else None)
         for deferrable in (True, False)
     )
     assert deferred == polled
@@ -241,9 +241,9 @@ def test_the_one_task_form_ends_alike_in_both_modes(server, case, remembered):
 @AS_IT_TAKES
 @given(case=CASES)
 def test_both_operators_wait_alike(server, case):
-    """With a memory, where a retry costs nothing, they end alike; a failed job may be submitted anew."""
+    """With a record, which makes a retry free, both end alike; a failed job may be submitted again."""
     waited, asked_at_s = case.run(server, sensor, deferrable=True)
     one_task, also_asked_at_s = case.run(server, submit, deferrable=True, store=Store())
     assert asked_at_s == also_asked_at_s
-    ended = "AirflowException" if "failed (code 104)" in waited[2] else waited[0]
+    ended = "AirflowException" if "(code 104)" in waited[2] else waited[0]
     assert one_task[0] == ended

@@ -1,4 +1,4 @@
-"""The key stands in the connection and in the body of a POST, and nowhere else."""
+"""The key is in the connection and in the body of a POST, and nowhere else."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ECHO = Body(json={"result_code": 201, "msg": f"the key {KEY} is not known"})
     ],
 )
 def test_no_run_leaves_the_key_anywhere(migrated, connection, emulator, tmp_path, capfd, fault):
-    """Neither in what is printed, nor in a log, nor in a row of the database: all of it is searched."""
+    """Neither in the output, nor in a log, nor in a row of the database: all of it is searched."""
     if fault:
         emulator.world.faults.add("submit", fault)
     run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
@@ -59,14 +59,14 @@ def test_no_run_leaves_the_key_anywhere(migrated, connection, emulator, tmp_path
     assert any(file.suffix == ".db" for file in files)
     assert [file for file in files if KEY.encode() in file.read_bytes()] == []
     printed = "".join(capfd.readouterr())
-    # Airflow 3.0 says in its `dag.test()`, and nowhere else, what it is asked to mask.
+    # Airflow 3.0 prints each secret that it masks, in its `dag.test()` and nowhere else.
     printed = re.sub(r"Sending request +msg=MaskSecret\(.*", "", printed)
     assert "twinsync_talking_photo" in printed
     assert KEY not in printed
 
 
 JOB = {"text": "Hello there.", "image_url": "https://photos.example/a.jpg", "pronouncer": "en-US-JennyNeural"}
-#: Every way in which a call can go wrong; pages and answers repeat the key, as a debugging server's might.
+#: Each fault of a call; pages and answers repeat the key, as those of a debugging server might.
 CODES = [ResultCode(code=code, times=None) for code in (100, 103, 104, 200, 201, 202, 203, 999, KEY, True)]
 PAGES = [
     HttpError(status=status, body=f"<html>{KEY}</html>", times=None)
@@ -92,8 +92,8 @@ CASES = {
 }
 
 
-def told(run, logged):
-    """All that a try of a task leaves for others to see."""
+def left_behind(run, logged):
+    """Return everything that a try of a task leaves, for example its XComs and its log lines."""
     trigger = run.trigger and (repr(run.trigger), run.trigger.serialize(), vars(run.trigger))
     error = "".join(traceback.format_exception(run.error)) + repr(run.error) if run.error else ""
     return "\n".join(map(str, [run.result, error, run.xcoms, trigger, run.event, logged()]))
@@ -105,10 +105,10 @@ def told(run, logged):
     ids=lambda one: one if isinstance(one, str) else f"{one.name} {getattr(one, 'status', '')}",
 )
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "in the worker"])
-def test_no_way_to_fail_tells_the_key(
+def test_no_fault_leaves_the_key_anywhere(
     connect, emulator, monkeypatch, tmp_path, logged, call, fault, deferrable
 ):
-    """Submit, wait and fetch under each fault, and a second try: nothing that is left has the key in it."""
+    """Submit, wait and download under each fault, and a second try: nothing has the key in it."""
     if fault in HANGING:  # the time limit of a request is by the true clock
         monkeypatch.setattr(time, "sleep", lambda _: None)
         monkeypatch.setattr("airflow_provider_twinsync._download.transfer._MAX_TRIES", 2)
@@ -130,12 +130,12 @@ def test_no_way_to_fail_tells_the_key(
     seen = []
     for _ in range(2):
         run = run_task(make, store=store)
-        seen += [told(run, logged), repr(make), str(make), store.rows]
+        seen += [left_behind(run, logged), repr(make), str(make), store.rows]
         if url := run.xcoms.get("result_url"):
             fetch = TwinSyncDownloadOperator(
                 task_id="fetch", result_url=url, destination=tmp_path / "video.mp4"
             )
-            seen += [told(run_task(fetch, store=store), logged), repr(fetch), store.rows]
+            seen += [left_behind(run_task(fetch, store=store), logged), repr(fetch), store.rows]
     hook = TwinSyncHook()
     seen += [repr(hook), str(hook), repr(hook.settings()), str(hook.settings()), hook.test_connection()]
     assert any(entry.key == "accepted" for entry in emulator.world.journal)
@@ -143,10 +143,10 @@ def test_no_way_to_fail_tells_the_key(
     assert KEY not in "\n".join(map(str, seen))
 
 
-def test_no_service_at_all_tells_no_key(connect, sleeps, logged):
-    """A connection that is refused, and one to a name that is none."""
+def test_no_service_at_all_leaves_no_key(connect, sleeps, logged):
+    """A connection that is refused, and a host name that does not exist."""
     for host in ("127.0.0.1:1", "no-such-host.invalid"):
         connect(host=f"http://{host}", port=None)
         run = run_task(TwinSyncSubmitOperator(task_id="submit", **JOB))
         assert run.ended == "AirflowException"
-        assert KEY not in told(run, logged)
+        assert KEY not in left_behind(run, logged)

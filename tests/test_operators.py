@@ -436,7 +436,7 @@ class TestTheTaskStateStore:
         first, second = run_task(submit(), store=store), run_task(submit(), store=store)
         assert first.result != second.result
 
-    def test_a_retry_reconnects_to_a_job_whose_status_is_unavailable(self, emulator, capsys):
+    def test_a_retry_reconnects_to_a_job_without_a_status(self, emulator, capsys):
         """A poll that fails is no reason to pay."""
         store = Store()
         first = run_task(submit(), store=store)
@@ -874,7 +874,7 @@ def test_a_destination_that_is_never_right_is_refused_before_the_job_is_paid_for
     ids=str,
 )
 def test_a_destination_that_may_be_right_later_is_parsed(destination):
-    """A template; a store whose provider may be on the worker only."""
+    """A template; a store with a provider on the worker only."""
     TwinSyncDownloadOperator(task_id="fetch", result_url="{{ x }}", destination=destination)
 
 

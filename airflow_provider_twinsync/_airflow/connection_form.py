@@ -8,7 +8,7 @@ from airflow_provider_twinsync import get_provider_info
 
 
 def form_widgets() -> dict[str, Any]:
-    """Build the fields of the form for the extra."""
+    """Build the fields of the form for the extra, for example a number field for ``tolerance_s``."""
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from wtforms import IntegerField, StringField
     from wtforms.validators import Optional

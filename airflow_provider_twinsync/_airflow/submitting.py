@@ -46,7 +46,7 @@ def submit_job(
     :raises TwinSyncError: as ``TwinSyncHook.submit``.
     :raises KeyboardInterrupt: Ctrl-C; its message states that a job may exist, if one may.
     """
-    sent_at: datetime | None = None  # set while the service may have a submit whose answer is not read yet
+    sent_at: datetime | None = None  # from a submit until its answer is read
     attempts = 0
 
     def handing_over() -> None:
