@@ -110,7 +110,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
             finally:
                 self._is_fetching = False
             self.log.info(
-                "The video%s lies at %s (%s bytes, %s).",
+                "The video%s is at %s (%s bytes, %s).",
                 f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else "",
                 fetched["path"],
                 f"{fetched['bytes']:,}",

@@ -351,7 +351,7 @@ def test_a_person_can_follow_a_video_in_the_logs(emulator, tmp_path, capfd):
         rf"is running \({seconds}\); next look in {seconds}, timeout in 60 min\.",
         rf"is finished after {seconds}; its video is at {address}",
         rf"from {address} to {tmp_path}/video.mp4\.",
-        rf"lies at {tmp_path}/video.mp4 \({fetched['bytes']:,} bytes, {seconds}\)\.",
+        rf"is at {tmp_path}/video.mp4 \({fetched['bytes']:,} bytes, {seconds}\)\.",
     ]
     # Airflow 2 prints a task's line twice.
     told = list(dict.fromkeys(line.removeprefix(f"TwinSync job {job} ") for line in lines))
