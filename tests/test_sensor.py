@@ -112,7 +112,7 @@ FAILURES = {
         "queued",
         "AirflowException",
         "TS402",
-        "code 200",
+        '"result_code": 200',
     ),
     "a code in no table is never success": (
         [ResultCode(code=777, times=None)],
