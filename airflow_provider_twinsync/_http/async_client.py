@@ -71,7 +71,7 @@ async def join(settings: Settings) -> AsyncClient:
         except UsageError:
             raise
         except ValueError:  # there are host names that only the library refuses
-            raise UsageError(f"TS262 Connection {settings.conn_id!r}: the host is not usable.") from None
+            raise UsageError(f"TS209 Connection {settings.conn_id!r}: the host is not usable.") from None
     client = clients[settings]
     client.enter()
     return client
