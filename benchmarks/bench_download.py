@@ -34,13 +34,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from download_servers import BUCKET, serve, serve_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,57 +50,10 @@ TARGET_STORE_MB = 48.0
 TARGET_RATIO = 1.1
 OURS, LEAST, CURL, STORE = "TwinSync", "read + hash + write", "curl, sha256sum", "TwinSync to S3"
 CASES = (OURS, "read", "read + hash", LEAST, CURL, STORE)
-BUCKET = "videos"
 WARM_UP_BYTES = 1_000_000
 MB = 1_000_000
 PIECE_BYTES = 1_000_000  # as in the package
 FIRST_PIECE_BYTES = 5_001
-FIRST_BOX = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
-ZEROS = bytes(PIECE_BYTES)
-
-
-class Video(BaseHTTPRequestHandler):
-    """Answers ``/BYTES.mp4`` with a video of so many bytes: the first box, and then zeros."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        """Send the video."""
-        left = int(Path(self.path).stem)
-        self.send_response(200)
-        self.send_header("Content-Type", "video/mp4")
-        self.send_header("Content-Length", str(left))
-        self.end_headers()
-        chunk: bytes = FIRST_BOX
-        while left:
-            left -= self.wfile.write(memoryview(chunk)[:left])
-            chunk = ZEROS
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as above
-        """Log nothing."""
-
-
-def serve() -> None:
-    """Run the server until standard input ends, which it does with the process that started this one."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Video)
-    print(server.server_address[1], flush=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdin.read()
-
-
-def serve_store() -> None:
-    """Run an S3 with an empty bucket until standard input ends."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    port = server.get_host_and_port()[1]
-    keys = {"aws_access_key_id": "bench", "aws_secret_access_key": "bench", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", **keys).create_bucket(Bucket=BUCKET)
-    print(port, flush=True)
-    sys.stdin.read()
-    server.stop()
 
 
 def peak_mb() -> float:

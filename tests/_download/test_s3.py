@@ -6,9 +6,7 @@ import hashlib
 import json
 import os
 import re
-import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
+from support.relay import Relay
 from support.servers import answer, mp4
 
 import airflow_provider_twinsync
@@ -39,53 +38,6 @@ VIDEO = mp4(500_000)
 LARGE = b"\0\0\0\x18ftypisom" + bytes(20_000_000)
 DESTINATION = "s3://aws_default@videos/2026/a.mp4"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
-
-
-class Relay:
-    """Forward connections to a server, and cut each connection in which some words are sent.
-
-    :ivar words: those words, in the head of a request; empty for none.
-    :ivar cuts: the number of cuts.
-    :ivar on_cut: is called before a cut.
-    """
-
-    def __init__(self, port: int) -> None:
-        self.words = b""
-        self.cuts = 0
-        self.on_cut: Callable[[], None] = lambda: None
-        self._port = port
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:  # the test is over
-                return
-            threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
-
-    def _pass_on(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._port)) as server:
-            while True:
-                ready, _, _ = select.select([client, server], [], [], 30)
-                for one in ready or [None]:
-                    try:
-                        data = one.recv(262_144) if one else b""
-                        if one is client and self.words and self.words in data[:2000]:
-                            self.cuts += 1
-                            self.on_cut()
-                            data = b""
-                        if not data:
-                            return
-                        (server if one is client else client).sendall(data)
-                    except OSError:
-                        return
 
 
 @pytest.fixture(scope="module")

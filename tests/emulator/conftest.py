@@ -92,3 +92,8 @@ def png() -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (60, 40), "#aa3366").save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.jsonl"
