@@ -108,21 +108,22 @@ def test_a_redirect_in_a_circle_ends(
 
 
 @pytest.mark.parametrize(
-    "location",
+    ("location", "data"),
     [
-        "ftp://127.0.0.1/a.mp4",
-        "file:///etc/passwd",
-        "http://[::1/",
-        "/\xe9.mp4",
+        ("ftp://127.0.0.1/a.mp4", "ftp://"),
+        ("file:///etc/passwd", "file:///"),
+        ("http://[::1/", "TS509 "),
+        ("/\xe9.mp4", ""),
     ],
 )
 def test_a_redirect_to_no_web_address_is_refused(
-    hook: TwinSyncHook, serve: Serve, destination: Path, location: str
+    hook: TwinSyncHook, serve: Serve, destination: Path, location: str, data: str
 ) -> None:
     """With an error of this package."""
     server = serve(lambda _: [answer(302, Location=location)])
-    with pytest.raises((DownloadRefusedError, UsageError)):
+    with pytest.raises((DownloadRefusedError, UsageError)) as caught:
         hook.download(f"{server.url}/a.mp4", destination)
+    assert data in str(caught.value)
     assert files_beside(destination) == []
 
 
@@ -132,6 +133,18 @@ def test_an_invalid_address_is_refused(hook: TwinSyncHook, destination: Path, ur
     with pytest.raises(UsageError, match="result_url"):
         hook.download(url, destination)
     assert files_beside(destination) == []
+
+
+def test_an_address_that_cannot_be_requested_is_refused(
+    hook: TwinSyncHook, serve: Serve, destination: Path, sleeps: list[float]
+) -> None:
+    """A login outside Latin-1 cannot be in a header; the message does not repeat the login."""
+    server = serve(lambda _: [complete()])
+    with pytest.raises(DownloadRefusedError, match="TS516 ") as caught:
+        hook.download(f"http://ann:密@127.0.0.1:{server.port}/a.mp4", destination)
+    assert "密" not in str(caught.value)
+    assert server.requests == []
+    assert sleeps == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])

@@ -133,6 +133,21 @@ def test_a_server_may_send_smaller_ranges_than_requested(
     assert sleeps == [1]
 
 
+def test_ranges_without_progress_are_given_up(
+    hook: TwinSyncHook, serve: Serve, destination: Path, sleeps: list[float]
+) -> None:
+    """A byte a request would take for ever."""
+
+    def one_byte(request: Received) -> list[bytes]:
+        start = int(request.headers["range"][len("bytes=") : -1])
+        return [part_of(VIDEO, start, start + 1)]
+
+    server = serve(in_turn(cut(), one_byte))
+    with pytest.raises(DownloadInterruptedError, match="TS519 "):
+        hook.download(server.url, destination)
+    assert files_beside(destination) == []
+
+
 @pytest.mark.parametrize("job_continues", [True, False], ids=["resumes", "starts over"])
 def test_a_large_video_may_be_cut_often(
     hook: TwinSyncHook, serve: Serve, destination: Path, sleeps: list[float], job_continues: bool

@@ -113,7 +113,7 @@ def test_the_signature_is_checked_across_a_cut(hook: TwinSyncHook, serve: Serve,
     ],
 )
 def test_another_range_than_requested_is_not_appended(
-    hook: TwinSyncHook, serve: Serve, destination: Path, content_range: str
+    hook: TwinSyncHook, serve: Serve, destination: Path, content_range: str, logged: Callable[[], str]
 ) -> None:
     """The video starts again."""
     wrong = head(206, VIDEO[CUT:], Content_Range=content_range) + VIDEO[CUT:]
@@ -121,6 +121,7 @@ def test_another_range_than_requested_is_not_appended(
     hook.download(server.url, destination)
     assert destination.read_bytes() == VIDEO
     assert asked(server) == [None, "bytes=300000-", None]
+    assert "TS518 " in logged()
 
 
 def test_a_range_with_another_validator_is_not_appended(
