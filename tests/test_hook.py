@@ -688,11 +688,11 @@ def test_the_test_of_a_connection_makes_no_job(hook: TwinSyncHook, emulator: Emu
         ({"schema": "https"}, None, "TS305", "SSL"),
         ({"schema": "https"}, None, "TS305", "set the schema to http"),
         ({"host": "unknown.invalid"}, None, "TS305", "By http: the key would travel unencrypted."),
-        ({}, HttpError(status=503), "TS327", "HTTP 503"),
-        ({}, NotJson(), "TS327", "nginx"),
-        ({}, Hang(), "TS327", ""),
+        ({}, HttpError(status=503), "TS325", "HTTP 503"),
+        ({}, NotJson(), "TS325", "nginx"),
+        ({}, Hang(), "TS325", ""),
         ({}, ResultCode(code=203), "TS304", "HTTP 200"),
-        ({}, Body(json={"result_code": 100, "task_id": "7"}), "TS328", ""),
+        ({}, Body(json={"result_code": 100, "task_id": "7"}), "TS326", ""),
     ],
 )
 def test_the_test_of_a_connection_reports_an_error(
@@ -723,7 +723,7 @@ def test_the_test_of_a_connection_alarms_nobody(hook: TwinSyncHook, emulator: Em
     """Its request can make no job: nothing may have been paid, and there is no task to clear."""
     emulator.world.faults.add("submit", fault)
     _, message = hook.test_connection()
-    assert code_of(message) == "TS327"
+    assert code_of(message) == "TS325"
     assert "paid" not in message
     assert "clear" not in message
 

@@ -341,7 +341,7 @@ def test_an_argument_that_cannot_be_meant_is_an_error_of_the_dag_file(arguments)
     (name,) = arguments
     with pytest.raises(ValueError, match=f"(?i){name} is") as caught:
         submit(**arguments)
-    assert name != "on_uncertain_submit" or code_of(caught.value) == "TS325"
+    assert name != "on_uncertain_submit" or code_of(caught.value) == "TS114"
 
 
 def test_constants_from_default_args_are_checked_when_the_dag_is_parsed():
@@ -837,7 +837,7 @@ def test_the_download_operator_returns_the_file(emulator, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        ({"result_url": None}, "TS580 result_url is None"),
+        ({"result_url": None}, "TS121 result_url is None"),
         ({"result_url": "None"}, "result_url is 'None'"),
         ({"destination": None}, "destination is None"),
         ({"twinsync_task_id": "None"}, "twinsync_task_id is 'None'"),

@@ -42,8 +42,8 @@ def parse_key_check(request: Request, answer: Answer) -> tuple[bool, str]:
         # The message of that error is about a job that may have been paid.
         key = (request.form or {})["key"]
         seen = shown(answer.problem, key) if isinstance(answer, NoAnswer) else describe(answer, key)
-        return False, f"TS327 No usable answer: {seen}"
-    return False, "TS328 The service accepted a job without a text: is this TwinSync?"
+        return False, f"TS325 No usable answer: {seen}"
+    return False, "TS326 The service accepted a job without a text: is this TwinSync?"
 
 
 def describe_transport(settings: Settings, answer: Answer) -> str:

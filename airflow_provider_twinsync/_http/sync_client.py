@@ -153,7 +153,7 @@ def proxy_of(settings: Settings, url: str) -> str | None:
     if not is_proxy(proxy):
         # It may hold a password, so it is not repeated.
         raise UsageError(
-            f"TS261 Connection {settings.conn_id!r}: the proxy in the environment (HTTP_PROXY, HTTPS_PROXY "
+            f"TS214 Connection {settings.conn_id!r}: the proxy in the environment (HTTP_PROXY, HTTPS_PROXY "
             "or ALL_PROXY) is not usable: it should be the http:// address of a proxy, with a login of Latin "
             "letters only. SOCKS is not supported."
         )
@@ -175,7 +175,7 @@ def _certificates(settings: Settings, url: str) -> str | bool:
         _tls_context(path)
     except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError; a null character, a ValueError
         raise UsageError(
-            f"TS260 Connection {settings.conn_id!r}: the certificates at {path!r} cannot be read on this "
+            f"TS213 Connection {settings.conn_id!r}: the certificates at {path!r} cannot be read on this "
             f"machine ({problem_of(error)}). The path is that of verify in the extra, or REQUESTS_CA_BUNDLE."
         ) from None
     return path

@@ -94,7 +94,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
             self.check_rendered()
             if self.result_url is None:
                 raise UsageError(
-                    "TS580 result_url is None: the task that it comes from returned nothing. Was that task "
+                    "TS121 result_url is None: the task that it comes from returned nothing. Was that task "
                     "skipped (soft_fail), or has it do_xcom_push=False? After a wait that may be skipped, "
                     "leave this task's trigger_rule at 'all_success': then it is skipped as well. After a "
                     "submit with wait_for_completion=True, the address is submit.output['result_url']."
@@ -132,8 +132,8 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         """
         if self._is_fetching:
             self._is_fetching = False  # another SIGTERM must not interrupt the removal
-            self.log.warning("TS581 The task was stopped while it fetched the video. Nothing of it is kept.")
-            raise SystemExit("TS581 The task was stopped while it fetched the video.")
+            self.log.warning("TS524 The task was stopped while it fetched the video. Nothing of it is kept.")
+            raise SystemExit("TS524 The task was stopped while it fetched the video.")
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the photo, the video and the job for OpenLineage; after a failure, those that are known."""

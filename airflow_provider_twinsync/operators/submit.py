@@ -121,7 +121,7 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
             checked_seconds("execution_timeout", self.execution_timeout)
         if on_uncertain_submit not in ("fail", "retry"):
             raise ValueError(
-                f"TS325 on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
+                f"TS114 on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
             )
         if not internals.is_unmapped(self):
             check_constants(text=text, image_url=image_url, pronouncer=pronouncer)

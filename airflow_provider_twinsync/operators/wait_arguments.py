@@ -30,6 +30,6 @@ def check_unused(given: dict[str, Any], default_args: dict[str, Any]) -> None:
     unused = [name for name, value in given.items() if value not in (DEFAULTS[name], usual[name])]
     if unused:
         raise UsageError(
-            f"TS326 {', '.join(unused)} without wait_for_completion=True: this task does not wait. Give it "
+            f"TS116 {', '.join(unused)} without wait_for_completion=True: this task does not wait. Give it "
             "to the TwinSyncSensor that does, or add wait_for_completion=True."
         )

@@ -341,7 +341,7 @@ def test_a_proxy_that_cannot_be_asked_is_named(
         with pytest.raises(UsageError) as caught:
             call[verb]()
         message = str(caught.value)
-    assert message.startswith("TS261 ")
+    assert message.startswith("TS214 ")
     shown(message)
 
 

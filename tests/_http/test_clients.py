@@ -663,7 +663,7 @@ def test_certificates_that_are_not_there_are_the_connections_fault(sender: Sende
     missing = str(tmp_path / "missing.pem")
     with pytest.raises(UsageError) as caught:
         sender(settings_for("https://twinsync.invalid", verify=missing), STATUS)
-    assert caught.value.code == "TS260"
+    assert caught.value.code == "TS213"
     assert missing in str(caught.value)
     assert "'c'" in str(caught.value)
 
@@ -690,7 +690,7 @@ def test_certificates_that_cannot_be_read_send_nothing(
         monkeypatch.setenv(named_by, str(file))
     with pytest.raises(UsageError) as caught:
         sender(settings_for("https://twinsync.invalid", verify=verify), request_)
-    assert caught.value.code == "TS260"
+    assert caught.value.code == "TS213"
 
 
 @WHAT_EACH_SENDS

@@ -95,40 +95,59 @@ def shape(node: ast.expr) -> str:
     return ""
 
 
-def calls() -> list[ast.Call]:
-    modules = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*.py")]
-    return [node for module in modules for node in ast.walk(module) if isinstance(node, ast.Call)]
-
-
-def listed() -> list[str]:
-    messages = page("troubleshooting").partition("## It says what is wrong\n")[2]
-    found = re.findall(r"(?m)^\| `([^|]+)` \|", messages)
-    return [one.removeprefix("…").removesuffix("…").strip(": ") for one in found]
-
-
-def test_each_message_that_is_explained_exists():
-    """Word for word, but for what is put into it."""
-    texts = [
+def texts() -> list[str]:
+    """Return all texts of the package's code, without the emulator's."""
+    return [
         shape(node)
         for path in PACKAGE.rglob("*.py")
+        if "emulator" not in path.relative_to(PACKAGE).parts
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant | ast.JoinedStr)
     ]
-    assert len(listed()) > 50
-    assert [one for one in listed() if not any(one in text for text in texts)] == []
 
 
-def test_each_message_of_an_error_is_explained():
-    """What is raised with words of its own is found by them in the docs."""
+TEXTS = texts()
+
+
+def entries() -> dict[str, str]:
+    """Return the entries of the page: the code, and what stands below it."""
+    parts = re.split(r"(?m)^### (TS\d{3})$", page("troubleshooting"))
+    assert len(set(parts[1::2])) == len(parts[1::2])
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_each_code_has_its_entry_and_each_entry_its_code():
+    """In the order of the codes."""
+    codes = {code for text in TEXTS for code in re.findall(r"\bTS\d{3}\b", text)}
+    assert len(codes) > 80
+    assert list(entries()) == sorted(codes)
+
+
+@pytest.mark.parametrize("code", entries())
+def test_an_entry_has_the_words_of_its_message(code):
+    """A user looks for the code, or for the words; and then reads what to do."""
+    words, _, advice = entries()[code].strip().partition("\n\n")
+    pieces = [part.strip(" :.,") for part in re.findall(r"`([^`]+)`", words)[0].split("…")]
+    assert any(len(piece) > 8 and piece in text for piece in pieces for text in TEXTS), pieces
+    assert len(advice) > 10
+
+
+def test_each_error_and_warning_begins_with_a_code():
+    """A message that is put together of parts has it in one of them."""
     known = {name for name in vars(exceptions) if name.endswith("Error")}
-    messages = [
-        shape(call.args[0])
-        for call in calls()
-        if isinstance(call.func, ast.Name) and call.func.id in known and call.args
-    ]
-    own = [message for message in messages if len(re.sub("[…\\W]", "", message)) > 5]
-    assert len(own) > 40
-    assert [message for message in own if not any(one in message for one in listed())] == []
+    without = []
+    for path in PACKAGE.rglob("*.py"):
+        if "emulator" in path.relative_to(PACKAGE).parts:
+            continue
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not call.args:
+                continue
+            name = ast.unparse(call.func)
+            if name in known or name.endswith(("log.warning", "log.error")):
+                said = shape(call.args[0])
+                if len(re.sub(r"\W|…|_", "", said)) > 5 and not re.match(r"TS\d{3}\b|…", said):
+                    without.append(f"{path.name}: {said}")
+    assert without == []
 
 
 def test_the_tests_for_dags_pass(migrated):
