@@ -240,7 +240,7 @@ def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fa
     ids=["done meanwhile", "not done", "never_fail", "soft_fail"],
 )
 def test_a_poll_that_lasts_beyond_the_deadline(emulator, hook, deferrable, is_done, skips, ended, capsys):
-    """A slow service: there is a last poll, whose video counts, and the end names the job."""
+    """A slow service: there is a last poll, its video counts, and the end names the job."""
     emulator.world.waiting_s = 0.3 if is_done else 3600.0
     emulator.world.faults.add("status", Slow(delay_s=0.8, times=None))
     job = submit(hook)
@@ -293,7 +293,7 @@ def test_a_short_outage_is_tolerated_and_logged_once(emulator, hook, clock, defe
 @IN_BOTH_MODES
 @pytest.mark.parametrize("code", [103, "103", "100"])
 def test_every_code_of_success_is_success(emulator, hook, code, deferrable):
-    """The document's table says 103 and its example 100; digits in a text are a number."""
+    """The document's table has 103 and its example 100; digits in a text are a number."""
     job = submit(hook)
     emulator.world.faults.add("status", ResultCode(code=code))
     assert run_task(sensor(twinsync_task_id=job, deferrable=deferrable)).result.endswith(f"{job}.mp4")
@@ -367,7 +367,7 @@ def wait_in(mode: dict[str, Any], job: str, **arguments: Any) -> Any:
 @IN_ALL_MODES
 @pytest.mark.parametrize("url", [None, "", "/a.mp4", "ftp://h/a.mp4", "http://h/a\u202eb.mp4"])
 def test_a_finished_job_without_an_address_ends_the_wait_for_this_reason(serve, connect, clock, mode, url):
-    """After five polls in half a minute, whatever the interval is; without a retry or a promise."""
+    """After five polls in half a minute, with any interval; without a retry or a promise."""
     body = json.dumps({"result_code": 103, "result_url": url}).encode()
     served = serve(lambda _: [answer(200, body)])
     connect(port=served.port)

@@ -60,7 +60,7 @@ ALL_RELEASES = [case for path in sorted(GOLDEN.glob("trigger-*.json")) for case 
 
 @pytest.mark.parametrize(("path", "kwargs"), ALL_RELEASES)
 def test_a_trigger_of_every_release_still_works(emulator, connect, clock, monkeypatch, path, kwargs):
-    """Waiting tasks outlive an upgrade: the arguments only grow, with defaults, and mean what they meant."""
+    """Waiting tasks outlive an upgrade: the arguments only grow, with defaults, and keep their meaning."""
     connect()
     monkeypatch.setenv("AIRFLOW_CONN_MY_CONN", os.environ["AIRFLOW_CONN_TWINSYNC_DEFAULT"])
     made = emulator.world.accept(
@@ -121,7 +121,7 @@ def test_a_state_that_only_a_later_version_knows_ends_no_wait(emulator, job):
 
 
 def trigger_for(job: str, *, every_s: float = 5.0, **arguments: Any) -> TwinSyncTrigger:
-    """A wait of an hour whose interval neither grows nor varies."""
+    """A wait of an hour with a constant delay."""
     interval = {"poke_interval_s": every_s, "max_wait_s": every_s}
     return TwinSyncTrigger(twinsync_task_id=job, **{**interval, "timeout_s": 3600.0, **arguments})
 
@@ -365,7 +365,7 @@ def test_a_slow_service_does_not_block_the_loop(connect, serve):
 
 
 def test_a_slow_secrets_backend_does_not_block_the_loop(job, connect, monkeypatch):
-    """Nor does the first import of what sends a request: see the next test."""
+    """Nor does the first import of a client: see the next test."""
     get = environment_variables.EnvironmentVariablesBackend.get_connection
     pulse, went_on = Pulse(), []
 

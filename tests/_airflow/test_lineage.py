@@ -78,7 +78,7 @@ def outlet_events(monkeypatch):
 
 
 def test_the_event_describes_the_video(emulator, connection, outlet_events, tmp_path):
-    """Path, bytes, checksum and job, for each asset; what somebody else put there stays."""
+    """Path, bytes, checksum and job, for each asset; the extra of others stays."""
     job = emulator.world.accept(text="Hello", image_url=PHOTO, pronouncer=VOICE).id
     assets = [Asset("video"), Asset("another")]
     outlet_events[assets[0]].extra["mine"] = 1
@@ -161,7 +161,7 @@ def datasets(found) -> list[tuple[str, str]]:
     ],
 )
 def test_the_input_of_a_submit_is_the_photo(emulator, connection, address, namespace, name):
-    """Without what may be a secret; before the submit and after it, and then with the job."""
+    """Without secrets; before the submit and after it, and then with the job."""
     pytest.importorskip("airflow.providers.openlineage")
     operator = submit(image_url=address)
     started = operator.get_openlineage_facets_on_start()
@@ -174,7 +174,7 @@ def test_the_input_of_a_submit_is_the_photo(emulator, connection, address, names
 
 @pytest.mark.parametrize("image_url", [None, "", "{{ nothing }}", "ftp://example.com/a.jpg", "http://[", 7])
 def test_what_is_no_photo_is_no_input(image_url):
-    """A task that fails for it is told of, without it."""
+    """The event of a failed task has no photo."""
     pytest.importorskip("airflow.providers.openlineage")
     operator = submit(image_url="{{ params.photo }}")
     operator.image_url = image_url  # as Airflow renders it
@@ -191,7 +191,7 @@ def test_what_is_no_photo_is_no_input(image_url):
     ],
 )
 def test_the_output_of_a_download_is_the_video(emulator, connection, folders, destination, namespace, name):
-    """By OpenLineage's names, with its size; the input is what is known, here the address at the service."""
+    """By OpenLineage's names, with its size; the input is, for example, the address at the service."""
     pytest.importorskip("airflow.providers.openlineage")
     attach("memory", fs=MemoryFileSystem())
     job = emulator.world.accept(text="Hello", image_url=PHOTO, pronouncer=VOICE).id
@@ -217,7 +217,7 @@ def test_the_output_of_a_download_is_the_video(emulator, connection, folders, de
     ],
 )
 def test_the_output_in_a_store_is_named_by_bucket_and_key(path, namespace, name):
-    """As the operators of Airflow's own providers name it, whatever the connection."""
+    """As the operators of Airflow's own providers name it, for any connection."""
     pytest.importorskip("airflow.providers.openlineage")
     fetched = {"path": path, "bytes": 1, "sha256": "", "content_type": ""}
     assert datasets(openlineage(None, fetched, None).outputs) == [(namespace, name)]
@@ -278,6 +278,7 @@ def test_without_openlineage_everything_works(emulator, connection, tmp_path):
     """In an interpreter that cannot import it."""
     job = emulator.world.accept(text="Hello", image_url=PHOTO, pronouncer=VOICE).id
     code = f"""
+        import sys
         from test_lineage import *
 
         class Missing:

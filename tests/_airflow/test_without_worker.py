@@ -1,4 +1,4 @@
-"""Waits without a worker, on a real Airflow: one run of one DAG, and what became of each of its sensors.
+"""Waits without a worker, on a real Airflow: one run of one DAG, and the end of each of its sensors.
 
 At its end the same Airflow runs two examples: a video whose asset starts another DAG, and one that a person
 approves.
@@ -46,7 +46,7 @@ STARTED_ON_WORKER = {"on_worker", "end", "needs_worker", "mapped_without[0]", "m
 
 @dataclass(frozen=True)
 class Seen:
-    """What a task has left in Airflow's database, and its log."""
+    """The rows of a task in Airflow's database, and its log."""
 
     state: str
     tries: int
@@ -60,10 +60,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the run."""
+    """The tasks of the run after its end."""
 
     tasks: dict[str, Seen]
-    first_tries: dict[str, int]  # the process of the first try, of what was tried again
+    first_tries: dict[str, int]  # the process of the first try, for each retried task
     asset_events: set[str]
     called_back: str
     read: dict[str, Any]
@@ -99,7 +99,7 @@ def wait_until(airflow: AirflowWorld, is_so: Callable[[], bool], what: str) -> N
 
 
 def poll(airflow: AirflowWorld, run_id: str) -> dict[str, Seen]:
-    """Read what the tasks have left."""
+    """Read the rows and logs of the tasks."""
     seen = {}
     with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
         for task in airflow.api.task_states(DAG_ID, run_id):
@@ -267,7 +267,7 @@ def test_a_wait_that_starts_and_ends_in_the_triggerer_has_no_worker(result: Resu
     ],
 )
 def test_the_next_task_gets_the_address_of_the_video(result: Result, name: str, job: str) -> None:
-    """A text, encoded once; and what is stored is what a worker stores, for the link too."""
+    """A text, encoded once; a worker stores the same, for the link too."""
     task, _, index = name.rstrip("]").partition("[")
     assert result.read[task][int(index or 0)] == ["str", result.video(job)]
     stored = json.dumps(result.video(job))
@@ -363,7 +363,7 @@ def test_a_task_that_is_cleared_forgets_its_result(result: Result) -> None:
 
 
 def test_a_video_starts_the_dag_that_waits_for_it_and_says_which_it_is(result: Result) -> None:
-    """The example, run by the scheduler: what the download gave, the job, and a fingerprint of its inputs."""
+    """The scheduler runs the example; the event has the download's result, the job, and a fingerprint."""
     [event] = result.published
     fingerprint = event.pop("fingerprint")
     assert re.fullmatch("[0-9a-f]{32}", fingerprint)

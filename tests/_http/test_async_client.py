@@ -86,7 +86,7 @@ def test_many_waits_need_few_connections_and_one_look_up_each(
 
 
 def test_a_session_stays_open_until_the_last_wait_ends(service: Service) -> None:
-    """Who leaves early closes nothing, and who comes late opens nothing."""
+    """A wait that ends early closes nothing, and a wait that comes late opens nothing."""
 
     async def main() -> None:
         hook = await kept()
@@ -97,7 +97,7 @@ def test_a_session_stays_open_until_the_last_wait_ends(service: Service) -> None
         [shared] = pools()
         assert shared.members == 1
         await hook.aclose()
-        await hook.aclose()  # who has left already leaves nothing
+        await hook.aclose()  # a second time changes nothing
         await until(lambda: not service.open)
 
     run(main())
@@ -235,14 +235,14 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(service: 
 
 
 def test_a_host_that_cannot_be_seen_ends_the_wait(service: Service, connect: Callable[..., None]) -> None:
-    """Zero-width characters come with what is copied from a page."""
+    """Zero-width characters come with a copy from a page."""
     connect(host="local\u200bhost", port=service.port)
     service.say = lambda _: Say(DONE)
     assert run(reasons(1)) == {"unusable"}
 
 
 def test_connections_that_were_all_forgotten_cost_one_look(service: Service) -> None:
-    """A router that drops them may say so only when they are used, and the one repeat may meet another."""
+    """A router that drops them may show it only at their use, and the one repeat may meet another."""
 
     async def main() -> None:
         async with aclosing(await kept()) as hook:
@@ -260,7 +260,7 @@ def test_connections_that_were_all_forgotten_cost_one_look(service: Service) -> 
 
 @pytest.fixture
 def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the name `twinsync.test` means to the resolver of this process: the last of these."""
+    """The addresses of `twinsync.test` for the resolver of this process; the last one counts."""
     resolve, addresses = socket.getaddrinfo, ["127.0.0.1"]
 
     def resolve_ours(host: Any, *args: Any, **kwargs: Any) -> Any:
@@ -286,7 +286,7 @@ def test_a_service_that_moves_is_found_at_its_new_address(
                 service.stop()
             else:
                 service.say = lambda _: Say(delay_s=NEVER)
-                # Fewer than what is taken for an outage, in which the next ones would not ask at all.
+                # Too few for the circuit breaker, which would stop the next ones.
                 lost = await asyncio.gather(
                     *map(hook.aget_job, [f"lost-{n}" for n in range(4)]), return_exceptions=True
                 )

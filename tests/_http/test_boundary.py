@@ -1,4 +1,4 @@
-"""Only `TwinSyncError` leaves the hook, and no secret, whatever stands in headers, addresses and proxies."""
+"""Only `TwinSyncError` leaves the hook, and no secret, for any headers, addresses and proxies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 JOB = {"text": "Hello", "image_url": "https://host.invalid/a.jpg", "pronouncer": "en-US-AriaNeural"}
 VIDEO = mp4(2_000)
 PASSWORD, SIGNATURE = "proxy-pass-77aa", "signature-88bb"
-#: What an answer may say, and what libraries trip over.
+#: Parts of an answer on which libraries fail.
 NAMES = [
     "Retry-After",
     "Last-Modified",
@@ -132,7 +132,7 @@ FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChe
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """What is in the block may fail by our own errors alone, and these hold no secret."""
+    """The block may raise only our own errors, without a secret."""
     try:
         yield
     except TwinSyncError as error:

@@ -61,7 +61,7 @@ class Sent:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
-    """What was sent, in order; on a busy machine it may arrive late, and in another order."""
+    """The requests, in order; on a busy machine it may arrive late, and in another order."""
     sent: list[Sent] = []
     connect = aiohttp.TCPConnector.connect
 
@@ -91,7 +91,7 @@ def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
     late_timers: None,
     logged: Callable[[], str],
 ) -> None:
-    """100 that want to ask at once: what is too much comes later, in its turn, and is no outage."""
+    """100 polls at once: those above the ceiling come later, in their turn, and are no outage."""
     ceiling, count, turns = 50, 100, 2
     connect(port=service.port, requests_per_second=ceiling)
     service.say = done_after(turns)
@@ -110,7 +110,7 @@ def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
     served: Counter[str] = Counter({f"job-{n}": 0 for n in range(count)})
     for one in sent:
         served[one.job] += 1
-        # Who waits for that thread has no turn yet.
+        # A wait without its connection has no turn yet.
         assert AIRFLOW_VERSION < (3, 1) or min(served.values()) >= served[one.job] - 1
     assert not lines_about(logged, "unavailable")
 
@@ -280,8 +280,8 @@ def test_a_service_that_is_down_is_asked_by_one_and_not_by_all(
 
 
 @pytest.mark.parametrize("code", [DONE, FAILED], ids=["succeeded", "failed"])
-def test_what_is_said_of_one_job_is_not_taken_for_what_became_of_another(service: Service, code: int) -> None:
-    """The body says how a job is, whatever the HTTP status is; with such a status the others do not ask."""
+def test_the_answer_about_one_job_is_not_the_end_of_another(service: Service, code: int) -> None:
+    """The body has the state, and not the HTTP status; with such a status the others do not poll."""
     odd = Say(code, status=503, headers="Retry-After: 1\r\n")
     service.say = lambda asked: odd if asked.job == "odd" else Say()
 
@@ -319,7 +319,7 @@ def test_a_wait_whose_deadline_comes_while_the_service_is_down_looks_once_more(
     run(main())
 
 
-# ----------------------------------------------------------------------------------------- what it costs
+# ------------------------------------------------------------------------------------------------- the log
 
 
 def test_a_poll_is_no_line_in_the_log(
@@ -328,7 +328,7 @@ def test_a_poll_is_no_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of any logger: a wait of fifty polls says that it runs, and that it is finished."""
+    """Of any logger: a wait of fifty polls logs that the job is running, and that it is finished."""
     monkeypatch.setattr(polling, "_MIN_DELAY_S", 0.01)  # or fifty polls would take five seconds
     caplog.set_level(logging.INFO)
     service.say = done_after(50)

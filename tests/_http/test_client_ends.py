@@ -136,7 +136,9 @@ def cancelled_at(wanted: int, is_over: bool, coroutine: Coroutine[Any, Any, Any]
             return end.value
         if number == wanted:
             if is_over and waits_for is not None:
-                waits_for.add_done_callback(lambda _: task.cancel())  # before what wakes the task
+                waits_for.add_done_callback(
+                    lambda _: task.cancel()
+                )  # before the callback that wakes the task
             else:
                 task.cancel()
         try:
@@ -174,7 +176,7 @@ def test_a_poll_may_be_cancelled_at_any_moment(service: Service, beside: str, is
 
 
 def test_who_is_cancelled_while_the_session_closes_has_closed_it(service: Service) -> None:
-    """And who joins in that moment has another."""
+    """And a member that joins in that moment has another."""
 
     async def main() -> None:
         hook = await kept()
@@ -225,7 +227,7 @@ async def drop_the_first_step(job: str) -> None:
     "end", [raise_in_the_consumer, close_the_generator, drop_the_generator, drop_the_first_step]
 )
 def test_a_trigger_that_dies_leaves_the_others_working(service: Service, end: Any) -> None:
-    """Whatever its consumer does."""
+    """For any consumer."""
     service.say = done_after(3)
 
     async def main() -> None:
@@ -272,7 +274,7 @@ async def others():
     others = asyncio.gather(*(wait(f"other-{n}") for n in range(3)), return_exceptions=True)
     await asyncio.sleep(0.3)
     waits.clear()
-    gc.collect()  # it comes when it likes, and in whose turn it likes
+    gc.collect()  # it may come at any time
     print("others:", await others)
 
 waits = []
@@ -298,7 +300,7 @@ def test_a_triggerer_that_stops_with_waits_pending_says_nothing(service: Service
     """Some of them in mid-request, some in a delay, and some in the queue."""
     service.say = lambda asked: Say(delay_s=NEVER if asked.number > 1 else 0.0)
     ended = run_alone(service, ENDS)
-    # Airflow 3.1 logs to there, while it is imported, what is no error; asyncio's complaints are errors.
+    # Airflow 3.1 logs to stderr while it is imported, without an error; asyncio's complaints are errors.
     said = [line for line in ended.stderr.splitlines() if not re.search(r" \[(info|warning) *\] ", line)]
     assert (ended.returncode, said) == (0, [])
     assert len(service.polls()) >= MAX_CONNECTIONS

@@ -91,7 +91,7 @@ async def ask(settings: Settings, request: Request) -> Answer:
 
 @dataclass(frozen=True)
 class Sender:
-    """One of the two senders; every answer is checked for what no answer may hold."""
+    """One of the two clients; it checks every answer for secrets and length."""
 
     name: str
 
@@ -105,8 +105,8 @@ class Sender:
         assert bool(got.head) == (request.method == "POST"), "a submit's headers may name its job"
         return replace(got, head="")
 
-    def says(self, wanted: Answer) -> Answer:
-        """What it makes of an answer: whether anything was sent, only a submit needs to know."""
+    def expects(self, wanted: Answer) -> Answer:
+        """Return the expected answer of this client; only a submit depends on `sent`."""
         return LOST if wanted == NOT_SENT and self.name == "async" else wanted
 
 
@@ -165,7 +165,7 @@ def json_body(value: Any) -> bytes:
 def test_what_the_service_does_is_the_same_answer_to_both(
     sender: Sender, emulator: Emulator, fault: Any, wanted: Answer
 ) -> None:
-    """Also where the answer is lost every time: `aiohttp` asks once more before it says so."""
+    """Also where the answer is lost every time: `aiohttp` repeats the request before it fails."""
     if fault is not None:
         emulator.world.faults.add("status", replace(fault, times=None))
     hangs = isinstance(fault, (Hang, AcceptThenHang)) or fault == Slow(delay_s=30)
@@ -179,7 +179,7 @@ def test_what_the_service_does_is_the_same_answer_to_both(
 def test_a_redirect_is_an_answer_and_is_not_followed(
     sender: Sender, emulator: Emulator, serve: Serve
 ) -> None:
-    """Whoever redirects a status request gets no second one."""
+    """A redirect of a status request causes no second request."""
     elsewhere = serve(lambda _: [answer()])
     emulator.world.faults.add("status", Redirect(location=f"{elsewhere.url}/phototalking"))
     assert sender(settings_for(emulator.url), STATUS) == Response(302, b"")
@@ -217,7 +217,7 @@ DATE_PAST = "Wed, 21 Oct 2015 07:28:00 GMT"
         ([answer(404, b"", Content_Encoding="br")], LOST),
         ([answer(200, b"{}", Content_Encoding="identity")], Response(200, b"{}")),
         ([answer(200, b"{}", Content_Encoding="")], Response(200, b"{}")),
-        # What begins as a JSON object is one, whatever the header says.
+        # A body that begins as a JSON object is one, with any header.
         ([answer(200, b" {}", Content_Encoding="utf-8")], Response(200, b" {}")),
         ([answer(503, b"", Retry_After=DATE_PAST)], Response(503, b"", 0.0)),
         ([answer(503, b"", Retry_After="soon")], Response(503, b"")),
@@ -269,7 +269,7 @@ def test_what_comes_before_the_answer_is_skipped(
 def test_another_protocol_is_no_answer(
     sender: Sender, request_: Request, serve: Serve, upgrade: dict[str, str]
 ) -> None:
-    """101 is final, and what follows is not HTTP: whatever it looks like, it decides nothing."""
+    """101 is final, and the rest is not HTTP: it decides nothing."""
     headers = "".join(f"{name}: {value}\r\n" for name, value in upgrade.items())
     server = serve(lambda _: [f"HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n".encode(), json_body(DONE)])
     got = sender(settings_for(server.url), request_)
@@ -277,7 +277,7 @@ def test_another_protocol_is_no_answer(
 
 
 def test_interim_answers_without_end_are_cut(serve: Serve) -> None:
-    """A server has nothing to say with a hundred of them."""
+    """No real server sends a hundred of them."""
     left = threading.Event()
 
     def respond(_: Received) -> Iterator[bytes]:
@@ -297,7 +297,7 @@ def test_interim_answers_without_end_are_cut(serve: Serve) -> None:
 def test_what_cannot_be_reached_has_received_nothing(sender: Sender, request_: Request) -> None:
     """A closed port, and a name that nobody has (RFC 6761, section 6.4)."""
     for url in (f"http://127.0.0.1:{closed_port()}", "http://twinsync.invalid", "https://twinsync.invalid"):
-        assert without_words(sender(settings_for(url), request_)) == sender.says(NOT_SENT), url
+        assert without_words(sender(settings_for(url), request_)) == sender.expects(NOT_SENT), url
 
 
 @WHAT_EACH_SENDS
@@ -314,14 +314,14 @@ def test_a_host_that_does_not_take_the_connection_in_time_has_received_nothing(
             waiting.connect_ex(listening.getsockname())
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         got = sender(settings_for(url, request_timeout_s=0.5), request_)
-        assert without_words(got) == sender.says(NOT_SENT)
+        assert without_words(got) == sender.expects(NOT_SENT)
 
 
 @pytest.mark.parametrize(
     "fault", [Hang(), AcceptThenHang(), ResetBefore(), AcceptThenReset()], ids=lambda fault: fault.name
 )
 def test_a_submit_that_left_may_have_been_received(emulator: Emulator, fault: Any) -> None:
-    """Sent is sent, whatever became of it, and it is sent once."""
+    """Sent is sent, with any answer, and it is sent once."""
     emulator.world.faults.add("submit", fault)
     hangs = isinstance(fault, (Hang, AcceptThenHang))
     got = send(settings_for(emulator.url, request_timeout_s=1 if hangs else 30), SUBMIT)
@@ -334,7 +334,7 @@ def test_a_submit_that_left_may_have_been_received(emulator: Emulator, fault: An
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 def test_an_endless_answer_is_not_read_on(sender: Sender, serve: Serve, packed: bool) -> None:
-    """Reading ends soon after the limit, which counts what comes and not what it unpacks to."""
+    """Reading ends soon after the limit, which counts the bytes before decompression."""
     piece = gzip.compress(random.Random(1).randbytes(100_000)) if packed else b" " * 100_000
     left = threading.Event()
 
@@ -368,7 +368,7 @@ BOMB = gzip.compress(gzip.compress(bytes(10_000_000)) * 100)
 FOUND = json.dumps({"result_code": 101, "msg": "排队"}, ensure_ascii=False)
 DEEP = b"[" * 100_000 + b"]" * 100_000
 JSON_TYPE = {"Content_Type": "application/json"}
-#: An answer, piece by piece, and what both senders make of it in the end: a word of the error, or a state.
+#: An answer, piece by piece, and the result of both clients: a part of the problem, or a state.
 BAD: dict[str, tuple[Callable[[], Iterable[bytes]], str]] = {
     "50 MB, promised": (
         lambda: itertools.chain([answer(200, Content_Length=50_000_000)], [b" " * 100_000] * 500),
@@ -436,11 +436,11 @@ BAD: dict[str, tuple[Callable[[], Iterable[bytes]], str]] = {
 }
 
 
-@pytest.mark.parametrize(("pieces", "said"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize(("pieces", "part"), BAD.values(), ids=BAD)
 def test_a_bad_answer_is_one_clear_error_and_is_not_read_on(
-    sender: Sender, serve: Serve, pieces: Callable[[], Iterable[bytes]], said: str
+    sender: Sender, serve: Serve, pieces: Callable[[], Iterable[bytes]], part: str
 ) -> None:
-    """Whatever it is, both find it out soon, and what they have read and kept of it is bounded."""
+    """Both clients notice it soon, and the bytes that they read and keep are bounded."""
     if pieces is BAD["many headers"][0] and sender.name == "async" and not BOUNDS_HEADERS:
         pytest.skip("aiohttp counts the headers of an answer from 3.13.4 on")
     sent_bytes = 0
@@ -467,7 +467,7 @@ def test_a_bad_answer_is_one_clear_error_and_is_not_read_on(
         found = parse_job("1", got, key="key").state.value
     except StatusError as error:
         found = str(error)
-    assert said in found
+    assert part in found
     assert len(found) < 1000
 
 
@@ -513,7 +513,7 @@ def test_a_dripping_answer_ends_with_the_timeout(
 
 
 def test_a_proxy_that_drips_is_cut(serve: Serve) -> None:
-    """What it says to a CONNECT comes before the connection is there; nothing was handed over."""
+    """The answer to a CONNECT comes before the connection is made; nothing was handed over."""
     ended = threading.Event()
 
     def respond(_: Received) -> Iterator[bytes]:
@@ -566,7 +566,7 @@ def test_the_test_of_a_connection_says_that_the_key_is_encrypted(
 def test_the_test_of_a_connection_does_not_lead_from_https_to_http(
     tls_server: Server, connect: Callable[..., None]
 ) -> None:
-    """Whose certificate is not trusted has https."""
+    """A server with an untrusted certificate has https."""
     connect(host=tls_server.url, port=None)
     works, message = TwinSyncHook().test_connection()
     assert not works
@@ -578,13 +578,13 @@ def test_the_test_of_a_connection_does_not_lead_from_https_to_http(
 def test_the_test_of_a_connection_says_that_certificates_are_not_checked(
     tls_server: Server, connect: Callable[..., None]
 ) -> None:
-    """Encrypted, for whoever is in between."""
+    """Encrypted, but perhaps to a machine in between."""
     connect(host=tls_server.url, port=None, verify=False)
     _, message = TwinSyncHook().test_connection()
     assert message.endswith("the key travels encrypted, but to whoever answers: verify is false.")
 
 
-# Checked and found wanting is the point: the warning is for those who did not mean it.
+# Unverified requests are the point of these tests, so the warning about them is ignored.
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 @pytest.mark.parametrize(
     ("verify", "environment", "wanted"),
@@ -609,14 +609,14 @@ def test_certificates_are_checked_as_the_connection_says(
     environment: str | None,
     wanted: Answer,
 ) -> None:
-    """The connection rules over the environment, which counts where the connection says nothing."""
+    """The connection rules over the environment, which counts if the connection has none."""
     import certifi
 
     paths = {"the certificate": str(certificate), "another one": certifi.where()}
     if environment:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", paths[environment])
     settings = settings_for(tls_server.url, verify=paths.get(verify, verify))
-    assert without_words(sender(settings, STATUS)) == sender.says(wanted)
+    assert without_words(sender(settings, STATUS)) == sender.expects(wanted)
     assert len(tls_server.requests) == (1 if isinstance(wanted, Response) else 0)
 
 
@@ -637,7 +637,7 @@ def test_a_submit_to_a_server_that_is_not_trusted_is_not_sent(tls_server: Server
 def test_a_submit_is_sent_when_the_system_has_taken_all_of_it(
     text_bytes: int, read_bytes: int, sent: bool
 ) -> None:
-    """What the other side has read of it before a reset is not known; what was never handed over is."""
+    """Before a reset the other side may have read any part of it, but no byte that was never handed over."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def reset() -> None:
@@ -697,7 +697,7 @@ def test_certificates_that_cannot_be_read_send_nothing(
 def test_tls_to_a_plain_port_has_sent_nothing(sender: Sender, request_: Request, emulator: Emulator) -> None:
     """The schema of the connection is wrong: no request was made, and so no job."""
     settings = settings_for(emulator.url.replace("http:", "https:"))
-    assert without_words(sender(settings, request_)) == sender.says(NOT_SENT)
+    assert without_words(sender(settings, request_)) == sender.expects(NOT_SENT)
     assert emulator.world.journal == []
 
 
@@ -732,7 +732,7 @@ def test_the_proxy_is_the_connections_else_the_environments(
         monkeypatch.setenv(name, proxies[value].url if value in proxies else value)
     extra = {"proxy": proxies["named"].url} if named else {}
     got = sender(settings_for("http://twinsync.invalid:17374", **extra), STATUS)
-    assert without_words(got) == (Response(200, asked[0].encode()) if asked else sender.says(NOT_SENT))
+    assert without_words(got) == (Response(200, asked[0].encode()) if asked else sender.expects(NOT_SENT))
     targets = {name: [request.target for request in proxy.requests] for name, proxy in proxies.items()}
     wanted = "http://twinsync.invalid:17374/phototalking?taskID=20230423_11_23_05_10279"
     assert targets == {"named": [], "other": []} | ({asked: [wanted]} if asked else {})
@@ -753,11 +753,11 @@ def test_a_proxys_password_is_used_and_not_shown(sender: Sender, serve: Serve) -
 
 @WHAT_EACH_SENDS
 def test_a_proxy_that_cannot_be_reached_has_sent_nothing_on(sender: Sender, request_: Request) -> None:
-    """Whatever it was asked for."""
+    """For any request."""
     proxy = f"http://127.0.0.1:{closed_port()}"
     for url in ("http://twinsync.invalid", "https://twinsync.invalid"):
         got = sender(settings_for(url, proxy=proxy), request_)
-        assert without_words(got) == sender.says(NOT_SENT)
+        assert without_words(got) == sender.expects(NOT_SENT)
 
 
 @pytest.mark.parametrize("status", [407, 502])
@@ -803,7 +803,7 @@ def test_the_limit_bounds_connecting(
     began = time.monotonic()
     got = sender(settings, request_)
     assert 0.9 < time.monotonic() - began < 3
-    assert without_words(got) == sender.says(NOT_SENT)
+    assert without_words(got) == sender.expects(NOT_SENT)
     if sender.name == "sync":
         assert isinstance(got, NoAnswer)
         assert got.problem == "Timeout: no complete answer within 1 s"
@@ -828,12 +828,12 @@ def test_an_address_that_answers_is_found_among_silent_ones(
 def test_an_address_that_answers_is_found_among_those_that_refuse(
     sender: Sender, request_: Request, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And a name of which all refuse says so, at once."""
+    """If all addresses of a name refuse, the answer comes at once."""
     server = serve(lambda _: [answer(200, b"{}")])
     name_with(["127.0.0.2", "127.0.0.1"], monkeypatch)
     assert sender(settings_for(f"http://twinsync.invalid:{server.port}"), request_) == Response(200, b"{}")
     got = sender(settings_for(f"http://twinsync.invalid:{closed_port()}"), request_)
-    assert without_words(got) == sender.says(NOT_SENT)
+    assert without_words(got) == sender.expects(NOT_SENT)
     assert isinstance(got, NoAnswer)
     assert "refused" in got.problem or "Connect call failed" in got.problem
 
@@ -859,7 +859,7 @@ def test_a_name_server_that_does_not_answer_is_not_waited_for(
     began = time.monotonic()
     got = sender(settings, request_)
     assert time.monotonic() - began < 5
-    assert without_words(got) == sender.says(NOT_SENT)
+    assert without_words(got) == sender.expects(NOT_SENT)
     answered.set()
     timer.join()
 
@@ -906,13 +906,13 @@ def test_a_handshake_that_drips_is_cut(sender: Sender, request_: Request, serve:
             listening.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert time.monotonic() - began < 10
-    assert without_words(got) == sender.says(NOT_SENT)
+    assert without_words(got) == sender.expects(NOT_SENT)
 
 
 def test_a_library_that_no_longer_reports_leaves_open_what_was_sent(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether a submit was sent cannot be told then: it may have been, and is not sent again."""
+    """Then a submit may have been sent, and is not sent again."""
     import requests
     import urllib3
 

@@ -1,4 +1,4 @@
-"""What follows a poll, how long an outage may last, when a wait ends; and the event of its end."""
+"""The step after a poll, the tolerance for an outage, the end of a wait, and the event of that end."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def busy(retry_after_s: float) -> StatusError:
 
 
 def run(polls: str, *, every_s: float = 10.0, **policy: Any) -> list[Again | End]:
-    """Return what follows each poll: one letter a poll, one poll every so many seconds."""
+    """Return the step after each poll: one letter a poll, one poll every so many seconds."""
     wait = Poller(ID, PollSchedule(**policy))
     return [wait.next(SEEN[letter], n * every_s) for n, letter in enumerate(polls)]
 
@@ -395,7 +395,7 @@ def test_the_address_is_asked_for_over_half_a_minute_whatever_the_interval_is() 
 
 
 def test_an_outage_after_the_end_of_a_job_does_not_say_that_it_may_still_finish() -> None:
-    """It is finished, whatever ends the wait; another process knows it by the state that is handed over."""
+    """It is finished, for any end of the wait; another process knows it by the state that is handed over."""
     ends = [run("nxxx", timeout_s=30, tolerance_s=None)[-1], run("nxxxx", tolerance_s=30)[-1]]
     wait = Poller(ID, PollSchedule(timeout_s=30))
     wait.resume(10, last_state=JobState.SUCCEEDED)
@@ -439,7 +439,7 @@ def test_an_alarm_after_the_end_of_a_job_says_that_it_is_finished() -> None:
 def test_a_wait_ends_at_the_earlier_deadline_and_not_before(
     polls: str, policy: dict[str, Any], shown: str
 ) -> None:
-    """What is seen at the deadline counts; which of the two it was decides whether Airflow retries."""
+    """A poll at the deadline counts; which of the two it was decides whether Airflow retries."""
     assert signs(run(polls, **policy)) == shown
 
 
@@ -735,7 +735,7 @@ def test_backoff_grows_with_every_poll_of_a_wait() -> None:
 def test_a_submit_that_was_not_accepted_is_sent_four_times_at_most(
     attempts: int, retry_after_s: float | None, delay_s: float | None
 ) -> None:
-    """Growing delays, or what the service asks for, unless that is for Airflow's retries to wait."""
+    """Growing delays, or the `Retry-After`; a long one is left to Airflow's retries."""
     assert submit_delay_s(attempts, retry_after_s) == delay_s
 
 
@@ -772,7 +772,7 @@ def test_every_end_has_its_result_or_its_error(reason: EndReason) -> None:
 
 @pytest.mark.parametrize("reason", [reason for reason in EndReason if reason is not EndReason.SUCCEEDED])
 def test_an_end_with_another_reason_never_gives_an_address(reason: EndReason) -> None:
-    """Whatever it carries: a failed job is not a success."""
+    """A failed job is not a success, even with an address."""
     with pytest.raises(TwinSyncError):
         End(reason, ID, "what happened", VIDEO).result()
 
@@ -945,7 +945,7 @@ def test_any_wait_ends_once_over_any_restarts(
 
 # ---------------------------------------------------------------------------------------------------- events
 
-#: What version 0.1.0 stores in Airflow's database: this must go on to be read for ever.
+#: The event of version 0.1.0 in Airflow's database: each later version must read it.
 GOLDEN_EVENT = {
     "reason": "succeeded",
     "twinsync_task_id": ID,
@@ -956,7 +956,7 @@ GOLDEN_EVENT = {
 
 @pytest.mark.parametrize("reason", EndReason)
 def test_an_event_brings_the_end_of_a_wait_across_the_database(reason: EndReason) -> None:
-    """As plain JSON, whatever the reason is."""
+    """As plain JSON, for any reason."""
     from airflow_provider_twinsync._wait.event import make_event, read_event
 
     event = make_event(end_of(reason))
@@ -964,7 +964,7 @@ def test_an_event_brings_the_end_of_a_wait_across_the_database(reason: EndReason
 
 
 def test_an_event_of_the_first_release_is_read() -> None:
-    """A task may be deferred over an upgrade; a later release may say more."""
+    """A task may be deferred over an upgrade; a later release may add fields."""
     from airflow_provider_twinsync._wait.event import make_event, read_event
 
     assert make_event(end_of(EndReason.SUCCEEDED)) == GOLDEN_EVENT
@@ -1025,7 +1025,7 @@ def test_an_event_that_is_none_is_one_clear_error(rubbish: Any) -> None:
 
 
 def test_the_error_about_an_event_is_of_bounded_length() -> None:
-    """Whatever the event holds."""
+    """For any event."""
     from airflow_provider_twinsync._wait.event import read_event
 
     with pytest.raises(StatusError) as caught:
@@ -1055,7 +1055,7 @@ def test_what_an_event_brings_is_bounded_printable_and_on_one_line(reason: EndRe
     "url", ["http://h/a\u202eb", "http://h/a\nb", "http://h/" + "a" * 900_000, "javascript:1"]
 )
 def test_an_event_with_an_address_that_is_none_is_no_success(url: str) -> None:
-    """What it says is stored, logged and linked."""
+    """The address of an event is stored, logged and linked."""
     from airflow_provider_twinsync._wait.event import read_event
 
     with pytest.raises(StatusError) as caught:

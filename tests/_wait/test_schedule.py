@@ -102,7 +102,7 @@ def test_the_first_delay_sets_waits_apart(
 @pytest.mark.parametrize("interval_s", [0.5, 5.0, 60.0, 3600.0])
 @pytest.mark.parametrize("elapsed_s", [0.0, 100.0, 1e9])
 def test_a_ceiling_at_the_floor_is_an_exact_interval(interval_s: float, elapsed_s: float) -> None:
-    """Without a jitter, whatever the job."""
+    """Without a jitter, for any job. For example, 5 s and 5 s is always 5 s."""
     policy = PollSchedule(poke_interval_s=interval_s, max_wait_s=interval_s)
     assert {policy.delay_s(poll, elapsed_s, job) for job in BATCH for poll in (1, 30)} == {interval_s}
 
@@ -112,7 +112,7 @@ def test_a_ceiling_at_the_floor_is_an_exact_interval(interval_s: float, elapsed_
 def test_any_delay_is_within_its_bounds(
     floor_s: float, ceiling_s: float | None, polls: int, elapsed_s: float, job: str
 ) -> None:
-    """Whatever the arguments are."""
+    """For any arguments."""
     delay_s = PollSchedule(poke_interval_s=floor_s, max_wait_s=ceiling_s).delay_s(polls, elapsed_s, job)
     bound_s = max(DEFAULT_MAX_WAIT_S, floor_s) if ceiling_s is None else ceiling_s
     least_s = min(max(floor_s, SHARE * elapsed_s), bound_s)
@@ -422,7 +422,7 @@ def test_a_retry_after_of_a_request_that_was_under_way_counts_too() -> None:
 @pytest.mark.parametrize("code", [101, 103, 104, "103"])
 @pytest.mark.parametrize("retry_after_s", [None, 30.0])
 def test_an_answer_with_the_code_of_a_state_is_not_shared(code: Any, retry_after_s: float | None) -> None:
-    """It is the end of one job, whatever the HTTP status is, and no outage: another job must not get it."""
+    """It is the end of one job, with any HTTP status, and no outage: another job must not get it."""
     line = Line()
     body = json.dumps({"result_code": code, "msg": "", "result_url": "http://h/another.mp4"}).encode()
     line.fail(9, Response(503, body, retry_after_s))
