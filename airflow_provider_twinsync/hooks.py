@@ -181,7 +181,7 @@ class TwinSyncHook(BaseHook):
         client = kept or await self._join()
         try:
             # A single request needs a fresh answer, not the state of the circuit breaker.
-            answer = await client.ask(client.address(request), in_any_case=True)
+            answer = await client.ask(client.address(request), despite_outage=True)
         finally:
             if not kept:
                 await client.leave()
@@ -228,8 +228,10 @@ class TwinSyncHook(BaseHook):
                 wait.tolerate(self._client.settings.tolerance_s)
             if self._wait is not wait:
                 self._wait, self._address = wait, self._client.address(wait.request)
-            patience_s, decides = wait.patience(elapsed_s)
-            answer = await self._client.ask(self._address, patience_s=patience_s, in_any_case=decides)
+            turn_timeout_s, decides = wait.turn_limit(elapsed_s)
+            answer = await self._client.ask(
+                self._address, turn_timeout_s=turn_timeout_s, despite_outage=decides
+            )
             seen = wait.read(answer, key=self._client.settings.key)
         except UnavailableError as error:
             seen = StatusError(str(error), problem=str(error).rstrip("."))

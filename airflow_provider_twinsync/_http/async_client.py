@@ -150,16 +150,16 @@ class AsyncClient:
         return Address(self._url.with_query(request.params), request.headers)
 
     async def ask(
-        self, address: Address, *, patience_s: float | None = None, in_any_case: bool = False
+        self, address: Address, *, turn_timeout_s: float | None = None, despite_outage: bool = False
     ) -> Answer:
         """Send a GET when it is its turn; while the circuit breaker is open, return the shared failure.
 
         :param address: the result of :meth:`address`.
-        :param patience_s: the longest time to wait for the turn, in seconds; None for no bound.
-        :param in_any_case: send the request even if the circuit breaker is open.
+        :param turn_timeout_s: the longest time to wait for the turn, in seconds; None for no bound.
+        :param despite_outage: send the request even if the circuit breaker is open.
         """
         loop = asyncio.get_running_loop()
-        give_up_at_s = None if patience_s is None else loop.time() + patience_s
+        give_up_at_s = None if turn_timeout_s is None else loop.time() + turn_timeout_s
         self._asking += 1
         try:
             if self._asking > MAX_CONNECTIONS:
@@ -172,7 +172,7 @@ class AsyncClient:
                     async with timeout_at(give_up_at_s), self._gate:
                         await self._limiter.acquire()
                 asked_at_s = time.monotonic()
-                if not in_any_case and (shared := self._breaker.reject(asked_at_s)):
+                if not despite_outage and (shared := self._breaker.reject(asked_at_s)):
                     return shared
                 answer = None
                 try:

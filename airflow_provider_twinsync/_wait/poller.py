@@ -161,7 +161,7 @@ class Poller:
                 self._outage.begin(outage_since_s)
         return Again(max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S))
 
-    def patience(self, elapsed_s: float) -> tuple[float | None, bool]:
+    def turn_limit(self, elapsed_s: float) -> tuple[float | None, bool]:
         """Return how long the next poll may wait for its turn, in seconds, and whether it may end the wait.
 
         If the trigger is silent for long after the deadline, Airflow ends the wait and names no reason. A

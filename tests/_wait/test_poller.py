@@ -578,7 +578,7 @@ def test_an_interval_that_is_longer_than_an_outage_asks_for_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeout_s", "elapsed_s", "patience"),
+    ("timeout_s", "elapsed_s", "limit"),
     [
         pytest.param(None, 1e9, (None, False), id="no deadline"),
         pytest.param(60.0, 0.0, (70.0, False), id="at the start"),
@@ -589,11 +589,11 @@ def test_an_interval_that_is_longer_than_an_outage_asks_for_stays() -> None:
     ],
 )
 def test_a_poll_waits_for_its_turn_until_soon_after_the_deadline(
-    timeout_s: float | None, elapsed_s: float, patience: tuple[float | None, bool]
+    timeout_s: float | None, elapsed_s: float, limit: tuple[float | None, bool]
 ) -> None:
     """The last poll differs from the others: it is sent to a service that is down, too."""
-    longest_s, is_last = Poller(ID, PollSchedule(timeout_s=timeout_s)).patience(elapsed_s)
-    assert (longest_s, is_last) == (pytest.approx(patience[0]), patience[1])
+    longest_s, is_last = Poller(ID, PollSchedule(timeout_s=timeout_s)).turn_limit(elapsed_s)
+    assert (longest_s, is_last) == (pytest.approx(limit[0]), limit[1])
 
 
 @pytest.mark.parametrize(
@@ -608,11 +608,11 @@ def test_a_poll_that_may_end_the_wait_is_sent(
 ) -> None:
     """The answers of other waits are no reason to give up."""
     wait = Poller(ID, PollSchedule(tolerance_s=tolerance_s))
-    assert wait.patience(elapsed_s) == (None, False)
+    assert wait.turn_limit(elapsed_s) == (None, False)
     wait.next(NO_STATUS, 10.0)
-    assert wait.patience(elapsed_s) == (None, decides)
+    assert wait.turn_limit(elapsed_s) == (None, decides)
     wait.next(WAITING, 20.0)
-    assert wait.patience(elapsed_s) == (None, False)
+    assert wait.turn_limit(elapsed_s) == (None, False)
 
 
 @pytest.mark.parametrize(

@@ -347,8 +347,8 @@ def test_a_person_can_follow_a_video_in_the_logs(emulator, tmp_path, capfd):
     seconds = r"[\d.]+ s"
     wanted = [
         rf"is submitted \({seconds}\); a TwinSyncSensor can wait for its video\.",
-        rf"is waiting \({seconds}\); next look in {seconds}, timeout in 60 min\.",
-        rf"is running \({seconds}\); next look in {seconds}, timeout in 60 min\.",
+        rf"is waiting \({seconds}\); next poll in {seconds}, timeout in 60 min\.",
+        rf"is running \({seconds}\); next poll in {seconds}, timeout in 60 min\.",
         rf"is finished after {seconds}; its video is at {address}",
         rf"from {address} to {tmp_path}/video.mp4\.",
         rf"is at {tmp_path}/video.mp4 \({fetched['bytes']:,} bytes, {seconds}\)\.",
