@@ -136,6 +136,11 @@ def parse_job(twinsync_task_id: str, answer: Answer, *, key: str) -> Job:
     return Job(twinsync_task_id, state, code, message, result_url)
 
 
+#: HTTP statuses that mean: no request succeeds now. Only the circuit breaker needs them; a wait takes every
+#: unusable answer for an outage.
+_DOWN_STATUSES = (429, 500, 502, 503, 504)
+
+
 def outage_of(answer: Answer) -> str | None:
     """Return the sign in an answer that the service is down for all requests, or None.
 
@@ -193,7 +198,3 @@ def read_retry_after(header: str | None, now: datetime) -> float | None:
     if date.tzinfo is None:
         return None
     return max(0.0, (date - now).total_seconds())
-
-
-#: HTTP statuses that mean: no request succeeds now.
-_DOWN_STATUSES = (429, 500, 502, 503, 504)

@@ -207,6 +207,7 @@ def _error_without_code(
             f"TS307 The server refused the request ({seen}). Check host, port, path and proxy of the "
             "connection."
         )
+    # Also 500 to 504: a front end may have passed the request on before it answers with one of these.
     return uncertain(request, sent_at, f"the answer cannot be understood: {seen}")
 
 
