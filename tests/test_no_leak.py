@@ -99,6 +99,7 @@ def left_behind(run, logged):
     return "\n".join(map(str, [run.result, error, run.xcoms, trigger, run.event, logged()]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "fault"),
     [(call, fault) for call, faults in CASES.items() for fault in faults],

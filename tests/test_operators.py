@@ -450,6 +450,7 @@ class TestTheTaskStateStore:
         assert "durable=False" in lines[0]
         assert "HTTP 500" in lines[1]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "arguments", [{}, {**WAITING, "deferrable": False}, WAITING], ids=["two", "poke", "deferred"]
     )

@@ -157,6 +157,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.slow
 @IN_BOTH_MODES
 @pytest.mark.parametrize("soft_fail", [False, True], ids=["", "soft_fail"])
 @pytest.mark.parametrize(
@@ -228,6 +229,7 @@ def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fa
     assert "execution_timeout" in str(run.error)
 
 
+@pytest.mark.slow
 @IN_BOTH_MODES
 @pytest.mark.parametrize(
     ("is_done", "skips", "ended"),

@@ -310,6 +310,7 @@ async def cancelled_when(ready: Any, trigger: TwinSyncTrigger) -> None:
         await waiting
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::ResourceWarning")
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
@@ -326,6 +327,7 @@ def test_a_triggerer_that_stops_does_nothing_to_the_job(emulator, job, fault, ne
     assert [entry.call for entry in emulator.world.journal] == ["submit", *["status"] * polls]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::ResourceWarning")
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ def answers(
     return answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_connection_may_come_from_there(
     source: str, answers: dict[str, dict[str, Any]], emulator: Emulator

@@ -214,6 +214,7 @@ def test_ctrl_c_before_anything_is_sent_leaves_no_doubt(connect):
     assert store.rows["twinsync_submit"]["made_no_job"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # Ctrl-C while a socket is closed
 def test_ctrl_c_at_any_line_after_the_submit_began_reports_an_uncertain_submit(connect, emulator):
     """Or the id is returned, for example at the last line; the interrupt is never swallowed."""

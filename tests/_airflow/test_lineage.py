@@ -121,6 +121,7 @@ def test_an_event_that_cannot_describe_the_video_ends_no_task(emulator, connecti
     assert "TS603" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_download_that_fails_has_no_event(emulator, connection, outlet_events, tmp_path):
     """Airflow makes no event for it either."""
     operator = download(result_url="http://127.0.0.1:9/x", destination=tmp_path / "v.mp4", outlets=[VIDEO])
@@ -129,6 +130,7 @@ def test_a_download_that_fails_has_no_event(emulator, connection, outlet_events,
     assert dict(outlet_events) == {}
 
 
+@pytest.mark.slow
 def test_each_of_many_videos_has_the_fingerprint_of_its_own_inputs(emulator, dags):
     """Mapped like the submit, in another order, or not mapped: it is the job's id that counts."""
     assert dags("many") == "success"
@@ -240,6 +242,7 @@ def test_openlineage_gets_no_template():
     assert operator.get_openlineage_facets_on_complete(None).run_facets == {}
 
 
+@pytest.mark.slow
 def test_the_events_of_openlineage(emulator, dags, tmp_path):
     """A DAG run with the real listener: from the photo to the video, and no key and no signature in it."""
     pytest.importorskip("airflow.providers.openlineage")
@@ -299,6 +302,7 @@ def test_without_openlineage_everything_works(emulator, connection, tmp_path):
 # ------------------------------------------------------------------------------------------------------ links
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["", pytest.param("support.xcom_elsewhere.Elsewhere", marks=SINCE_3)])
 def test_a_task_that_runs_has_its_link(emulator, dags, backend):
     """One that waits in the worker shows the job's status while it waits, and then the video.

@@ -326,6 +326,7 @@ for command in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_all_that_the_package_brings() -> None:
     """`airflow providers`: in the list, in full, and each hook, link, trigger, form and field."""
     commands = [f"get {DISTRIBUTION} --full", "list", "hooks", "links", "triggers", "behaviours", "widgets"]

@@ -59,6 +59,7 @@ def test_a_dag_that_renders_natively_sends_texts(emulator, dags, tmp_path):
     assert Path(fetched).read_bytes()[4:8] == b"ftyp"
 
 
+@pytest.mark.slow
 def test_a_text_file_that_is_missing_fails_before_anything_is_paid(emulator, dags):
     """The message names the file and the folders; no retry would find the file."""
     output = python("from test_text_fields import run_dag; print('ENDED', run_dag('missing'))")
@@ -244,6 +245,7 @@ def test_a_wait_is_deferred_whatever_airflow_s_own_default_is(monkeypatch, defau
 # -------------------------------------------------------------------------------------------------- the links
 
 
+@pytest.mark.slow
 def test_the_link_of_a_submit_leads_to_its_video(emulator, dags):
     """As soon as a wait has seen it, mapped or not; a task without a job has none, and no error line."""
     output = python("from test_text_fields import run_dag; print('ENDED', run_dag('links'))")

@@ -40,6 +40,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", ["http", "https", "proxy"])
 @pytest.mark.parametrize(
     ("start", "pieces"),
@@ -83,6 +84,7 @@ def test_an_answer_that_drips_is_cut(
     assert files_beside(destination) == []
 
 
+@pytest.mark.slow
 def test_a_slow_video_may_take_many_times_the_timeout(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_slow_video_may_take_many_times_the_timeout(
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_the_head_of_an_answer_has_a_time_of_its_own(
     connect: Callable[..., None], serve: Serve, destination: Path
 ) -> None:

@@ -110,6 +110,7 @@ def serve_video(serve: Callable[..., Server]) -> Callable[..., str]:
     return serve_video
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("video", [VIDEO, LARGE], ids=["small", "in parts"])
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
 def test_an_object_is_the_video(
@@ -155,6 +156,7 @@ def test_a_bucket_that_is_missing_is_named(hook: TwinSyncHook, s3: Any, serve_vi
     assert "'s3://aws_default@no-such-bucket/a.mp4'" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("existing", [False, True], ids=["new", "existing"])
 @pytest.mark.parametrize(
     ("video", "words"),
@@ -212,6 +214,7 @@ def test_an_upload_at_the_execution_timeout_leaves_the_bucket_as_it_was(
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_process_that_has_used_s3_ends_without_a_warning(
     s3: Any, serve_video: Any, folder: Path, connection: str
 ) -> None:
@@ -229,6 +232,7 @@ def test_a_process_that_has_used_s3_ends_without_a_warning(
         assert word not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_upload_is_never_completely_in_memory(
     s3: Any, serve: Callable[..., Server], folder: Path, connection: str
 ) -> None:

@@ -263,6 +263,7 @@ def test_no_address_lets_an_error_of_a_library_out(
 CLOSED = closed_port()
 
 
+@pytest.mark.slow
 @FUZZ
 @given(
     name=st.sampled_from(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY", "the connection"]),

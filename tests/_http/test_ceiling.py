@@ -84,6 +84,7 @@ def late_timers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncio.BaseEventLoop, "call_at", call_late)
 
 
+@pytest.mark.slow
 def test_all_waits_together_keep_to_the_ceiling_and_take_turns(
     service: Service,
     connect: Callable[..., None],
@@ -242,6 +243,7 @@ def down(service: Service, how: str) -> Iterator[None]:
         service.start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["nothing listens", "hangs", "503", "503 with Retry-After"])
 def test_a_service_that_is_down_is_asked_by_one_and_not_by_all(
     service: Service, connect: Callable[..., None], logged: Callable[[], str], connects: list[float], how: str

@@ -55,6 +55,7 @@ async def all_slots_are_free(service: Service) -> None:
     assert service.most_at_once == MAX_CONNECTIONS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "first_of_them", "poke_interval_s"),
     [(40, 0, 60.0), (MAX_CONNECTIONS, 0, 0.1), (MAX_CONNECTIONS + 40, MAX_CONNECTIONS, 0.1)],
@@ -147,6 +148,7 @@ def cancelled_at(wanted: int, is_over: bool, coroutine: Coroutine[Any, Any, Any]
             step, arguments = steps.throw, error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_over", [False, True], ids=["as an await begins", "as it ends"])
 @pytest.mark.parametrize("beside", ["alone", "over a kept connection", "over a new connection"])
 def test_a_poll_may_be_cancelled_at_any_moment(service: Service, beside: str, is_over: bool) -> None:
@@ -296,6 +298,7 @@ def run_alone(service: Service, script: str) -> subprocess.CompletedProcess[str]
     return ended
 
 
+@pytest.mark.slow
 def test_a_triggerer_that_stops_with_waits_pending_says_nothing(service: Service) -> None:
     """Some of them in mid-request, some in a delay, and some in the queue."""
     service.say = lambda asked: Say(delay_s=NEVER if asked.number > 1 else 0.0)
@@ -306,6 +309,7 @@ def test_a_triggerer_that_stops_with_waits_pending_says_nothing(service: Service
     assert len(service.polls()) >= MAX_CONNECTIONS
 
 
+@pytest.mark.slow
 def test_a_loop_that_is_closed_with_waits_pending_takes_no_other_along(service: Service) -> None:
     """Nobody can end its waits; the collector throws them away, maybe in the turn of another loop."""
     say = done_after(5)

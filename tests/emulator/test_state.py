@@ -155,6 +155,7 @@ def test_a_torn_last_line_is_cut_off(path, missing):
         assert list(again.world.tasks) == [first, third]
 
 
+@pytest.mark.slow
 def test_100000_jobs_are_known_and_take_little_memory(path):
     """Of ordinary length, by a process that starts with them; the next one displaces the first."""
     text = "A text of one hundred words or so. " * 16

@@ -88,6 +88,7 @@ def test_two_emulators_do_not_share_a_file(path):
         assert client.status(last)["result_code"] == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [

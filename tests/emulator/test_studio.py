@@ -31,6 +31,7 @@ def test_a_short_video_does_not_wait_behind_a_long_one(client, emulator):
     assert done == [short, long]
 
 
+@pytest.mark.slow
 def test_videos_that_are_rendered_at_once_have_the_same_bytes_as_one_by_one(emulator):
     """Two threads do not mix shared objects, such as fonts."""
     client = Client(emulator)

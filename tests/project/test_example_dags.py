@@ -62,6 +62,7 @@ def is_whole(fetched: dict) -> bool:
     return (len(video), hashlib.sha256(video).hexdigest()) == (fetched["bytes"], fetched["sha256"])
 
 
+@pytest.mark.slow
 def test_the_main_example_makes_a_video(emulator, tmp_path):
     """Submit, wait deferred, fetch: one POST, and what the XComs say lies on the disk."""
     run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "out" / "video.mp4")})
@@ -76,6 +77,7 @@ def test_the_main_example_makes_a_video(emulator, tmp_path):
     assert emulator.world.tasks[job].text == "你好，我是会说话的照片数字人"
 
 
+@pytest.mark.slow
 def test_the_links_of_all_three_tasks_lead_to_the_job(emulator, tmp_path):
     """To its status after the submit, and then to the video."""
     run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
@@ -96,6 +98,7 @@ def test_a_job_that_fails_fails_the_wait_and_makes_no_file(emulator, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_one_task_example_makes_a_video(emulator, tmp_path):
     """The id is the return value, and the address an XCom beside it."""
     run = load("one_task").test(run_conf={"destination": str(tmp_path / "video.mp4")})
@@ -106,6 +109,7 @@ def test_the_one_task_example_makes_a_video(emulator, tmp_path):
     assert is_whole(*xcoms(run, "fetch"))
 
 
+@pytest.mark.slow
 def test_the_mapped_example_makes_a_video_for_each_text(emulator, tmp_path):
     """Mapped over a list: as many jobs, and as many different files."""
     texts = {"a": "一", "b": "Two.", "c": "Drei.", "d": "Quatre."}
@@ -118,6 +122,7 @@ def test_the_mapped_example_makes_a_video_for_each_text(emulator, tmp_path):
     assert all(map(is_whole, fetched))
 
 
+@pytest.mark.slow
 def test_the_example_of_every_morning_names_the_video_by_its_date(emulator, tmp_path):
     """The text and the file have the date of the run, and one run makes one job."""
     run = load("every_morning").test(run_conf={"folder": str(tmp_path)})
@@ -160,6 +165,7 @@ with DAG("flat", schedule=None) as dag:
 """
 
 
+@pytest.mark.slow
 def test_rows_that_are_mapped_one_task_at_a_time_move_after_a_failure(emulator, monkeypatch, tmp_path):
     """Which the page about many videos warns of: the first wait has the job of the second row."""
     (tmp_path / "flat.py").write_text(FLAT)
@@ -178,6 +184,7 @@ def test_rows_that_are_mapped_one_task_at_a_time_move_after_a_failure(emulator, 
     assert found == [emulator.world.tasks[job].text for job in xcoms(run, "submit")]
 
 
+@pytest.mark.slow
 def test_the_photo_from_a_bucket_is_signed_for_the_service(emulator, tmp_path, monkeypatch, moto_port):
     """By S3's own signature, which only the bucket's owner can make; the emulator opens the photo by it."""
     import boto3
@@ -202,6 +209,7 @@ def test_the_photo_from_a_bucket_is_signed_for_the_service(emulator, tmp_path, m
     assert is_whole(*xcoms(run, "fetch"))
 
 
+@pytest.mark.slow
 def test_the_next_task_opens_the_video(emulator, tmp_path, capfd):
     """By the path that the download pushes; a command has the same path in a template."""
     video = tmp_path / "video.mp4"
@@ -223,6 +231,7 @@ def test_a_run_fails_when_one_of_its_videos_failed(emulator, tmp_path):
     assert states == {"rows": "success", "summary": "success", "fail_the_run": "failed"}
 
 
+@pytest.mark.slow
 def test_a_run_without_a_failed_video_succeeds(emulator, tmp_path):
     """The task that fails a run is skipped."""
     run = load("fail_the_run").test(run_conf={"folder": str(tmp_path)})
@@ -232,6 +241,7 @@ def test_a_run_without_a_failed_video_succeeds(emulator, tmp_path):
     assert states == {"rows": "success", "summary": "success", "fail_the_run": "skipped"}
 
 
+@pytest.mark.slow
 def test_without_that_task_such_a_run_succeeds(emulator, tmp_path):
     """Which is why the page exists: Airflow judges a run by its last tasks alone."""
     emulator.world.faults.add("submit", FailJob())
@@ -251,6 +261,7 @@ def test_every_example_has_the_imports_of_both_airflows(name):
         assert [line for line in imports if not re.match(IMPORT_FOR_AIRFLOW_2, line)] == []
 
 
+@pytest.mark.slow
 def test_the_example_without_workers_makes_its_videos(emulator, tmp_path):
     """One wait and two mapped ones; that no worker runs for them is in test_without_worker.py."""
     run = load("without_worker").test(run_conf={"texts": ["One.", "Two."], "folder": str(tmp_path)})
@@ -270,6 +281,7 @@ def test_the_example_of_own_tasks_makes_a_video(emulator, tmp_path):
     assert xcoms(run, "report") == ["succeeded"]
 
 
+@pytest.mark.slow
 def test_the_example_of_own_tasks_takes_the_other_photo(emulator, tmp_path):
     """Of a photo that the service cannot use, no job is made."""
     emulator.world.faults.add("submit", ResultCode(code=202))
@@ -295,9 +307,10 @@ def test_the_example_of_alerts_goes_on_without_a_video(emulator, tmp_path, logge
     assert told
     # Of Airflow 3.0 to 3.2, `dag.test()` gives a callback no exception; a worker does.
     if not (3, 0) <= AIRFLOW_VERSION < (3, 3):
-        assert all(f"wait failed. TwinSync job {job} failed (code 104)" in line for line in told)
+        assert all(f"wait failed. TS401 TwinSync job {job} failed (code 104)" in line for line in told)
 
 
+@pytest.mark.slow
 def test_the_example_of_alerts_is_quiet_when_there_is_a_video(emulator, tmp_path, logged):
     """Nothing to tell, and nothing to do without one."""
     run = load("alerts").test(run_conf={"destination": str(tmp_path / "video.mp4")})
@@ -307,6 +320,7 @@ def test_the_example_of_alerts_is_quiet_when_there_is_a_video(emulator, tmp_path
     assert "No video: " not in logged()
 
 
+@pytest.mark.slow
 def test_the_example_with_an_asset_makes_a_video(emulator, tmp_path):
     """The scheduling itself needs a scheduler: `test_without_worker.py` has one."""
     example = module("publish_when_ready")
@@ -332,6 +346,7 @@ def test_every_example_says_what_it_shows(name):
     assert {dag.doc_md for dag in dags} == {example.__doc__}
 
 
+@pytest.mark.slow
 def test_a_person_can_follow_a_video_in_the_logs(emulator, tmp_path, capfd):
     """One line at each change, from the submit to the file: the job, the time, and what comes next."""
     emulator.world.waiting_s, emulator.world.duration_s = 0.0, 0.0

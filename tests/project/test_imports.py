@@ -74,6 +74,7 @@ def test_the_package_itself_loads_no_airflow(code: str, bare: set[str]) -> None:
     assert roots(loaded(code) - bare) - sys.stdlib_module_names == {PACKAGE}
 
 
+@pytest.mark.slow
 def test_a_dag_file_loads_no_http_library_through_us() -> None:
     """A DAG file is parsed every few seconds; what sends requests is loaded where a request is made."""
     rooms = [f"{PACKAGE}.{room}" for room in ("hooks", "operators", "sensors", "triggers", "links")]
@@ -108,6 +109,7 @@ else:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "example",
     # The example of an approval needs operators that came later.

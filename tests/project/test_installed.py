@@ -73,6 +73,7 @@ def test_what_the_demo_starts(tmp_path: Path) -> None:
         assert shown == [f"package: {TESTED}"], name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (CHECKOUT / "airflow_provider_twinsync").is_dir(), reason="no sources beside the tests"
 )
@@ -81,7 +82,7 @@ def test_the_sources_are_not_tested_in_the_place_of_the_wheel(asked: str, status
     """Unless somebody wants that: `python -m pytest` finds them first."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only"]
     done = subprocess.run(
-        [*command, "tests/test_installed.py"],
+        [*command, "tests/project/test_installed.py"],
         cwd=CHECKOUT,
         env={**os.environ, "TWINSYNC_TEST_INSTALLED": asked},
         capture_output=True,

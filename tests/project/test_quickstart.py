@@ -109,6 +109,7 @@ def dag_file() -> str:
     return str(code)
 
 
+@pytest.mark.slow
 def test_the_quick_start_makes_a_video_with_airflow_dags_test(home: Path, emulator: subprocess.Popen[str]):
     """And what it prints has no warning or error of this package, and no key."""
     [name] = set(re.findall(r"Save this as `(\w+\.py)`", PAGE))

@@ -170,11 +170,12 @@ def errors() -> None:
     except (StatusError, UnavailableError) as error:
         assert_type(error.retry_after_s, float | None)
     except RejectedError as error:
-        assert_type(error.code, int | None)
+        assert_type(error.result_code, int | None)
     except TwinSyncError as error:
         assert_type(error.retryable, bool)
         assert_type(error.job_goes_on, bool)
-        error.code  # type: ignore[attr-defined]
+        assert_type(error.code, str)
+        error.result_code  # type: ignore[attr-defined]
 
 
 trigger = TwinSyncTrigger(twinsync_task_id="1", timeout_s=60, started_at=None, max_wait_s=1.5)
