@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-_NEXT = "a TwinSyncSensor can wait for its video"
-
 
 class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
     """Submit a text, a photo and a voice; the XCom ``return_value`` is the TwinSync task id (``str``).
@@ -192,10 +190,10 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         twinsync_task_id = earlier or self._submit(hook, keeper)
         if not earlier:
             self.log.info(
-                "TwinSync job %s is submitted (%s); %s.",
+                "TwinSync job %s is submitted (%s); %s for its video.",
                 twinsync_task_id,
                 shown_duration(time.monotonic() - began),
-                "this task waits for its video" if self.wait_for_completion else _NEXT,
+                "this task waits" if self.wait_for_completion else "a TwinSyncSensor can wait",
             )
         self._is_recorded = self._is_recorded or keeper.write_job(twinsync_task_id)
         self.push_link(context, hook.settings().status_url(twinsync_task_id))
