@@ -58,7 +58,7 @@ class TwinSyncError(Exception):
         >>> UsageError("TS204 Connection 'a': the extra is not a JSON object.").code
         'TS204'
         """
-        found = re.search(r"\bTS\d{3}\b", str(self))
+        found = re.match(r"TS\d{3}\b", str(self))
         return found[0] if found else ""
 
 
@@ -218,7 +218,8 @@ def airflow_errors(*, skip: bool = False, advice: str = "") -> Iterator[None]:
     """Turn this package's errors into the Airflow exceptions with the right reaction.
 
     ``AirflowSensorTimeout`` and ``AirflowFailException`` skip the remaining retries, ``AirflowTaskTimeout``
-    and ``AirflowException`` leave them. Use it in a task of your own that calls the hook::
+    and ``AirflowException`` leave them. Other errors pass unchanged. Use it in a task of your own that calls
+    the hook::
 
         @task
         def submit() -> str:
@@ -233,7 +234,6 @@ def airflow_errors(*, skip: bool = False, advice: str = "") -> Iterator[None]:
         sensor). Default: False.
     :param advice: a sentence on how to wait for the job again, for an error after which the job continues.
         Default: none.
-    :raises AirflowException: an error of this package was raised. Other errors pass unchanged.
     """
     from airflow.providers.common.compat.sdk import (
         AirflowException,

@@ -108,7 +108,7 @@ def _warn_on_error(key: str, value: Any) -> Iterator[None]:
 class TwinSyncVideoLink(BaseOperatorLink):
     """The link *TwinSync video*: to the finished video or, until then, to the job's status at the service.
 
-    The operators of this package have it. A task of your own gets it with :class:`Linked`.
+    The operators of this package have it. A task of your own gets it with ``Linked``.
     """
 
     name = "TwinSync video"

@@ -108,6 +108,19 @@ def has_mapped_dependants(task: Any) -> bool:
     return any(find())
 
 
+def has_success_callback(task: Any) -> bool:
+    """Return whether a task has an ``on_success_callback``.
+
+    Name: ``has_on_success_callback``, also of the copy of a task in a trigger, which has no callbacks.
+
+    :raises MissingError: Airflow has it not.
+    """
+    try:
+        return bool(task.has_on_success_callback)
+    except AttributeError:
+        raise MissingError("has_on_success_callback") from None
+
+
 def count_of_clears(ti: Any) -> int:
     """Return a number that grows with each clear of a task instance, and not with its retries.
 

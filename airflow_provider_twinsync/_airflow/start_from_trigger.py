@@ -189,15 +189,16 @@ def why_worker_ends(task: Any, *, is_mapped: bool = False) -> str:
 
 
 def _why_worker_ends_by_its_arguments(task: Any) -> str:
-    if task.has_on_success_callback:
-        return "the task has an on_success_callback, which only a worker calls"
-    if task.outlets:
-        return "the task has outlets, and only a worker makes their events"
     try:
-        is_hooked = internals.is_hooked(task, "post_execute")
+        if internals.has_success_callback(task):
+            return "the task has an on_success_callback, which only a worker calls"
+        if task.outlets:
+            return "the task has outlets, and only a worker makes their events"
+        if internals.is_hooked(task, "post_execute"):
+            return "the task has a post_execute, which only a worker calls"
     except internals.MissingError as missing:
         return str(missing)
-    return "the task has a post_execute, which only a worker calls" if is_hooked else ""
+    return ""
 
 
 def begin_try(ti: Any) -> None:

@@ -30,9 +30,18 @@ class AddressKind(Enum):
     SPECIAL = "a special address (link-local, metadata of a cloud, multicast or reserved)"
 
 
-#: Missing from `is_private` in some Python releases: RFC 6598, shared by the customers of a carrier or a
-#: cloud; RFC 8215, for gateways that translate to IPv4; RFC 3879, the private IPv6 addresses before fc00::/7.
-_ALSO_PRIVATE = (IPv4Network("100.64.0.0/10"), IPv6Network("64:ff9b:1::/48"), IPv6Network("fec0::/10"))
+#: Networks of one's own. Not Python's `is_private`, which has addresses of no network too, such as 192.0.2.1.
+_PRIVATE = (
+    IPv4Network("10.0.0.0/8"),  # RFC 1918, and the next two
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("100.64.0.0/10"),  # RFC 6598: shared by the customers of a carrier, or of a cloud
+    IPv4Network("198.18.0.0/15"),  # RFC 2544: the addresses of all names under some VPN clients
+    IPv4Network("240.0.0.0/4"),  # RFC 1112: reserved, and used inside by some large networks
+    IPv6Network("fc00::/7"),  # RFC 4193
+    IPv6Network("fec0::/10"),  # RFC 3879: the private addresses before it
+    IPv6Network("64:ff9b:1::/48"),  # RFC 8215: for gateways that translate to IPv4
+)
 #: Here a cloud serves credentials to its machines. Link-local addresses are refused anyway.
 _METADATA = frozenset(
     ip_address(one)
@@ -59,7 +68,7 @@ def classify_address(address: str) -> AddressKind:
         return AddressKind.LOOPBACK
     if ip in _METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
         return AddressKind.SPECIAL
-    if ip.is_private or any(ip in net for net in _ALSO_PRIVATE):
+    if any(ip in net for net in _PRIVATE):
         return AddressKind.PRIVATE
     return AddressKind.PUBLIC if ip.is_global and not ip.is_reserved else AddressKind.SPECIAL
 

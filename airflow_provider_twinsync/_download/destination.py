@@ -7,8 +7,6 @@ appears only when the video is complete.
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import os
 import stat
 import tempfile
@@ -52,10 +50,9 @@ class LocalPlace:
 
     address: str
 
-    def stage(self, source: str) -> PartialFile:
+    def stage(self) -> PartialFile:
         """Create the partial file in the folder of the destination, and the folder if it is missing.
 
-        :param source: the id of the job, or the address of the video.
         :raises UsageError: the destination cannot be written.
         :raises DownloadInterruptedError: it cannot be written now.
         """
@@ -64,9 +61,7 @@ class LocalPlace:
             target = Path(self.address).resolve()
             target.parent.mkdir(parents=True, exist_ok=True)
             self._check()  # a file system checks a name, such as a long one, only in a folder that exists
-            return open_partial_file(
-                target.with_name(f".twinsync-{_digest(self.address, source)}.part"), 0o666
-            )
+            return open_partial_file(target.parent, ".twinsync-", ".part", 0o666)
         except UsageError:
             raise
         except (OSError, ValueError) as error:
@@ -101,18 +96,16 @@ class StorePlace:
     _store: Any
     _path: str
 
-    def stage(self, source: str) -> PartialFile:
+    def stage(self) -> PartialFile:
         """Create the partial file in the temporary folder of this machine.
 
-        :param source: the id of the job, or the address of the video.
         :raises UsageError: the temporary folder cannot be written.
         :raises DownloadInterruptedError: it cannot be written now.
         """
-        own = f"twinsync-{os.geteuid()}-"
         try:
             folder = Path(tempfile.gettempdir())
-            # The store derives the type of the object from this name.
-            return open_partial_file(folder / f"{own}{_digest(self.address, source)}.mp4", 0o600)
+            # The store derives the type of the object from the suffix.
+            return open_partial_file(folder, f"twinsync-{os.geteuid()}-", ".mp4", 0o600)
         except OSError as error:
             raise _unwritable(
                 "TS523 The temporary folder (TMPDIR), which holds a video on its way into a store,", error
@@ -192,10 +185,6 @@ def _find_in_store(target: str, destination: Any) -> StorePlace:
     if not path.name:
         raise _folder_error(shown)
     return StorePlace(target, store, path.path)
-
-
-def _digest(address: str, source: str) -> str:
-    return hashlib.sha256(json.dumps([address, source]).encode()).hexdigest()[:20]
 
 
 def _folder_error(shown: str) -> UsageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import uuid
@@ -52,7 +53,7 @@ class PartialFile:
     def __exit__(self, *_: object) -> None:
         # After publishing the file has another name, and its old one may belong to another process.
         with suppress(OSError):
-            if self._has_its_name():
+            if self.has_its_name:
                 self.path.unlink()
         with suppress(OSError):  # a write error was reported when it happened
             self.file.close()
@@ -94,41 +95,63 @@ class PartialFile:
         """
         with writing():
             self.file.flush()
-        if not self._has_its_name():
+        if not self.has_its_name:
             raise DownloadInterruptedError(
-                f"{_NOT_WRITTEN}: {str(self.path)!r} was removed, or another process "
-                "downloads the same video to the same destination."
+                f"{_NOT_WRITTEN}: {str(self.path)!r} was removed, or another file has its name."
             )
 
-    def _has_its_name(self) -> bool:
+    @property
+    def has_its_name(self) -> bool:
+        """Return False if the file was removed, or if another file has its name."""
         try:
             return os.path.samestat(self.path.stat(follow_symlinks=False), os.fstat(self.file.fileno()))
         except OSError:
             return False
 
 
-def open_partial_file(path: Path, mode: int) -> PartialFile:
-    """Create a file of this name, and remove the file that a killed try left there.
+def open_partial_file(folder: Path, prefix: str, suffix: str, mode: int) -> PartialFile:
+    """Create a file that no other download uses, and remove the files of killed downloads from its folder.
 
-    An older try that still writes to the removed file fails in :meth:`PartialFile.finish`. If the old file
-    cannot be removed, the new one has another name: in a shared folder, anybody may have made the old one.
+    A download holds a lock on its file. A file that can be locked belongs to a process that is gone. Some
+    network file systems have no locks: there nothing is removed.
 
+    :param prefix: the beginning of all names, for example ``.twinsync-``.
+    :param suffix: their end, for example ``.part``.
     :param mode: the permissions, before the mask of the process.
     :raises OSError: no file can be created.
     """
-    with suppress(OSError):
-        path.unlink()
+    for path in folder.glob(f"{prefix}*{suffix}"):
+        _remove_if_dead(path)
+    while True:
+        path = folder / f"{prefix}{uuid.uuid4().hex}{suffix}"
+        # O_EXCL follows no symbolic link (open(2)).
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        partial_file = PartialFile(path, os.fdopen(number, "r+b"))
+        # Between these two lines another process may take the file for a dead one.
+        if _lock(number) and partial_file.has_its_name:
+            return partial_file
+        partial_file.file.close()
+
+
+def _lock(number: int) -> bool:
+    """Lock an open file, and return False if another process has it."""
     try:
-        number = _create(path, mode)
-    except OSError:
-        path = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:12]}{path.suffix}")
-        number = _create(path, mode)
-    return PartialFile(path, os.fdopen(number, "r+b"))
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
-def _create(path: Path, mode: int) -> int:
-    # O_EXCL follows no symbolic link (open(2)).
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+def _remove_if_dead(path: Path) -> None:
+    with suppress(OSError):  # it is gone by now, or belongs to another user
+        number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(number)
 
 
 @contextmanager

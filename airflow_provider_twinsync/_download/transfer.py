@@ -97,7 +97,7 @@ def fetch(
         "Downloading the video%s from %s to %s.", f" of {job}" if job else "", shown_url(url), place.address
     )
     try:
-        with place.stage(twinsync_task_id or url) as partial_file:
+        with place.stage() as partial_file:
             _Transfer(settings, partial_file).run(url, get_job, log)
             place.publish(partial_file)
             return Download(

@@ -80,6 +80,8 @@ class Gone:
 def test_a_worker_ends_a_wait_whose_dependants_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(internals.MissingError, match="iter_mapped_dependants"):
         internals.has_mapped_dependants(SimpleNamespace())
+    with pytest.raises(internals.MissingError, match="has_on_success_callback"):
+        internals.has_success_callback(SimpleNamespace())
 
 
 def test_without_its_name_a_task_is_checked_as_any_other(hide: Any) -> None:

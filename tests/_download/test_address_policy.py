@@ -80,7 +80,7 @@ def test_a_photo_on_the_internet_is_not_warned_of(host: str) -> None:
         (AddressKind.PRIVATE, ["::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "2002:a00:1::1"]),
         (AddressKind.PRIVATE, ["64:ff9b:1::a00:1", "240.0.0.1", "250.1.2.3"]),
         (AddressKind.PRIVATE, ["64:ff9b:1::7f00:1", "64:ff9b:1:ffff::127.0.0.1", "64:ff9b:1::"]),
-        (AddressKind.PRIVATE, ["192.0.2.1", "203.0.113.9", "2001:db8::1", "0.1.2.3", "100::1"]),
+        (AddressKind.SPECIAL, ["192.0.2.1", "203.0.113.9", "2001:db8::1", "0.1.2.3", "100::1"]),
         (AddressKind.LOOPBACK, ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"]),
         (AddressKind.SPECIAL, ["169.254.0.1", "169.254.170.3", "fe80::1", "fe80::1%eth0"]),
         (AddressKind.SPECIAL, ["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16"]),

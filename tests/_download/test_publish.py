@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import fcntl
 import shutil
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -42,7 +43,7 @@ def test_any_end_of_a_download_leaves_nothing(
 ) -> None:
     """Airflow's own time limits are no ordinary exceptions."""
     (folder / "new").mkdir()
-    with pytest.raises(error), find_place(destination).stage("1") as partial_file:  # noqa: PT012
+    with pytest.raises(error), find_place(destination).stage() as partial_file:  # noqa: PT012
         partial_file.add(VIDEO)
         raise error
     assert left(folder) == ["work/new"]
@@ -52,7 +53,7 @@ def test_any_end_of_a_download_leaves_nothing(
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
 def test_a_video_that_is_not_published_does_not_appear(folder: Path, destination: str) -> None:
     """Not even without an error."""
-    with find_place(destination).stage("1") as partial_file:
+    with find_place(destination).stage() as partial_file:
         partial_file.add(VIDEO)
         partial_file.file.flush()
         assert not (folder / "a.mp4").exists()
@@ -63,7 +64,7 @@ def test_a_video_that_is_not_published_does_not_appear(folder: Path, destination
 def test_a_folder_that_is_removed_meanwhile_is_an_interruption(folder: Path) -> None:
     """The video cannot be moved to its destination."""
     place = find_place("new/a.mp4")
-    with place.stage("1") as partial_file:
+    with place.stage() as partial_file:
         partial_file.add(VIDEO)
         shutil.rmtree("new")
         with pytest.raises(DownloadInterruptedError, match=r"TS520 .*removed"):
@@ -75,11 +76,11 @@ def test_a_folder_that_is_removed_meanwhile_is_an_interruption(folder: Path) -> 
 def test_a_partial_file_that_has_lost_its_name_is_not_published(folder: Path, destination: str) -> None:
     """Somebody cleared the folder, and another try has begun: publishing would take half of its video."""
     place = find_place(destination)
-    with place.stage("1") as partial_file:
+    with place.stage() as partial_file:
         partial_file.add(VIDEO)
         partial_file.path.unlink()
         partial_file.path.write_bytes(b"half")
-        with pytest.raises(DownloadInterruptedError, match=r"TS520 .*another process"):
+        with pytest.raises(DownloadInterruptedError, match=r"TS520 .*another file"):
             place.publish(partial_file)
     assert partial_file.path.read_bytes() == b"half"
     assert not (folder / "a.mp4").exists()
@@ -90,7 +91,7 @@ def test_a_partial_file_that_has_lost_its_name_is_not_published(folder: Path, de
 def test_a_short_file_is_complete_too(destination: str) -> None:
     """Publishing includes the bytes in a buffer."""
     place = find_place(destination)
-    with place.stage("1") as partial_file:
+    with place.stage() as partial_file:
         partial_file.add(b"short")
         place.publish(partial_file)
     assert ObjectStoragePath(place.address).read_bytes() == b"short"
@@ -103,10 +104,10 @@ def test_a_download_that_begins_after_another_has_published_keeps_its_file(
     """The end of the older download must not remove the partial file of the newer one."""
     place = find_place(destination)
     older = ExitStack()
-    one = older.enter_context(place.stage("1"))
+    one = older.enter_context(place.stage())
     one.add(b"one")
     place.publish(one)
-    with place.stage("1") as two:
+    with place.stage() as two:
         older.close()
         two.add(b"two")
         place.publish(two)
@@ -114,40 +115,62 @@ def test_a_download_that_begins_after_another_has_published_keeps_its_file(
     assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
 
 
-@pytest.mark.parametrize("there", ["symlink", "hard link", "folder", "pipe", "unreadable"])
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
-def test_a_file_with_the_name_of_a_partial_file_is_not_written_to(
-    folder: Path, destination: str, there: str
-) -> None:
-    """In a shared folder, anybody may have created it."""
+def test_two_downloads_to_one_destination_do_not_mix(folder: Path, destination: str) -> None:
+    """A task that Airflow believes dead may still run: it and its retry publish complete files."""
     place = find_place(destination)
-    with place.stage("1") as partial_file:
+    with place.stage() as one:
+        one.add(VIDEO)
+        with place.stage() as two, place.stage():
+            two.add(b"short")
+            place.publish(one)
+            assert ObjectStoragePath(place.address).read_bytes() == VIDEO
+            place.publish(two)
+    assert ObjectStoragePath(place.address).read_bytes() == b"short"
+    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_the_file_of_a_killed_download_is_removed_by_any_next_one(folder: Path, destination: str) -> None:
+    """Its lock went with its process. Files under other names, and folders, are left alone."""
+    with find_place(destination).stage() as partial_file:
         name = partial_file.path
+    name.write_bytes(b"half")
     precious = folder / "precious"
     precious.write_text("text")
-    if there == "symlink":
-        name.symlink_to(precious)
-    elif there == "hard link":
-        name.hardlink_to(precious)
-    elif there == "pipe":
-        os.mkfifo(name)
-    elif there == "folder":
-        name.mkdir()
-    else:
-        name.write_bytes(b"")
-        os.chown(name, 12345, 12345) if os.geteuid() == 0 else name.chmod(0)
-    with place.stage("1") as partial_file:
-        assert (partial_file.path == name) is (there != "folder"), "a folder cannot be removed"
-        assert partial_file.path.stat().st_uid == os.geteuid()
-        partial_file.add(VIDEO)
-        place.publish(partial_file)
-    assert ObjectStoragePath(place.address).read_bytes() == VIDEO
+    others = [name.with_name(f"{name.stem}{number}{name.suffix}") for number in range(3)]
+    others[0].symlink_to(precious)
+    others[1].mkdir()
+    others[2].hardlink_to(precious)
+    with find_place(destination).stage():
+        assert not name.exists()
+        assert others[0].is_symlink()
+        assert others[1].is_dir()
     assert precious.read_text() == "text"
-    assert name.is_dir() is (there == "folder")
+
+
+@pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
+def test_a_folder_without_locks_serves_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, destination: str
+) -> None:
+    """As on some network file systems: nothing is removed there, as nobody knows which process is gone."""
+
+    def flock(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    place = find_place(destination)
+    with place.stage() as one, place.stage() as two:
+        one.add(VIDEO)
+        two.add(b"short")
+        place.publish(two)
+        place.publish(one)
+    assert ObjectStoragePath(place.address).read_bytes() == VIDEO
+    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
 
 
 def test_a_partial_file_in_the_temporary_folder_is_private(folder: Path) -> None:
     """All users share that folder."""
-    with find_place("memory://videos/a.mp4").stage("1") as partial_file:
+    with find_place("memory://videos/a.mp4").stage() as partial_file:
         assert partial_file.path.parent == folder.parent / "temporary"
         assert partial_file.path.stat().st_mode & 0o777 == 0o600
