@@ -132,6 +132,6 @@ with DAG("waits", schedule=None, params={"conn": "twinsync_default"}, default_ar
         """Be mapped over what a mapped sensor gives: no reason for a worker, as Airflow checks only lists."""
 
     read_one.expand(value=waits[-1].output)
-    jobs >> waits[6]  # a template says nothing of where its XComs come from
+    jobs >> waits[5]  # a template says nothing of where its XComs come from
     ones = {"one.wait": one.expand(number=[0, 1])}
     read(ones | {wait.task_id: wait.output for wait in [*waits, late]})
