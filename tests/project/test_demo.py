@@ -135,7 +135,8 @@ def test_the_demo_makes_the_video_and_shows_how(start: Callable[..., RunningDemo
 
     assert text in demo.output
     assert in_order(["running", "success"], states(demo.output, "submit")), demo.output
-    assert in_order(["running", "deferred", "running", "success"], states(demo.output, "wait")), demo.output
+    # The second run of the worker takes a tenth of a second, less than the time between two looks of the demo.
+    assert in_order(["running", "deferred", "success"], states(demo.output, "wait")), demo.output
     assert in_order(["running", "success"], states(demo.output, "fetch")), demo.output
     [video] = (tmp_path / "videos").iterdir()
     assert hashlib.sha256(video.read_bytes()).hexdigest() in demo.output
