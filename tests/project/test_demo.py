@@ -135,7 +135,7 @@ def test_the_demo_makes_the_video_and_shows_how(start: Callable[..., RunningDemo
 
     assert text in demo.output
     assert in_order(["running", "success"], states(demo.output, "submit")), demo.output
-    # The second run of the worker takes a tenth of a second, less than the time between two looks of the demo.
+    # The second run of the worker takes a tenth of a second, and the demo polls less often.
     assert in_order(["running", "deferred", "success"], states(demo.output, "wait")), demo.output
     assert in_order(["running", "success"], states(demo.output, "fetch")), demo.output
     [video] = (tmp_path / "videos").iterdir()
