@@ -1,7 +1,8 @@
 """Every name of Airflow that is not public, each with what happens without it.
 
 For a new Airflow this file is the checklist. Each function reads one name, and returns a fallback if Airflow
-no longer has it. :class:`MissingError` means that a worker has to do the work. Checked on 2.11.2 to 3.3.2.
+no longer has it. After a :class:`MissingError` a worker does the work, or a link stays as it was. Checked on
+2.11.2 to 3.3.2.
 """
 
 from __future__ import annotations
@@ -53,10 +54,22 @@ def mapped_group_of(task: Any) -> Any:
     """Return the innermost mapped task group around a task, or None.
 
     Name: ``get_closest_mapped_task_group``. Without it there is none: a whole mapped output passes the check
-    of the DAG file, and a wait whose id comes from a mapped group begins on a worker.
+    of the DAG file.
     """
     find = getattr(task, "get_closest_mapped_task_group", None)
     return find() if find else None
+
+
+def index_of_output(task: Any) -> str:
+    """Return the template of the map index under which a task, not itself mapped, pushes its output.
+
+    Name: ``get_closest_mapped_task_group``.
+
+    :raises MissingError: Airflow has it not.
+    """
+    if not hasattr(task, "get_closest_mapped_task_group"):
+        raise MissingError("get_closest_mapped_task_group")
+    return "-1" if mapped_group_of(task) is None else "ti.map_index"
 
 
 def output_of(value: Any) -> tuple[Any, str] | None:

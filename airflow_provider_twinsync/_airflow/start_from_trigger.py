@@ -166,7 +166,7 @@ def _as_template(name: str, value: Any) -> str:
 
 def _pull(task: Any, key: str) -> str:
     # Not a mapped task, nor one of another mapped group: TextFields.check_given refuses these.
-    index = "-1" if internals.mapped_group_of(task) is None else "ti.map_index"
+    index = internals.index_of_output(task)
     pull = f"ti.xcom_pull(task_ids={task.task_id!r}, key={key!r}, map_indexes={index})"
     # A list would become a text in the form of an id.
     return f"{{% set value = {pull} %}}{{{{ value if value is string else none }}}}"

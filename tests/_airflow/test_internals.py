@@ -18,18 +18,6 @@ since_3_3 = pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow 3.3 and
 BOTH: dict[str, Any] = {"task_id": "wait", "start_from_trigger": True, "end_from_trigger": True}
 
 
-@pytest.fixture
-def hide(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Hide an attribute of a class or a module from all that read it."""
-
-    def hide(owner: Any, name: str) -> None:
-        for one in getattr(owner, "__mro__", [owner]):
-            if name in vars(one):
-                monkeypatch.delattr(one, name)
-
-    return hide
-
-
 def test_the_names_are_there() -> None:
     """On each supported Airflow, as far as it has the feature; else the fallback would always be used."""
     task = BaseOperator(task_id="task")
@@ -77,17 +65,23 @@ class Gone:
 
 
 @since_3_3
-def test_a_worker_ends_a_wait_whose_dependants_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_ends_a_wait_whose_dependants_are_unknown() -> None:
     with pytest.raises(internals.MissingError, match="iter_mapped_dependants"):
         internals.has_mapped_dependants(SimpleNamespace())
     with pytest.raises(internals.MissingError, match="has_on_success_callback"):
         internals.has_success_callback(SimpleNamespace())
 
 
-def test_without_its_name_a_task_is_checked_as_any_other(hide: Any) -> None:
+def test_without_its_name_a_task_is_checked_as_any_other() -> None:
     assert not internals.is_unmapped(SimpleNamespace())
     assert internals.mapped_group_of(SimpleNamespace()) is None
     assert not internals.is_mapped(SimpleNamespace())
+
+
+def test_without_the_group_of_a_task_a_worker_begins_the_wait() -> None:
+    """The triggerer would pull the output under the wrong index, and wait for the id 'None'."""
+    with pytest.raises(internals.NeedsWorkerError, match="no longer has get_closest_mapped_task_group"):
+        internals.index_of_output(SimpleNamespace())
 
 
 @pytest.mark.parametrize("value", [None, "1"])
