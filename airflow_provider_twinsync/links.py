@@ -75,10 +75,8 @@ def submits_before(task: Any) -> Iterator[tuple[str, bool]]:
     """Return pairs of the submit tasks upstream of a task: the task's id, and whether it is mapped."""
     for submit in task.get_flat_relatives(upstream=True):
         if getattr(getattr(submit, "operator_class", submit), "makes_jobs", False):
-            yield (
-                submit.task_id,
-                (internals.is_mapped(submit) or internals.mapped_group_of(submit) is not None),
-            )
+            is_many = internals.is_mapped(submit) or internals.mapped_group_of(submit) is not None
+            yield submit.task_id, is_many
 
 
 def set_shown_link(ti: Any, url: str) -> None:

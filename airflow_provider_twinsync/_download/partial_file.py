@@ -22,7 +22,7 @@ _NOT_WRITTEN = "TS520 The video could not be written"
 class PartialFile:
     """A download that is not complete. The end of the ``with`` block removes it, unless it was published.
 
-    For example ``.twinsync-0123456789abcdef0123.part``, beside a local destination.
+    For example ``.twinsync-0123456789abcdef0123456789abcdef.part``, beside a local destination.
 
     :param path: the file's name.
     :param file: the file, open.
@@ -51,7 +51,7 @@ class PartialFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # After publishing the file has another name, and its old one may belong to another process.
+        # After publishing the file has another name; and anybody may have put another file under the old one.
         with suppress(OSError):
             if self.has_its_name:
                 self.path.unlink()
@@ -91,7 +91,7 @@ class PartialFile:
     def finish(self) -> None:
         """Check that the file of this name has every byte.
 
-        :raises DownloadInterruptedError: the file was removed, or another process has replaced it.
+        :raises DownloadInterruptedError: the file was removed or replaced.
         """
         with writing():
             self.file.flush()

@@ -128,8 +128,7 @@ class _Transfer:
     def run(self, url: str, get_job: Callable[[], Job] | None, log: Any) -> None:
         """Download the video; resume after an interruption, and replace an expired address once."""
         partial_file = self.partial_file
-        tries = 0
-        furthest = partial_file.received
+        tries = furthest = 0
         is_new = False
         while not partial_file.is_complete:
             try:
