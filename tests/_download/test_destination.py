@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 from support.drive import attach
 from support.servers import answer, mp4
+from support.videos import files_beside
 
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
 
@@ -44,11 +45,6 @@ VIDEO = mp4(400_000)
 def folder(folders: Path) -> Path:
     """Return the working folder; the temporary folder is beside it."""
     return folders / "work"
-
-
-def left(folder: Path) -> list[str]:
-    """Return all files and folders, the temporary ones too."""
-    return sorted(str(path.relative_to(folder.parent)) for path in folder.parent.glob("*/**/*"))
 
 
 @pytest.fixture
@@ -111,7 +107,7 @@ def test_an_object_appears_at_its_destination(
     assert got["path"] == str(kind("memory://videos/2026/11/a.mp4"))
     assert ObjectStoragePath(got["path"]).read_bytes() == VIDEO
     assert len(MemoryFileSystem.store) == 1
-    assert left(folder) == []
+    assert files_beside(folder / "a.mp4") == []
 
 
 def test_a_file_is_as_readable_as_any_other(hook: TwinSyncHook, server: Server, folder: Path) -> None:
@@ -169,7 +165,7 @@ def test_a_destination_that_cannot_be_written_sends_nothing(
     assert "destination" in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert server.requests == []
-    assert left(folder) == ["work/file.txt"]
+    assert files_beside(folder / "a.mp4") == ["work/file.txt"]
     assert (folder / "file.txt").read_text() == "text"
 
 
@@ -224,7 +220,7 @@ def test_a_pipe_is_not_replaced(hook: TwinSyncHook, server: Server, folder: Path
     with pytest.raises(UsageError, match=r"TS522 .*no regular file"):
         hook.download(server.url, "pipe")
     assert server.requests == []
-    assert left(folder) == ["work/pipe"]
+    assert files_beside(folder / "a.mp4") == ["work/pipe"]
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["", "dangling"])
@@ -238,7 +234,7 @@ def test_a_symbolic_link_stays_one(hook: TwinSyncHook, server: Server, folder: P
     assert got["path"] == str(folder / "a.mp4")
     assert (folder / "a.mp4").readlink() == Path("new/b.mp4")
     assert (folder / "new/b.mp4").read_bytes() == VIDEO
-    assert left(folder) == ["work/a.mp4", "work/new", "work/new/b.mp4"]
+    assert files_beside(folder / "a.mp4") == ["work/a.mp4", "work/new", "work/new/b.mp4"]
 
 
 @pytest.mark.parametrize(
@@ -263,4 +259,4 @@ def test_a_store_that_takes_nothing_is_named(
     assert len(server.requests) == 1
     assert sleeps == []
     assert MemoryFileSystem.store == {}
-    assert left(folder) == []
+    assert files_beside(folder / "a.mp4") == []

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 from support.drive import attach
 from support.servers import mp4
+from support.videos import files_beside
 
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError
@@ -31,11 +32,6 @@ def folder(folders: Path) -> Path:
     return folders / "work"
 
 
-def left(folder: Path) -> list[str]:
-    """Return all files and folders, the temporary ones too."""
-    return sorted(str(path.relative_to(folder.parent)) for path in folder.parent.glob("*/**/*"))
-
-
 @pytest.mark.parametrize("destination", ["a.mp4", "new/a.mp4", "memory://videos/a.mp4"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_any_end_of_a_download_leaves_nothing(
@@ -46,7 +42,7 @@ def test_any_end_of_a_download_leaves_nothing(
     with pytest.raises(error), find_place(destination).stage() as partial_file:  # noqa: PT012
         partial_file.add(VIDEO)
         raise error
-    assert left(folder) == ["work/new"]
+    assert files_beside(folder / "a.mp4") == ["work/new"]
     assert MemoryFileSystem.store == {}
 
 
@@ -57,7 +53,7 @@ def test_a_video_that_is_not_published_does_not_appear(folder: Path, destination
         partial_file.add(VIDEO)
         partial_file.file.flush()
         assert not (folder / "a.mp4").exists()
-    assert left(folder) == []
+    assert files_beside(folder / "a.mp4") == []
     assert MemoryFileSystem.store == {}
 
 
@@ -69,7 +65,7 @@ def test_a_folder_that_is_removed_meanwhile_is_an_interruption(folder: Path) -> 
         shutil.rmtree("new")
         with pytest.raises(DownloadInterruptedError, match=r"TS520 .*removed"):
             place.publish(partial_file)
-    assert left(folder) == []
+    assert files_beside(folder / "a.mp4") == []
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
@@ -112,7 +108,7 @@ def test_a_download_that_begins_after_another_has_published_keeps_its_file(
         two.add(b"two")
         place.publish(two)
     assert ObjectStoragePath(place.address).read_bytes() == b"two"
-    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+    assert files_beside(folder / "a.mp4") == ([] if "://" in destination else ["work/a.mp4"])
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
@@ -127,7 +123,7 @@ def test_two_downloads_to_one_destination_do_not_mix(folder: Path, destination: 
             assert ObjectStoragePath(place.address).read_bytes() == VIDEO
             place.publish(two)
     assert ObjectStoragePath(place.address).read_bytes() == b"short"
-    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+    assert files_beside(folder / "a.mp4") == ([] if "://" in destination else ["work/a.mp4"])
 
 
 @pytest.mark.parametrize("destination", ["a.mp4", "memory://videos/a.mp4"])
@@ -166,7 +162,7 @@ def test_a_folder_without_locks_serves_too(
         place.publish(two)
         place.publish(one)
     assert ObjectStoragePath(place.address).read_bytes() == VIDEO
-    assert left(folder) == ([] if "://" in destination else ["work/a.mp4"])
+    assert files_beside(folder / "a.mp4") == ([] if "://" in destination else ["work/a.mp4"])
 
 
 def test_a_partial_file_in_the_temporary_folder_is_private(folder: Path) -> None:
