@@ -46,8 +46,7 @@ def imports() -> dict[str, set[str]]:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE.name}."):
                 found[part].add(str(node.module).split(".")[1])
         found[part] &= parts - {part}
-    # They use single modules of _airflow, whose other modules are above them: the private names of Airflow,
-    # the look-up of a connection, the submit.
+    # They use single modules of _airflow, whose other modules are above them: see docs/architecture.md.
     for part in ("links", "hooks", "triggers"):
         found[part].discard("_airflow")
 

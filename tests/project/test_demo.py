@@ -165,7 +165,7 @@ def test_a_run_that_fails_shows_the_log_of_the_task(start: Callable[..., Running
 
 
 def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(start: Callable[..., RunningDemo]) -> None:
-    """Ctrl-C reaches the whole foreground job; what it started ends with it."""
+    """Ctrl-C reaches the whole foreground job; all its processes end with it."""
     demo = start()
     demo.read_until(r"wait +deferred")
     os.killpg(demo.process.pid, signal.SIGINT)

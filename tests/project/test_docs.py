@@ -1,4 +1,4 @@
-"""The docs are true: what they list is compared with the code, and what they show is run."""
+"""The docs are true: their lists are compared with the code, and their examples are run."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_every_error_is_listed():
 
 
 def shape(node: ast.expr) -> str:
-    """A text as it stands in the code, with an ellipsis for what is put into it."""
+    """A text as it stands in the code, with an ellipsis for each value in it."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return re.sub(r"%(s|d|\.0f)", "…", node.value)
     if isinstance(node, ast.JoinedStr):
@@ -110,7 +110,7 @@ TEXTS = texts()
 
 
 def entries() -> dict[str, str]:
-    """Return the entries of the page: the code, and what stands below it."""
+    """Return the entries of the page: the code, and the text below it."""
     parts = re.split(r"(?m)^### (TS\d{3})$", page("troubleshooting"))
     assert len(set(parts[1::2])) == len(parts[1::2])
     return dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -125,7 +125,7 @@ def test_each_code_has_its_entry_and_each_entry_its_code():
 
 @pytest.mark.parametrize("code", entries())
 def test_an_entry_has_the_words_of_its_message(code):
-    """A user looks for the code, or for the words; and then reads what to do."""
+    """A user searches for the code, or for the words, and then reads the advice."""
     words, _, advice = entries()[code].strip().partition("\n\n")
     pieces = [part.strip(" :.,") for part in re.findall(r"`([^`]+)`", words)[0].split("…")]
     assert any(len(piece) > 8 and piece in text for piece in pieces for text in TEXTS), pieces

@@ -1,4 +1,4 @@
-"""What an editor shows: every argument of what a DAG author calls is described, and nothing that is none."""
+"""The help of an editor: every argument of a public call is described, and nothing else."""
 
 from __future__ import annotations
 

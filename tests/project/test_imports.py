@@ -1,4 +1,4 @@
-"""What importing the package costs, and which way its imports run."""
+"""The cost of importing the package, and the direction of its imports."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_package_itself_loads_no_airflow(code: str, bare: set[str]) -> None:
 
 @pytest.mark.slow
 def test_a_dag_file_loads_no_http_library_through_us() -> None:
-    """A DAG file is parsed every few seconds; what sends requests is loaded where a request is made."""
+    """A DAG file is parsed every few seconds; HTTP clients are loaded where a request is made."""
     rooms = [f"{PACKAGE}.{room}" for room in ("hooks", "operators", "sensors", "triggers", "links")]
     ours = loaded(f"{AIRFLOW_ALONE}; import {', '.join(rooms)}") - loaded(AIRFLOW_ALONE)
     assert ours.issuperset(rooms)
@@ -120,7 +120,7 @@ else:
     ids=lambda path: path and path.name,
 )
 def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> None:
-    """Every module and every example DAG; below Airflow 3.3 what is ours alone, as Airflow has its own."""
+    """Every module and every example DAG; below Airflow 3.3 our own only, as Airflow has some."""
     module = "" if AIRFLOW_VERSION >= (3, 3) else rf"({PACKAGE}|example_dag)\b"
     # Without a -W, Airflow makes filters of its own, for all modules whose names begin with `airflow`.
     command = [sys.executable, "-W", "default", "-c", STRICT, module, *([str(example)] if example else [])]
@@ -192,7 +192,7 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_the_guide_has_these_rules() -> None:
-    """docs/architecture.md says in words what is tested here."""
+    """docs/architecture.md has the rules of this test in words."""
     guide = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert {f"`{name}`" for name in MAY_IMPORT if name} <= set(re.findall(r"`\w+`", guide))
 
@@ -216,7 +216,7 @@ def test_the_emulator_imports_nothing_of_the_client(path: Path) -> None:
     assert "airflow" not in roots(modules)
 
 
-#: What blocks, or belongs to the worker: of each of them the triggerer has another one.
+#: Calls that block, or belong to the worker: the triggerer has another one for each of them.
 BLOCKING = {
     "time.sleep",
     "send",
@@ -241,7 +241,7 @@ def called(node: ast.AST) -> set[str]:
 
 @pytest.mark.parametrize("module", ["triggers", "hooks", "_http.async_client"])
 def test_nothing_blocks_in_the_triggerer(module: str) -> None:
-    """No coroutine calls what the worker calls: one that blocks holds up every other trigger."""
+    """No coroutine has a call of the worker: one that blocks holds up every other trigger."""
     coroutines = [node for node in ast.walk(source(module)) if isinstance(node, ast.AsyncFunctionDef)]
     assert coroutines
     # All of the client runs in the event loop.
@@ -259,7 +259,7 @@ def test_what_blocks_is_still_called_so() -> None:
 
 
 def test_the_trigger_has_nothing_that_blocks() -> None:
-    """Neither a sender of the worker, nor a submit: what costs money is not done where it is done again."""
+    """Neither a client of the worker, nor a submit: a trigger may run again, and would pay again."""
     tree = source("triggers")
     assert roots(imported(tree)) & HEAVY == set()
     names = {name.rpartition(".")[2] for name in called(tree)}

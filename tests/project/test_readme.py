@@ -1,4 +1,4 @@
-"""The README is true: what it shows is run, and what it lists is compared."""
+"""The README is true: its examples are run, and its lists are compared with the code."""
 
 from __future__ import annotations
 

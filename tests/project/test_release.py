@@ -41,7 +41,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with what a release is made of."""
+    """A repository with the files of a release."""
     folder = tmp_path / "repository"
     folder.mkdir()
     for name in COPIED:
@@ -117,7 +117,7 @@ def test_a_wheel_without_its_type_marker(repository: Path, error: Callable[..., 
 
 @pytest.mark.slow
 def test_a_package_without_one_of_its_modules(repository: Path, error: Callable[..., str]) -> None:
-    """The build leaves out what is ignored, even if it is in the repository."""
+    """The build leaves out ignored files, even if they are in the repository."""
     with (repository / ".gitignore").open("a", encoding="utf-8") as ignored:
         ignored.write("exchange.py\n")
     assert "airflow_provider_twinsync/_api/exchange.py is missing" in error()

@@ -1,4 +1,4 @@
-"""What a DAG author's type checker sees of the package, as it is installed."""
+"""The installed package in the type checker of a DAG author."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``test_lineage.py`` runs; the emulator's address and the folder come from the run's configuration."""
+"""The DAGs of ``test_lineage.py``; the run's configuration has the emulator's address and the folder."""
 
 from __future__ import annotations
 
