@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_twinsync._airflow.connection_lookup import aread_settings, read_settings
-from airflow_provider_twinsync._airflow.submitting import submit_job
+from airflow_provider_twinsync._airflow.submitting import Submission, submit_job
 from airflow_provider_twinsync._api.key_check import build_key_check, describe_transport, parse_key_check
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.status import Job, build_status, parse_job
@@ -149,10 +149,8 @@ class TwinSyncHook(BaseHook):
         :raises UncertainSubmitError: a job may exist.
         :raises KeyboardInterrupt: Ctrl-C; if a job may exist, its message is that of the error above.
         """
-        from airflow_provider_twinsync._http.sync_client import send
-
         return submit_job(
-            self.settings, send, self.log, text=text, image_url=image_url, pronouncer=pronouncer
+            self.settings, self.log, Submission(), text=text, image_url=image_url, pronouncer=pronouncer
         )
 
     def get_job(self, twinsync_task_id: str) -> Job:

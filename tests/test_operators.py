@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import socket
-import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -18,7 +17,6 @@ from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTa
 from support.drive import Run, Store, alarm_in_a_pause, alarm_when, run_task
 from support.submits import INPUTS, code_of, posts, submit
 
-import airflow_provider_twinsync
 from airflow_provider_twinsync._api.submit import fingerprint
 from airflow_provider_twinsync._records.submit_record import STORE_KEY, SubmitRecord
 from airflow_provider_twinsync.emulator.faults import (
@@ -493,7 +491,7 @@ class TestTheTaskStateStore:
         if reported_by == "the try itself":
             emulator.world.faults.add("submit", AcceptThenReset())
         else:
-            store.set(STORE_KEY, {"inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"})
+            store.set(STORE_KEY, {"v": 1, "inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"})
         made = int(reported_by == "the try itself")
         for _ in range(3):
             run = run_task(submit(), store=store, clears=2)
@@ -526,7 +524,7 @@ class TestTheTaskStateStore:
             assert re.match("TS309 .*on_uncertain_submit", str(first.error))
             assert "not submitted again" not in str(first.error)
         else:
-            store.set(STORE_KEY, {"inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"})
+            store.set(STORE_KEY, {"v": 1, "inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"})
         assert run_task(submit(on_uncertain_submit="retry"), store=store).ended == "success"
         assert posts(emulator) == (2 if fault else 1)
         assert fault or re.search("TS313 .*on_uncertain_submit", capsys.readouterr().out)
@@ -621,7 +619,7 @@ class TestTheTaskStateStore:
 
     def test_an_uncertain_try_is_reported_with_any_inputs_of_this_try(self, emulator):
         """A text that changes with every try must not hide a job that was perhaps paid."""
-        store = Store({STORE_KEY: {"inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"}})
+        store = Store({STORE_KEY: {"v": 1, "inputs": "other", "marked_at": "2026-11-23T12:00:00+00:00"}})
         run = run_task(submit(), store=store)
         assert run.ended == "AirflowFailException"
         assert code_of(run.error) == "TS313"
@@ -877,44 +875,6 @@ def test_a_destination_that_is_never_right_is_refused_before_the_job_is_paid_for
 def test_a_destination_that_may_be_right_later_is_parsed(destination):
     """A template; a store with a provider on the worker only."""
     TwinSyncDownloadOperator(task_id="fetch", result_url="{{ x }}", destination=destination)
-
-
-@pytest.mark.parametrize("waits", [False, True], ids=["submit", "submit and wait"])
-@pytest.mark.parametrize("kind", [AirflowTaskTimeout, KeyboardInterrupt])
-def test_an_end_at_any_line_after_the_job_exists_never_pays_twice(emulator, sleeps, kind, waits):
-    """Also without a record: the task fails without retries, or reports that a job may exist."""
-    # The lines of the operator; tests/_airflow/test_dag_test.py stops at each line of the hook.
-    folder = str(Path(airflow_provider_twinsync.__file__).with_name("operators"))
-    wait = {"wait_for_completion": True, "deferrable": False, "poke_interval": 0} if waits else {}
-    run_task(submit(retries=2, **wait))  # imports all modules
-    stops_at = 0
-    while True:
-        stops_at += 1
-        before, seen, where = len(emulator.world.tasks), 0, ""
-
-        def trace(frame, event, _, before=before, stops_at=stops_at):
-            nonlocal seen, where
-            if not frame.f_code.co_filename.startswith(folder):
-                return None
-            if event == "line" and len(emulator.world.tasks) > before:
-                seen += 1
-                if seen == stops_at:
-                    where = f"line {frame.f_lineno}"
-                    raise kind("Timeout") if kind is AirflowTaskTimeout else kind
-            return trace
-
-        tracer = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            run = run_task(submit(retries=2, **wait))
-        finally:
-            sys.settrace(tracer)
-        if not where:
-            break
-        job = list(emulator.world.tasks)[-1]
-        assert job in f"{run.error} {run.result}" or code_of(run.error) == "TS309", where
-        assert run.ended in ("success", "AirflowFailException", "AirflowSensorTimeout"), where
-    assert stops_at > 10
 
 
 def test_a_try_that_airflow_lost_does_not_submit_again_after_an_answer_that_names_a_job(emulator):

@@ -19,41 +19,100 @@ from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.submit import build_submit, given_up, parse_submit, uncertain
 from airflow_provider_twinsync._api.validation import warnings_of
 from airflow_provider_twinsync._download.address_policy import photo_warning
+from airflow_provider_twinsync._http.progress import Progress
 from airflow_provider_twinsync._wait.schedule import submit_delay_s
-from airflow_provider_twinsync.exceptions import TwinSyncError, UnavailableError
+from airflow_provider_twinsync.exceptions import TwinSyncError, UnavailableError, UncertainSubmitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_twinsync._api.exchange import Answer, Request
+    from airflow_provider_twinsync._api.exchange import Request
     from airflow_provider_twinsync._api.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
+class Submission:
+    """A submit under way, and how far it came.
+
+    An alarm, Ctrl-C or a lack of memory may end a submit at any line. Whoever handles that error reads here
+    whether a job may exist. For example::
+
+        submission = Submission()
+        try:
+            submit_job(hook.settings, log, submission, text=text, image_url=image_url, pronouncer=voice)
+        except BaseException:
+            print(submission.may_have_job)
+            raise
+
+    :ivar twinsync_task_id: the job, as soon as its id is known.
+    """
+
+    def __init__(self) -> None:
+        self.twinsync_task_id: str | None = None
+        self._request: Request | None = None
+        self._progress: Progress = Progress()
+
+    @property
+    def may_have_job(self) -> bool:
+        """Return whether this submit made a job, or may have."""
+        return self._progress.was_sent is not False
+
+    @property
+    def _sent_at(self) -> datetime:
+        return self._progress.sent_at or datetime.now(timezone.utc)
+
+    def send(self, settings: Settings, request: Request) -> None:
+        """Send the submit once, and read the answer.
+
+        :raises TwinSyncError: as :func:`parse_submit`.
+        """
+        # Here, as `requests` is slow to import.
+        from airflow_provider_twinsync._http.sync_client import send
+
+        self._request = request
+        progress = self._progress = Progress()
+        outcome = send(settings, request, progress)
+        try:
+            self.twinsync_task_id = parse_submit(request, outcome, sent_at=self._sent_at)
+        except UncertainSubmitError:
+            raise
+        except TwinSyncError:
+            self._progress = Progress()  # the service accepted nothing
+            raise
+
+    def ended_by(self, error: BaseException) -> BaseException:
+        """Return the error of a submit that was interrupted; it states whether a job may exist."""
+        is_alarm = isinstance(error, AirflowTaskTimeout)
+        if self._request is None or not self.may_have_job:
+            if not is_alarm:
+                return error
+            return UnavailableError(
+                "TS308 The task's execution_timeout passed before TwinSync took the submit. No job was made."
+            )
+        if isinstance(error, KeyboardInterrupt):
+            came = "Ctrl-C came"
+        else:
+            came = "the task's execution_timeout passed" if is_alarm else f"{type(error).__name__} came"
+        job = self.twinsync_task_id
+        missed = f"the id {job} was returned" if job else "the answer was read"
+        ending = uncertain(self._request, self._sent_at, f"{came} before {missed}", names_job=bool(job))
+        # Still a KeyboardInterrupt, which ends a program; its message is the traceback's last line.
+        return KeyboardInterrupt(str(ending)) if isinstance(error, KeyboardInterrupt) else ending
+
+
 def submit_job(
-    read_settings: Callable[[], Settings],
-    send: Callable[[Settings, Request, Callable[[], None]], Answer],
-    task_log: Any,
-    **inputs: str,
+    read_settings: Callable[[], Settings], task_log: Any, submission: Submission, **inputs: str
 ) -> str:
     """Submit a job, and return its TwinSync task id.
 
     :param read_settings: a function that returns the settings of the connection.
-    :param send: the HTTP client; it calls its last argument just before the request leaves.
     :param task_log: the logger of the task.
+    :param submission: shows how far the submit came, also after an interruption.
     :param inputs: ``text``, ``image_url`` and ``pronouncer``.
     :raises TwinSyncError: as ``TwinSyncHook.submit``.
     :raises KeyboardInterrupt: Ctrl-C; its message states that a job may exist, if one may.
     """
-    sent_at: datetime | None = None  # from a submit until its answer is read
-    attempts = 0
-
-    def handing_over() -> None:
-        nonlocal sent_at
-        # An alarm or Ctrl-C calls this again: the time of the submit counts.
-        sent_at = sent_at or datetime.now(timezone.utc)
-
     try:
         settings = read_settings()
         request = build_submit(**inputs, key=settings.key, text_limit_words=settings.text_limit_words)
@@ -61,36 +120,22 @@ def submit_job(
             task_log.warning("%s", warning)
         if settings.sends_key_in_clear:
             _warn_of_clear_key(urlsplit(settings.url).hostname or "")
-        while True:
+        attempts = 0
+        while submission.twinsync_task_id is None:
             attempts += 1
             try:
-                answer = send(settings, request, handing_over)
-                return parse_submit(request, answer, sent_at=sent_at or datetime.now(timezone.utc))
+                submission.send(settings, request)
             except UnavailableError as error:
-                sent_at = None
                 delay_s = submit_delay_s(attempts, error.retry_after_s)
                 if delay_s is None:
                     raise given_up(error, attempts) from None
                 task_log.warning("%s It is submitted again in %.0f s.", sentence(str(error)), delay_s)
                 time.sleep(delay_s)
+        return submission.twinsync_task_id
     except TwinSyncError:
         raise
-    except KeyboardInterrupt:
-        if sent_at is None:
-            raise
-        # Still a KeyboardInterrupt, which ends a program; its message is the traceback's last line.
-        problem = "Ctrl-C came before the answer was read"
-        raise KeyboardInterrupt(str(uncertain(request, sent_at, problem))) from None
     except BaseException as error:  # an alarm or a signal may end it at any line, and memory may run out
-        is_alarm = isinstance(error, AirflowTaskTimeout)
-        if sent_at is not None:
-            problem = "the task's execution_timeout passed" if is_alarm else f"{type(error).__name__} came"
-            raise uncertain(request, sent_at, f"{problem} before the answer was read") from None
-        if is_alarm:
-            raise UnavailableError(
-                "TS308 The task's execution_timeout passed before TwinSync took the submit. No job was made."
-            ) from None
-        raise
+        raise submission.ended_by(error) from None
 
 
 def _warnings_of(request: Request, settings: Settings) -> list[str]:

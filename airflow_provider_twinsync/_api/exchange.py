@@ -1,4 +1,4 @@
-"""The request and the answer of one call, as the two HTTP clients carry them."""
+"""The request and the outcome of one call, as the two HTTP clients carry them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,27 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class NotSent:
+    """The service certainly received no complete request.
+
+    :param problem: the error of the transport, for a person.
+    """
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """No answer came, and the service may have received the request.
+
+    :param problem: the error of the transport, for a person.
+    """
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
     """The HTTP answer to a request.
 
     :param status: the HTTP status.
@@ -37,16 +57,4 @@ class Response:
     head: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """The end of a call without an HTTP answer.
-
-    :param sent: False only if the service certainly received nothing.
-    :param problem: the error of the transport, for a person.
-    """
-
-    sent: bool
-    problem: str
-
-
-Answer = Response | NoAnswer
+Outcome = NotSent | Sent | Answered

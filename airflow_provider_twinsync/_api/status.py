@@ -19,7 +19,7 @@ from airflow_provider_twinsync._api.answers import (
     secrets_of,
     shown,
 )
-from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync._api.exchange import Answered, Outcome, Request
 from airflow_provider_twinsync._api.redaction import hide, holds
 from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync._api.validation import (
@@ -94,7 +94,7 @@ def build_status(twinsync_task_id: Any) -> Request:
     return Request("GET", params=params, headers=_NO_CACHE)
 
 
-def parse_job(twinsync_task_id: str, answer: Answer, *, key: str) -> Job:
+def parse_job(twinsync_task_id: str, answer: Outcome, *, key: str) -> Job:
     """Read the answer to a status request.
 
     The body's ``result_code`` decides if there is one, and not the HTTP status (our reading).
@@ -104,7 +104,7 @@ def parse_job(twinsync_task_id: str, answer: Answer, *, key: str) -> Job:
     :raises NoAddressError: the job is finished, and the answer has no usable address of its video.
     :raises StatusError: the status is unavailable; a later request may get it.
     """
-    if isinstance(answer, NoAnswer):
+    if not isinstance(answer, Answered):
         raise _no_status(twinsync_task_id, f"no answer: {shown(answer.problem, key)}")
 
     def unusable(problem: str, kind: type[StatusError] = StatusError) -> StatusError:
@@ -141,13 +141,13 @@ def parse_job(twinsync_task_id: str, answer: Answer, *, key: str) -> Job:
 _DOWN_STATUSES = (429, 500, 502, 503, 504)
 
 
-def outage_of(answer: Answer) -> str | None:
+def outage_of(answer: Outcome) -> str | None:
     """Return the sign in an answer that the service is down for all requests, or None.
 
     For example, an HTTP 503 is such a sign. As in :func:`parse_job` the code of a state counts, and not the
     HTTP status.
     """
-    if isinstance(answer, NoAnswer):
+    if not isinstance(answer, Answered):
         return answer.problem
     if answer.status not in _DOWN_STATUSES:
         return None
@@ -170,7 +170,7 @@ def _no_status(
     return kind(f"{message}: {problem}.", problem=problem, retry_after_s=retry_after_s)
 
 
-def describe(response: Response, key: str, photo: str = "") -> str:
+def describe(response: Answered, key: str, photo: str = "") -> str:
     """Return an answer for a message: the HTTP status and the start of the body, without the access key.
 
     :param photo: the address of the photo: an answer may repeat its signature or its login.

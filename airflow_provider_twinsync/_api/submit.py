@@ -24,7 +24,7 @@ from airflow_provider_twinsync._api.answers import (
     read_json,
     shown,
 )
-from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._api.redaction import hide, holds
 from airflow_provider_twinsync._api.shown import sentence, shown_address, shown_text
 from airflow_provider_twinsync._api.status import describe
@@ -100,7 +100,7 @@ _REDIRECTS = (301, 307, 308)
 _REFUSALS = (400, 401, 402, 403, 404, 405, 407, 411, 413, 414, 415, 417, 421, 422, 426, 428, 431, 451)
 
 
-def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
+def parse_submit(request: Request, answer: Outcome, *, sent_at: datetime) -> str:
     """Read the answer to a submit.
 
     :param request: the submit: its key is hidden if the answer repeats it.
@@ -113,11 +113,11 @@ def parse_submit(request: Request, answer: Answer, *, sent_at: datetime) -> str:
     """
     form = request.form or {}
     key = form.get("key", "")
-    if isinstance(answer, NoAnswer):
+    if isinstance(answer, NotSent):
         problem = shown(answer.problem, key)
-        if answer.sent:
-            raise uncertain(request, sent_at, f"it was sent and no answer came: {problem}")
         raise UnavailableError(f"TS305 TwinSync could not be reached: {problem}. No job was made.")
+    if isinstance(answer, Sent):
+        raise uncertain(request, sent_at, f"no answer came: {shown(answer.problem, key)}")
     photo = form.get("image_url", "")
     seen = describe(answer, key, photo)
     code, task_id = None, None
@@ -178,7 +178,7 @@ def _names_a_job(
 
 
 def _not_accepted(
-    request: Request, sent_at: datetime, response: Response, seen: str
+    request: Request, sent_at: datetime, response: Answered, seen: str
 ) -> UnavailableError | UncertainSubmitError:
     """Return the error of a submit that may be repeated, unless the answer may name a job."""
     if mentions_job(response.body, (request.form or {}).get("image_url", "")):
@@ -189,7 +189,7 @@ def _not_accepted(
 
 
 def _error_without_code(
-    request: Request, sent_at: datetime, response: Response, seen: str
+    request: Request, sent_at: datetime, response: Answered, seen: str
 ) -> RejectedError | UnavailableError | UncertainSubmitError:
     """Return the error of an answer without a ``result_code`` and a job, by its HTTP status (our reading)."""
     status = response.status

@@ -12,6 +12,9 @@ from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
+import requests
+import urllib3.exceptions
+
 from airflow_provider_twinsync._api.shown import shown_url
 from airflow_provider_twinsync._api.status import JobState
 from airflow_provider_twinsync._api.validation import checked_url
@@ -27,12 +30,7 @@ from airflow_provider_twinsync._download.mp4 import HEAD_BYTES, duration_s, is_c
 from airflow_provider_twinsync._download.partial_file import writing
 from airflow_provider_twinsync._http.network import addresses_of
 from airflow_provider_twinsync._http.observed_session import ObservedSession
-from airflow_provider_twinsync._http.sync_client import (
-    NOT_ASKED,
-    open_session,
-    problem_of,
-    request_options,
-)
+from airflow_provider_twinsync._http.sync_client import open_session, problem_of, request_options
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
     DownloadRefusedError,
@@ -42,8 +40,6 @@ from airflow_provider_twinsync.exceptions import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import requests
 
     from airflow_provider_twinsync._api.settings import Settings
     from airflow_provider_twinsync._api.status import Job
@@ -59,6 +55,15 @@ _MAX_DELAY_S = 60.0
 _MAX_REDIRECTS = 5
 #: A slower video counts as interrupted; the average is over request_timeout_s.
 _MIN_BYTES_A_SECOND = 10_000
+#: These errors come before anything is sent: the address or the proxy is not usable. InvalidHeader is none of
+#: them, as `requests` raises it for a header of the answer too.
+_NOT_ASKED = (
+    UnicodeError,
+    urllib3.exceptions.LocationValueError,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
 _GONE = "The service has no video of this job: only another submit, which costs again, makes one."
 
 
@@ -190,7 +195,7 @@ class _Transfer:
                     self._receive(url, response, limit)
         except (TwinSyncError, ExpiredError):
             raise
-        except NOT_ASKED as error:
+        except _NOT_ASKED as error:
             raise DownloadRefusedError(
                 f"TS516 The video's address cannot be requested: {shown_url(url)} ({problem_of(error)})."
             ) from error
@@ -240,7 +245,7 @@ class _Transfer:
     def _interrupted(
         self, url: str, limit: ObservedSession | None, error: Exception | None = None
     ) -> DownloadInterruptedError:
-        if limit is not None and limit.is_over and limit.was_sent:
+        if limit is not None and limit.is_over and limit.progress.was_sent is not False:
             seconds = self.settings.request_timeout_s
             kilobytes = _MIN_BYTES_A_SECOND * seconds / 1000
             problem = f"too slow, less than {kilobytes:g} kB in {seconds:g} s"

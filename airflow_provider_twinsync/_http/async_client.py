@@ -16,7 +16,7 @@ from aiolimiter import AsyncLimiter
 from yarl import URL
 
 from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
-from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request
+from airflow_provider_twinsync._api.exchange import NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._http.circuit_breaker import CircuitBreaker
 from airflow_provider_twinsync._http.sync_client import answer_of, problem_of, proxy_of, tls_of
 from airflow_provider_twinsync.exceptions import UsageError
@@ -151,7 +151,7 @@ class AsyncClient:
 
     async def ask(
         self, address: Address, *, turn_timeout_s: float | None = None, despite_outage: bool = False
-    ) -> Answer:
+    ) -> Outcome:
         """Send a GET when it is its turn; while the circuit breaker is open, return the shared failure.
 
         :param address: the result of :meth:`address`.
@@ -183,11 +183,11 @@ class AsyncClient:
             finally:
                 self._slots.release()
         except asyncio.TimeoutError:
-            return NoAnswer(False, "no turn came in time, as too many other requests wait")
+            return NotSent("no turn came in time, as too many other requests wait")
         finally:
             self._asking -= 1
 
-    async def _send(self, address: Address) -> Answer:
+    async def _send(self, address: Address) -> Outcome:
         line = self._line
         line.requests += 1
         try:
@@ -203,7 +203,7 @@ class AsyncClient:
             if line is self._line:
                 # All its connections may lead to an old address of the service; new ones resolve its name.
                 self._line = self._open()
-            return NoAnswer(True, problem_of(error))
+            return Sent(problem_of(error))
         finally:
             line.requests -= 1
             if line is not self._line and not line.requests:

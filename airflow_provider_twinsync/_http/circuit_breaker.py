@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_twinsync._api.exchange import NoAnswer, Response
+from airflow_provider_twinsync._api.exchange import Answered, Sent
 from airflow_provider_twinsync._api.status import outage_of
 from airflow_provider_twinsync._wait.schedule import outage_delay_s, requested_delay_s
 
 if TYPE_CHECKING:
-    from airflow_provider_twinsync._api.exchange import Answer
+    from airflow_provider_twinsync._api.exchange import Outcome
 
 
 class CircuitBreaker:
@@ -26,11 +26,11 @@ class CircuitBreaker:
 
     def __init__(self) -> None:
         self._failures = 0
-        self._shared: NoAnswer | None = None  # set while the breaker is open
+        self._shared: Sent | None = None  # set while the breaker is open
         self._next_probe_s = 0.0
         self._probe_at_s: float | None = None  # set while a probe is under way
 
-    def reject(self, now_s: float) -> NoAnswer | None:
+    def reject(self, now_s: float) -> Sent | None:
         """Return the shared failure in place of a request; None to send it, and :meth:`record` its answer."""
         if self._shared is None:
             return None
@@ -39,7 +39,7 @@ class CircuitBreaker:
         self._probe_at_s = now_s
         return None
 
-    def record(self, answer: Answer | None, asked_at_s: float, now_s: float) -> None:
+    def record(self, answer: Outcome | None, asked_at_s: float, now_s: float) -> None:
         """Record the answer to a request.
 
         :param answer: the answer; None if the request was cancelled before.
@@ -54,13 +54,13 @@ class CircuitBreaker:
         if problem is None:
             self._failures, self._shared = 0, None
             return
-        asked_s = requested_delay_s(answer.retry_after_s) if isinstance(answer, Response) else 0.0
+        asked_s = requested_delay_s(answer.retry_after_s) if isinstance(answer, Answered) else 0.0
         if is_probe or self._shared is None:
             self._failures += 1
             delay_s = max(asked_s, outage_delay_s(self._failures))
             # Not the answer itself, which may belong to the probe's job; and without Retry-After: the other
             # waits poll after their own delays, and so not all at once.
-            self._shared = NoAnswer(True, f"{problem}, in the answer to another wait") if delay_s else None
+            self._shared = Sent(f"{problem}, in the answer to another wait") if delay_s else None
             self._next_probe_s = now_s + delay_s
         else:  # the request was under way when the breaker opened
             self._next_probe_s = max(self._next_probe_s, now_s + asked_s)

@@ -16,6 +16,7 @@ from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from airflow_provider_twinsync._http.network import resolve
+from airflow_provider_twinsync._http.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ class ObservedSession:
 
         with ObservedSession(30.0, session, url, None) as limit, session.get(url, timeout=30.0) as response:
             ...
-        assert limit.was_sent
+        assert limit.progress.was_sent
 
     :param limit_s: seconds, from the start of the block or from the last :meth:`renew`.
     :param session: the session, for requests to one address.
@@ -44,7 +45,7 @@ class ObservedSession:
     :param proxies: the proxies, as ``requests`` takes them.
     :param admit: is called with the numeric address of the other side when a connection is made and nothing
         is sent yet; an error that it raises ends the request.
-    :param handing_over: is called before the first byte of a request is handed to the system.
+    :param progress: the progress of a request, which the connections report; the default is a new one.
     """
 
     def __init__(
@@ -54,18 +55,18 @@ class ObservedSession:
         url: str,
         proxies: dict[str, str] | None,
         admit: Callable[[str], None] | None = None,
-        handing_over: Callable[[], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._limit_s = limit_s
         self.admit = admit
-        self._handing_over = handing_over
+        self.progress = progress or Progress()
         # Second handles of the sockets: TLS takes the first handles over.
         self._opened: list[socket.socket] = []
-        # The lock: a handle that is closed while it is used may have the number of another file.
-        self._lock = threading.Lock()
+        # A handle that is closed while it is used may have the number of another file. An error in a block of
+        # the lock must not keep `__exit__` waiting, so the same thread may take it twice.
+        self._lock = threading.RLock()
         self._cut = threading.Event()
         self._left = threading.Event()
-        self._steps: set[str] = set()
         self._thread = threading.Thread(target=self._run_timer, name="twinsync-time-limit", daemon=True)
         adapter: Any = session.get_adapter(url)
         proxy = select_proxy(url, proxies)
@@ -94,31 +95,9 @@ class ObservedSession:
         """Return the seconds until the connections are cut."""
         return max(0.0, self._ends_at - time.monotonic())
 
-    @property
-    def was_sent(self) -> bool:
-        """Return whether the system took every byte of a request, or may have.
-
-        Otherwise the other side cannot have the complete request: the last field of a form, the key, is
-        missing or cut. If a library no longer calls the methods that report here, the answer is "may have".
-        """
-        if self._steps & {"connecting", "handing over"}:
-            return "complete" in self._steps or self._steps == {"connecting", "connected"}
-        return True
-
-    @property
-    def was_handed_over(self) -> bool:
-        """Return whether a byte of a request was handed to the system."""
-        return "handing over" in self._steps
-
     def renew(self) -> None:
         """Start the limit again, from now."""
         self._ends_at = time.monotonic() + self._limit_s
-
-    def note(self, step: str) -> None:
-        """Record the progress of a request."""
-        if step == "handing over" and self._handing_over is not None:
-            self._handing_over()
-        self._steps.add(step)
 
     def opened(self, made: socket.socket) -> None:
         """Limit the time of a connection."""
@@ -169,7 +148,6 @@ def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[H
         response_class = _FinalResponse
 
         def _new_conn(self) -> socket.socket:
-            limit.note("connecting")
             made = self._connected()
             try:
                 if limit.admit is not None:
@@ -212,15 +190,23 @@ def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[H
             raise ConnectTimeoutError(self, "no address answered in time")
 
         def connect(self) -> None:
-            super().connect()
-            limit.note("connected")
+            limit.progress.start()
+            try:
+                super().connect()
+            except BaseException:  # an alarm or Ctrl-C, too
+                limit.progress.not_connected()
+                raise
 
         def request(self, *args: Any, **kwargs: Any) -> None:
             # urllib3 makes the connection here, if it was not made before.
             if self.sock is None:
                 self.connect()
-            limit.note("handing over")
-            super().request(*args, **kwargs)
-            limit.note("complete")
+            limit.progress.hand_over()
+            try:
+                super().request(*args, **kwargs)
+            except OSError:  # of the socket: any other error leaves open how much it took
+                limit.progress.cut()
+                raise
+            limit.progress.complete()
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})

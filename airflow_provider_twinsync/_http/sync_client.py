@@ -18,34 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import requests.utils
-import urllib3.exceptions
 from airflow.providers.common.compat.sdk import Connection
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
-from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._api.settings import is_proxy
 from airflow_provider_twinsync._api.status import read_retry_after
 from airflow_provider_twinsync._http.observed_session import ObservedSession
+from airflow_provider_twinsync._http.progress import Progress
 from airflow_provider_twinsync.exceptions import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow_provider_twinsync._api.settings import Settings
 
 _CHUNK_BYTES = 65_536
 _MAX_PROBLEM_CHARACTERS = 2_000
-
-#: These errors come before anything is sent: the address or the proxy is not usable. InvalidHeader is none of
-#: them, as `requests` raises it for a header of the answer too.
-NOT_ASKED = (
-    UnicodeError,
-    urllib3.exceptions.LocationValueError,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-)
 
 
 class _SessionHook(HttpHook):
@@ -82,52 +72,50 @@ def request_options(settings: Settings, url: str) -> dict[str, Any]:
     }
 
 
-def send(settings: Settings, request: Request, handing_over: Callable[[], None] | None = None) -> Answer:
-    """Send a request from a worker, and return the answer; no error of a library comes out of it.
+def send(settings: Settings, request: Request, progress: Progress | None = None) -> Outcome:
+    """Send a request from a worker, and return its outcome; no error of a library comes out of it.
 
-    For example, ``send(settings, build_status("7"))`` is ``Response(200, b'{"result_code": 101}')``.
+    For example, ``send(settings, build_status("7"))`` is ``Answered(200, b'{"result_code": 101}')``.
 
-    :param handing_over: is called before the first byte is handed to the system. Without this call nothing
-        was sent.
+    :param progress: tells whether the request was sent, also after an alarm or Ctrl-C.
     :raises UsageError: the certificates cannot be read, or the proxy of the environment is not usable.
     """
+    progress = progress or Progress()
     limit_s = settings.request_timeout_s
     options = request_options(settings, settings.url)
     limit: ObservedSession | None = None
     try:
         with (
             open_session() as session,
-            ObservedSession(limit_s, session, settings.url, options["proxies"], None, handing_over) as limit,
-            session.request(
-                request.method,
-                settings.url,
-                params=request.params,
-                data=request.form,
-                headers=request.headers,
-                **options,
-            ) as response,
+            ObservedSession(limit_s, session, settings.url, options["proxies"], None, progress) as limit,
         ):
-            body = bytearray()
-            while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, False)):
-                body += chunk
+            prepared = session.prepare_request(
+                requests.Request(
+                    request.method,
+                    settings.url,
+                    params=request.params,
+                    data=request.form,
+                    headers=request.headers,
+                )
+            )
+            progress.start()
+            with session.send(prepared, **options) as response:
+                body = bytearray()
+                while len(body) < MAX_ANSWER_BYTES and (chunk := response.raw.read1(_CHUNK_BYTES, False)):
+                    body += chunk
         if not limit.is_over:
             # A submit's answer may name its job in the head, as in Location; no poll needs that.
             head = str(response.headers) if request.method == "POST" else ""
             return answer_of(response.status_code, bytes(body), response.headers, head)
+        problem = ""
     except Exception as error:  # the boundary: any error of a library is no answer
-        if limit is None:
-            return NoAnswer(False, problem_of(error))
-        if not limit.is_over:
-            not_asked = isinstance(error, NOT_ASKED) and not limit.was_handed_over
-            return NoAnswer(limit.was_sent and not not_asked, problem_of(error))
-    except BaseException:  # an alarm or a signal: the caller must know whether anything was sent
-        if limit is not None and limit.was_sent and handing_over is not None:
-            handing_over()
-        raise
-    return NoAnswer(limit.was_sent, f"Timeout: no complete answer within {limit_s:g} s")
+        problem = problem_of(error)
+    if limit is not None and limit.is_over:
+        problem = f"Timeout: no complete answer within {limit_s:g} s"
+    return NotSent(problem) if progress.was_sent is False else Sent(problem)
 
 
-def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = "") -> Answer:
+def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = "") -> Outcome:
     """Build the answer. A compressed answer is none, as the request forbids compression.
 
     A body that begins as a JSON object is not compressed, even with a header of it: ``Content-Encoding:
@@ -135,8 +123,8 @@ def answer_of(status: int, body: bytes, headers: Mapping[str, str], head: str = 
     """
     packing = {one.strip().lower() for one in headers.get("Content-Encoding", "").split(",")}
     if packing - {"", "identity"} and not body.lstrip().startswith(b"{"):
-        return NoAnswer(True, f"Packed: HTTP {status} with Content-Encoding, which was not asked for")
-    return Response(status, body, retry_after_s(headers), head)
+        return Sent(f"Packed: HTTP {status} with Content-Encoding, which was not asked for")
+    return Answered(status, body, retry_after_s(headers), head)
 
 
 def proxy_of(settings: Settings, url: str) -> str | None:

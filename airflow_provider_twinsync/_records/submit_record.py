@@ -20,6 +20,8 @@ from airflow_provider_twinsync.exceptions import UnavailableError, UncertainSubm
 log = logging.getLogger(__name__)
 
 STORE_KEY = "twinsync_submit"
+#: The version of the record; a record of any other version counts as damaged, and never as absent.
+VERSION = 1
 #: How a person deletes the record, in the words of Airflow 3.3.2; its command line has no way.
 HOW_TO_DELETE = (
     f"delete the entry {STORE_KEY} of this task instance's state store: in the web UI on its tab "
@@ -33,7 +35,8 @@ class SubmitRecord:
     """A submit record as it was found; any part of it may be damaged.
 
     :param is_there: whether the store has a record.
-    :param is_damaged: the record cannot be read, so there may be a job.
+    :param is_damaged: the record cannot be read, or another version of this package wrote it, so there may be
+        a job.
     :param twinsync_task_id: the job, if its id is known.
     :param inputs: the fingerprint of the inputs.
     :param shown: the inputs for a person.
@@ -63,10 +66,13 @@ class SubmitRecord:
         job, inputs, told = found.get("twinsync_task_id"), found.get("inputs"), found.get("told_at_max_tries")
         made_no_job = found.get("made_no_job", False)
         known = _job(job)
+        version = found.get("v")
+        is_of_this_version = type(version) is int and version == VERSION
         texts = {name: one_line(found[name]) for name in ("shown", "marked_at") if _is_text(found.get(name))}
         return cls(
             is_there=True,
-            is_damaged=not _is_text(inputs)
+            is_damaged=not is_of_this_version
+            or not _is_text(inputs)
             or (job is not None and known is None)
             or not isinstance(made_no_job, bool),
             twinsync_task_id=known,
@@ -88,7 +94,8 @@ class SubmitRecord:
             )
         named = f" It names TwinSync job {self.twinsync_task_id}." if self.twinsync_task_id else ""
         error = unresolved(
-            f"TS314 The record of an earlier submit of this task, begun at {self.marked_at}, is damaged, and "
+            f"TS314 The record of an earlier submit of this task, begun at {self.marked_at}, is damaged "
+            "or of another version of this package, and "
             f"whether TwinSync made a job of it is unknown.{named}",
             self.shown,
         )
@@ -157,6 +164,7 @@ class RecordKeeper:
         if self._store is None:
             return
         self._entry = {
+            "v": VERSION,
             "inputs": self._inputs,
             "shown": self._shown,
             "marked_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -187,7 +195,7 @@ class RecordKeeper:
         """
         if self._store is not None:
             kept = {} if self.record.is_damaged and self._entry is self._found else self._entry or {}
-            self._entry = {**kept, "told_at_max_tries": self._max_tries}
+            self._entry = {**kept, "v": VERSION, "told_at_max_tries": self._max_tries}
             if names_job:
                 self._entry["names_job"] = True
             self._write(
@@ -198,7 +206,7 @@ class RecordKeeper:
     def write_no_job(self) -> None:
         """Record that this try's submit is over and made no job: the earlier record counts again."""
         if self._store is not None:
-            ended = {"inputs": self._inputs, "twinsync_task_id": None, "made_no_job": True}
+            ended = {"v": VERSION, "inputs": self._inputs, "twinsync_task_id": None, "made_no_job": True}
             self._entry = self._found if self.twinsync_task_id else ended
             self._write(
                 "TS322 Could not record that no job was made; the next try reports this one as uncertain"

@@ -19,7 +19,7 @@ from airflow_provider_twinsync._wait.schedule import PollSchedule, outage_delay_
 from airflow_provider_twinsync.exceptions import NoAddressError, StatusError
 
 if TYPE_CHECKING:
-    from airflow_provider_twinsync._api.exchange import Answer, Request
+    from airflow_provider_twinsync._api.exchange import Outcome, Request
 
 #: The shortest delay, even with a ``poke_interval`` of 0.
 _MIN_DELAY_S = 0.1
@@ -50,7 +50,7 @@ class Poller:
         self.is_one_poll = is_one_poll
         build_status(twinsync_task_id)
         self._deadline_s = policy.deadline_s
-        self._last_answer: Answer | None = None
+        self._last_answer: Outcome | None = None
         self._last_job: Job
         self._polls = 0
         self._last_state: JobState | None = None
@@ -65,7 +65,7 @@ class Poller:
         """Return the status request of the job."""
         return build_status(self.twinsync_task_id)
 
-    def read(self, answer: Answer, *, key: str) -> Job | StatusError:
+    def read(self, answer: Outcome, *, key: str) -> Job | StatusError:
         """Read the answer to :attr:`request`; most answers equal the one before.
 
         :param key: the access key, which is hidden where the answer repeats it.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -12,11 +13,167 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
 )
 
+from airflow_provider_twinsync._airflow.submitting import Submission
 from airflow_provider_twinsync._api.shown import sentence
-from airflow_provider_twinsync.exceptions import JobFailedError, airflow_errors
+from airflow_provider_twinsync._wait.outcome import job_continues
+from airflow_provider_twinsync.exceptions import (
+    JobFailedError,
+    TwinSyncError,
+    UncertainSubmitError,
+    airflow_errors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+#: The message of an end whose own message cannot be made.
+_PAID = "TS324 The task ended after its submit, and a retry would pay again. Its log has the reason."
 
 
-def next_step(*, is_recorded: bool) -> str:
+class Paid(Enum):
+    """What a submit task has paid for, as far as it knows."""
+
+    NOTHING = "no job was made"
+    MAYBE = "a job may exist, with an unknown id"
+    RECORDED = "a job exists, and a retry reconnects to it"
+    UNRECORDED = "a job exists, and a retry would pay for another one"
+
+
+#: The errors that end a task. A deferral is none of them, and passes.
+_ERRORS = (Exception, AirflowTaskTimeout, KeyboardInterrupt)
+
+
+class PaidEnd:
+    """The end of a task that submits: the exception follows from the error and what is paid.
+
+    It rests on what is known at every line: an alarm, Ctrl-C or a lack of memory may come at any of them.
+    """
+
+    log: Any
+    retries: int | None
+    on_uncertain_submit: str
+    #: The job, if it is known from a record or an event.
+    _job: str | None = None
+    #: A retry reconnects to the job.
+    _is_recorded = False
+    #: The task was deferred, so it has a job.
+    _is_resumed = False
+    #: During a submit: its inputs and its time.
+    _submitting = ""
+    #: Nothing was sent; each run of the task replaces it.
+    _submission = Submission()
+
+    @property
+    def _known_job(self) -> str | None:
+        return self._job or self._submission.twinsync_task_id
+
+    @property
+    def _paid(self) -> Paid:
+        if self._is_recorded:
+            return Paid.RECORDED
+        if self._known_job or self._is_resumed:
+            return Paid.UNRECORDED
+        return Paid.MAYBE if self._submission.may_have_job else Paid.NOTHING
+
+    @property
+    def _may_pay_twice(self) -> bool:
+        return self.on_uncertain_submit == "retry"
+
+    def _with_paid_end(self, step: Callable[[], _T]) -> _T:
+        """Take a step of the task, and turn its error into the Airflow exception."""
+        try:
+            return step()
+        except _ERRORS as error:
+            try:
+                ending = self._end_of(error)
+            except _ERRORS as second:  # an alarm or Ctrl-C came meanwhile
+                ending = self._end_of(second)
+            raise ending  # noqa: B904  # its cause is set
+
+    def _end_of(self, error: BaseException) -> BaseException:
+        paid = self._paid
+        try:
+            if paid is Paid.MAYBE and not isinstance(error, UncertainSubmitError):
+                error = self._submission.ended_by(error)
+            ending = airflow_error(
+                error,
+                paid,
+                self._known_job,
+                has_retries=bool(self.retries),
+                may_pay_twice=self._may_pay_twice,
+            )
+        except MemoryError:  # not enough for a message
+            if paid in (Paid.NOTHING, Paid.RECORDED):
+                raise
+            ending = AirflowFailException(_PAID)
+        if ending is not error:
+            # No error of this package is shown twice.
+            ending.__cause__ = None if isinstance(error, TwinSyncError) else error
+            ending.__suppress_context__ = True
+        return ending
+
+    def on_kill(self) -> None:
+        """Log that stopping the task does not stop its job."""
+        if self._submitting:
+            self.log.warning(
+                "TS320 Stopped during a submit: a job may exist, and be paid for, of %s. Check your account "
+                "before a rerun.",
+                self._submitting,
+            )
+        elif job := self._known_job:
+            advice = _next_step(is_recorded=self._is_recorded)
+            self.log.warning("%s %s", job_continues(job), advice)
+
+
+def airflow_error(
+    error: BaseException, paid: Paid, job: str | None, *, has_retries: bool, may_pay_twice: bool
+) -> BaseException:
+    """Return the Airflow exception of a submit task that ends with an error.
+
+    ======================  =================================  ========================================
+    paid                    error                              Airflow exception
+    ======================  =================================  ========================================
+    any                     the job failed                     ``AirflowException``: a retry submits
+    NOTHING, RECORDED       of this package                    as ``airflow_errors``
+    NOTHING, RECORDED       any other                          the same
+    MAYBE                   any, if the user may pay twice     ``AirflowException``; Ctrl-C as it is
+    MAYBE, UNRECORDED       one that skips the retries         the same
+    MAYBE, UNRECORDED       Ctrl-C in a task without retries   the same
+    MAYBE, UNRECORDED       any other                          ``AirflowFailException``: no retry
+    ======================  =================================  ========================================
+
+    :param job: the TwinSync task id, if it is known.
+    :param may_pay_twice: ``on_uncertain_submit="retry"``.
+    """
+    if isinstance(error, JobFailedError):
+        return AirflowException(f"{sentence(str(error))} A retry of this task submits a new job.")
+    is_ctrl_c = isinstance(error, KeyboardInterrupt)
+    if paid is Paid.MAYBE and submits_again(error, may_pay_twice=may_pay_twice):
+        if not isinstance(error, UncertainSubmitError):
+            return error
+        advice = "A retry of this task submits again, as on_uncertain_submit says."
+        return AirflowException(f"{sentence(error.what)} {advice}")
+    ending = _converted(error, _next_step(is_recorded=paid is Paid.RECORDED))
+    if (
+        paid in (Paid.NOTHING, Paid.RECORDED)
+        or isinstance(ending, (AirflowFailException, AirflowSensorTimeout))
+        or (is_ctrl_c and not has_retries)
+    ):
+        return ending
+    message = str(ending) or "Ctrl-C came before the task was done" if is_ctrl_c else str(ending)
+    if not re.match(r"TS\d{3} ", message):
+        message = f"TS324 The task ended after its submit, and a retry would pay again: {message}"
+    which = f" (TwinSync job {job}, which is paid for)" if job and job not in message else ""
+    return AirflowFailException(f"{message}{which}")
+
+
+def submits_again(error: BaseException, *, may_pay_twice: bool) -> bool:
+    """Return whether a retry submits again after an uncertain submit; never if the answer named a job."""
+    return may_pay_twice and not getattr(error, "names_job", False)
+
+
+def _next_step(*, is_recorded: bool) -> str:
     """Return the advice for a job that may still finish, with and without a submit record."""
     if is_recorded:
         return (
@@ -28,31 +185,10 @@ def next_step(*, is_recorded: bool) -> str:
     )
 
 
-def end_paid(
-    error: BaseException, job: str | None, *, may_have_job: bool, is_recorded: bool, has_retries: bool
-) -> NoReturn:
-    """Raise the Airflow exception for an error.
-
-    For example, an error of the wait skips the retries if nothing records the job.
-
-    :param job: the TwinSync task id, if it is known.
-    :param may_have_job: False if the error came before there was a job.
-    :param is_recorded: whether a retry reconnects to the job.
-    :param has_retries: whether the task has retries.
-    """
-    if isinstance(error, JobFailedError):
-        raise AirflowException(f"{sentence(str(error))} A retry of this task submits a new job.") from None
+def _converted(error: BaseException, advice: str) -> BaseException:
+    """Return the exception that :func:`airflow_errors` raises for an error."""
     try:
-        with airflow_errors(advice=next_step(is_recorded=is_recorded)):
+        with airflow_errors(advice=advice):
             raise error
-    except (AirflowFailException, AirflowSensorTimeout):
-        raise
-    except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as ending:
-        is_ctrl_c = isinstance(ending, KeyboardInterrupt)
-        if not may_have_job or is_recorded or (is_ctrl_c and not has_retries):
-            raise
-        message = "Ctrl-C came before the task was done" if is_ctrl_c else str(ending)
-        if not re.match(r"TS\d{3} ", message):
-            message = f"TS324 The task ended after its submit, and a retry would pay again: {message}"
-        which = f" (TwinSync job {job}, which is paid for)" if job and job not in message else ""
-        raise AirflowFailException(f"{message}{which}") from ending
+    except _ERRORS as converted:
+        return converted

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowTaskTimeout,
-    BaseOperator,
-    conf,
-)
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.lineage import openlineage, push_inputs
+from airflow_provider_twinsync._airflow.submitting import Submission, submit_job
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._airflow.waiting import WorkerWait, check_triggerer
 from airflow_provider_twinsync._api.durations import checked_seconds
-from airflow_provider_twinsync._api.shown import sentence, shown_duration
+from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.submit import fingerprint, shown_job
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._records.reconnect import reconnect
 from airflow_provider_twinsync._records.submit_record import STORE_KEY, RecordKeeper, job_of
 from airflow_provider_twinsync._wait.event import read_event
-from airflow_provider_twinsync._wait.outcome import Again, End, job_continues
+from airflow_provider_twinsync._wait.outcome import Again, End
 from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
-from airflow_provider_twinsync.exceptions import UncertainSubmitError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked
-from airflow_provider_twinsync.operators.paid_end import end_paid, next_step
+from airflow_provider_twinsync.operators.paid_end import PaidEnd, submits_again
 from airflow_provider_twinsync.operators.wait_arguments import check_unused
 
 if TYPE_CHECKING:
@@ -40,7 +34,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
 
-class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
+class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
     """Submit a text, a photo and a voice; the XCom ``return_value`` is the TwinSync task id (``str``).
 
     For example::
@@ -148,23 +142,15 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 "max_wait": max_wait,
             }
             check_unused(given, kwargs.get("default_args") or {})
-        self._job: str | None = None
-        self._submitting = ""  # during a submit: its inputs and its time
-        self._is_recorded = False
-        self._is_resumed = False
 
     def execute(self, context: Context) -> str:
         """Submit, or reconnect to the job of an earlier try; then wait, with ``wait_for_completion``."""
-        # Around all of it: an alarm or Ctrl-C may come at any line after the submit.
-        try:
-            return self._execute(context)
-        except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
-            self._end(error)
+        return self._with_paid_end(lambda: self._execute(context))
 
     def _execute(self, context: Context) -> str:
         began = time.monotonic()
-        with airflow_errors():
-            self.check_rendered()
+        self._submission = Submission()
+        self.check_rendered()
         hook = TwinSyncHook(self.twinsync_conn_id)
         store = self._store(context)
         if self.wait_for_completion and store is None and self.retries:
@@ -173,20 +159,17 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
                 "durable=True): a retry may pay again, and is skipped where it would. Submit and wait in two "
                 "tasks instead."
             )
-        with airflow_errors():
-            inputs = fingerprint(
-                hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer)
-            )
-            tries = internals.count_of_clears(context["ti"])
-            keeper = RecordKeeper(store, inputs, shown_job(self.text, self.image_url), tries)
-            self._job = earlier = reconnect(
-                keeper,
-                hook.get_job,
-                self.log,
-                try_number=getattr(context["ti"], "try_number", 1),
-                may_pay_twice=self.on_uncertain_submit == "retry",
-            )
-            self._is_recorded = earlier is not None
+        inputs = fingerprint(hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer))
+        tries = internals.count_of_clears(context["ti"])
+        keeper = RecordKeeper(store, inputs, shown_job(self.text, self.image_url), tries)
+        self._job = earlier = reconnect(
+            keeper,
+            hook.get_job,
+            self.log,
+            try_number=getattr(context["ti"], "try_number", 1),
+            may_pay_twice=self._may_pay_twice,
+        )
+        self._is_recorded = earlier is not None
         twinsync_task_id = earlier or self._submit(hook, keeper)
         if not earlier:
             self.log.info(
@@ -217,33 +200,23 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         keeper.write_intent()
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
+        inputs = {"text": self.text, "image_url": self.image_url, "pronouncer": self.pronouncer}
         try:
-            self._job = hook.submit(text=self.text, image_url=self.image_url, pronouncer=self.pronouncer)
-            return self._job
-        except UncertainSubmitError as error:
-            if self.on_uncertain_submit == "retry" and not error.names_job:
-                keeper.write_no_job()
-                raise AirflowException(
-                    f"{sentence(error.what)} A retry of this task submits again, as on_uncertain_submit says."
-                ) from None
-            keeper.write_reported(names_job=error.names_job)
-            raise
-        except KeyboardInterrupt as error:
-            if self._job:
-                raise
-            if not error.args:  # it came before anything was sent
-                keeper.write_no_job()
-                raise
-            keeper.write_reported()
-            # Airflow treats Ctrl-C in a task as a failure that retries may follow (2.11.2, 3.3.2).
-            if self.retries and self.on_uncertain_submit == "fail":
-                raise AirflowFailException(str(error)) from None
-            raise
-        except Exception:  # any other error: the service accepted nothing
-            keeper.write_no_job()
+            return submit_job(hook.settings, self.log, self._submission, **inputs)
+        except BaseException as error:
+            self._record_end(keeper, error)
             raise
         finally:
             self._submitting = ""
+
+    def _record_end(self, keeper: RecordKeeper, error: BaseException) -> None:
+        submission = self._submission
+        if submission.twinsync_task_id:
+            self._is_recorded = keeper.write_job(submission.twinsync_task_id)
+        elif not submission.may_have_job or submits_again(error, may_pay_twice=self._may_pay_twice):
+            keeper.write_no_job()
+        else:
+            keeper.write_reported(names_job=getattr(error, "names_job", False))
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Finish the task with the trigger's event; :meth:`resume_execution` calls this."""
@@ -251,16 +224,16 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue the task after any end of its deferral."""
+        return self._with_paid_end(lambda: self._resume(next_method, next_kwargs, context))
+
+    def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         self.is_linked = True  # before it was deferred
         self._is_resumed = True
-        try:
-            store = self._store(context)
-            self._job = job_of(store.get(STORE_KEY)) if store is not None else None
-            self._is_recorded = self._job is not None
-            check_triggerer(next_method, next_kwargs)
-            return super().resume_execution(next_method, next_kwargs, context)
-        except (Exception, AirflowTaskTimeout, KeyboardInterrupt) as error:
-            self._end(error)
+        store = self._store(context)
+        self._job = job_of(store.get(STORE_KEY)) if store is not None else None
+        self._is_recorded = self._job is not None
+        check_triggerer(next_method, next_kwargs)
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def _finish(self, context: Context, end: End) -> str:
         self._job = end.twinsync_task_id
@@ -268,27 +241,6 @@ class TwinSyncSubmitOperator(TextFields, Linked, BaseOperator):
         context["ti"].xcom_push(key="result_url", value=result_url)
         self.push_link(context, result_url)
         return end.twinsync_task_id
-
-    def _end(self, error: BaseException) -> NoReturn:
-        end_paid(
-            error,
-            self._job,
-            may_have_job=self._job is not None or self._is_resumed,
-            is_recorded=self._is_recorded,
-            has_retries=bool(self.retries),
-        )
-
-    def on_kill(self) -> None:
-        """Log that stopping the task does not stop its job."""
-        if self._submitting:
-            self.log.warning(
-                "TS320 Stopped during a submit: a job may exist, and be paid for, of %s. Check your account "
-                "before a rerun.",
-                self._submitting,
-            )
-        elif self._job:
-            advice = next_step(is_recorded=self._is_recorded)
-            self.log.warning("%s %s", job_continues(self._job), advice)
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:
         """Return the photo for OpenLineage."""

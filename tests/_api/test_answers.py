@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airflow_provider_twinsync._api.answers import named_job, other_job, shown
-from airflow_provider_twinsync._api.exchange import Response
+from airflow_provider_twinsync._api.exchange import Answered
 from airflow_provider_twinsync._api.shown import one_line, shown_text, shown_url
 from airflow_provider_twinsync._api.status import JobState, parse_job
 from airflow_provider_twinsync._api.validation import is_http_url
@@ -24,8 +24,8 @@ OTHER = "20230423_11_23_05_10280"
 VIDEO = f"http://api.twinsync.xyz:27323/example/{ID}.mp4"
 
 
-def answer(**payload: Any) -> Response:
-    return Response(200, json.dumps(payload).encode())
+def answer(**payload: Any) -> Answered:
+    return Answered(200, json.dumps(payload).encode())
 
 
 #: Forms in which an answer may name the requested job.
@@ -217,7 +217,7 @@ def test_strange_text_is_bounded_printable_and_on_one_line(text: str) -> None:
     assert is_harmless(shown_text(text))
     assert len(shown_text(text)) <= 83
     body = json.dumps({"result_code": 104, "msg": text}).encode()
-    assert is_harmless(repr(parse_job(ID, Response(200, body), key=KEY)))
+    assert is_harmless(repr(parse_job(ID, Answered(200, body), key=KEY)))
     assert not is_http_url(f"http://h/{text}") or text.startswith("a\u0301") or "\u20dd" in text
 
 
@@ -314,7 +314,7 @@ def test_the_name_of_a_file_names_no_job() -> None:
 def test_what_is_said_twice_alike_is_read() -> None:
     """Two different codes count as none, and two equal ones as one."""
     body = b'{"result_code": 102, "msg": "m", "msg": "m"}'
-    assert parse_job(ID, Response(200, body), key=KEY).state is JobState.RUNNING
+    assert parse_job(ID, Answered(200, body), key=KEY).state is JobState.RUNNING
 
 
 @pytest.mark.parametrize("text", ["/" * 6_000, "//a" * 2_000, r"\/\/" * 1_500, "//a?" * 1_500])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from support.submits import code_of
 
 from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
-from airflow_provider_twinsync._api.exchange import NoAnswer, Request, Response
+from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._api.key_check import build_key_check, parse_key_check
 from airflow_provider_twinsync._api.status import (
     JobState,
@@ -50,17 +50,17 @@ MAX_MESSAGE_CHARACTERS = 1_000
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 
 
-def answer(payload: Any, status: int = 200, **kwargs: Any) -> Response:
-    return Response(status, json.dumps(payload).encode(), **kwargs)
+def answer(payload: Any, status: int = 200, **kwargs: Any) -> Answered:
+    return Answered(status, json.dumps(payload).encode(), **kwargs)
 
 
-def submit_error(response: Response | NoAnswer) -> TwinSyncError:
+def submit_error(response: Outcome) -> TwinSyncError:
     with pytest.raises(TwinSyncError) as caught:
         parse_submit(SUBMIT, response, sent_at=NOW)
     return caught.value
 
 
-def status_error(response: Response | NoAnswer) -> StatusError:
+def status_error(response: Outcome) -> StatusError:
     with pytest.raises(StatusError) as caught:
         parse_job(TASK_ID, response, key=KEY)
     return caught.value
@@ -133,7 +133,7 @@ FRONT_ENDS = {
 @pytest.mark.parametrize("body", FRONT_ENDS.values(), ids=FRONT_ENDS)
 def test_the_503_of_a_front_end_may_hide_a_job(body: bytes, retry_after_s: float | None) -> None:
     """It may have passed the request on, and lost the answer."""
-    error = submit_error(Response(503, body, retry_after_s))
+    error = submit_error(Answered(503, body, retry_after_s))
     assert (type(error), error.code) == (UncertainSubmitError, "TS309")
 
 
@@ -189,7 +189,7 @@ def test_an_answer_that_names_a_job_is_never_followed_by_another_submit(
 ) -> None:
     """With any code and any HTTP status: there is a job."""
     text = body.replace("%s", TASK_ID).replace("CODE", str(code))
-    error = submit_error(Response(status, text.encode(errors="surrogateescape")))
+    error = submit_error(Answered(status, text.encode(errors="surrogateescape")))
     assert (type(error), error.code) == (UncertainSubmitError, "TS310")
     assert error.names_job
     assert error.advice.startswith("It is not submitted again. Ask the service for the job '")
@@ -215,8 +215,8 @@ def test_an_answer_that_names_a_job_is_never_followed_by_another_submit(
 def test_an_answer_that_names_no_job_is_read_by_its_code(body: str) -> None:
     """A busy service has accepted nothing, and a refusal is one."""
     for code, kind in [(203, UnavailableError), (200, RejectedError)]:
-        assert type(submit_error(Response(200, body.replace("CODE", str(code)).encode()))) is kind
-    assert type(submit_error(Response(429, body.replace("CODE", "null").encode()))) is UnavailableError
+        assert type(submit_error(Answered(200, body.replace("CODE", str(code)).encode()))) is kind
+    assert type(submit_error(Answered(429, body.replace("CODE", "null").encode()))) is UnavailableError
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_an_answer_that_names_no_job_is_read_by_its_code(body: str) -> None:
 def test_an_answer_that_may_name_a_job_is_not_followed_by_another_submit(body: str, status: int) -> None:
     """In any words; a question to a person costs less than a second job."""
     without_code = body.replace('"result_code": 203, ', "")
-    for response in (Response(status, body.encode()), Response(429, without_code.encode())):
+    for response in (Answered(status, body.encode()), Answered(429, without_code.encode())):
         error = submit_error(response)
         assert (type(error), error.code in ("TS310", "TS312")) == (UncertainSubmitError, True)
 
@@ -246,7 +246,7 @@ def test_an_answer_that_may_name_a_job_is_not_followed_by_another_submit(body: s
 def test_a_head_may_name_a_job(name: str) -> None:
     """An answer is more than its body."""
     head = str({name: f"/phototalking?taskID={TASK_ID}"})
-    assert type(submit_error(Response(429, b"", head=head))) is UncertainSubmitError
+    assert type(submit_error(Answered(429, b"", head=head))) is UncertainSubmitError
 
 
 @pytest.mark.parametrize("value", [0, -1, "0", "-", "N/A", "", None, [], "None"])
@@ -262,8 +262,8 @@ def test_a_word_for_nothing_is_no_job(value: Any, code: int, kind: type[TwinSync
 @pytest.mark.parametrize("body", [b'{"result_code":100,"msg":"SUCC', b'["', b"\x1f\x8b\x08\x00\x00\x01"])
 def test_a_body_that_was_cut_or_packed_may_have_named_a_job(status: int, body: bytes) -> None:
     """A complete body would have been a refusal."""
-    assert type(submit_error(Response(status, body))) is UncertainSubmitError
-    assert type(submit_error(Response(429, b'{"error": "slow down"}'))) is UnavailableError
+    assert type(submit_error(Answered(status, body))) is UncertainSubmitError
+    assert type(submit_error(Answered(429, b'{"error": "slow down"}'))) is UnavailableError
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_the_address_of_the_photo_names_no_job() -> None:
     photo = f"https://example.com/{TASK_ID}.jpg"
     request = build_submit(text=TEXT, image_url=photo, pronouncer=VOICE, key=KEY)
     for body in (answer({"result_code": 202, "msg": f"cannot open {photo}"}),):
-        for shown in (body, Response(200, body.body.replace(b"/", rb"\/"))):
+        for shown in (body, Answered(200, body.body.replace(b"/", rb"\/"))):
             with pytest.raises(RejectedError):
                 parse_submit(request, shown, sent_at=NOW)
 
@@ -295,7 +295,7 @@ def test_the_address_of_the_photo_names_no_job() -> None:
 @pytest.mark.parametrize("status", [200, 404, 429, 503])
 def test_an_answer_that_is_too_large_to_be_read_may_name_a_job(status: int) -> None:
     """The rest, after its first megabyte, is never read."""
-    error = submit_error(Response(status, b"x" * MAX_ANSWER_BYTES))
+    error = submit_error(Answered(status, b"x" * MAX_ANSWER_BYTES))
     assert (type(error), error.code) == (UncertainSubmitError, "TS312")
 
 
@@ -506,7 +506,7 @@ def test_without_a_code_the_http_status_of_a_submit_decides(
     """A request that may have reached the service is uncertain; only 429 means that nothing was accepted."""
     codes = {UncertainSubmitError: "TS309", UnavailableError: "TS304"}
     code = codes.get(kind, "TS306" if status < 400 else "TS307")
-    error = submit_error(Response(status, body))
+    error = submit_error(Answered(status, body))
     assert (type(error), error.code) == (kind, code)
     assert f"HTTP {status}" in str(error)
     if isinstance(error, RejectedError):
@@ -524,7 +524,7 @@ def test_without_a_code_the_http_status_of_a_submit_decides(
 )
 def test_a_busy_service_says_when_to_come_back(status: int, body: bytes) -> None:
     """The error has its `Retry-After`, for the next attempt."""
-    error = submit_error(Response(status, body, retry_after_s=7.5))
+    error = submit_error(Answered(status, body, retry_after_s=7.5))
     assert isinstance(error, UnavailableError)
     assert error.retry_after_s == 7.5
 
@@ -532,15 +532,15 @@ def test_a_busy_service_says_when_to_come_back(status: int, body: bytes) -> None
 @pytest.mark.parametrize("body", NO_PAYLOADS)
 def test_an_unreadable_answer_is_uncertain_for_a_submit_and_no_status(body: bytes) -> None:
     """A 200 with rubbish: the POST arrived somewhere."""
-    assert type(submit_error(Response(200, body))) is UncertainSubmitError
-    assert type(status_error(Response(200, body, retry_after_s=3.0))) is StatusError
+    assert type(submit_error(Answered(200, body))) is UncertainSubmitError
+    assert type(status_error(Answered(200, body, retry_after_s=3.0))) is StatusError
 
 
 def test_an_answer_of_almost_the_largest_size_is_read() -> None:
     """The limit is not a byte lower than the size from which an answer is not read."""
     body = json.dumps({"result_code": 100, "task_id": TASK_ID}).encode()
-    assert parse_submit(SUBMIT, Response(200, body.ljust(MAX_ANSWER_BYTES - 1)), sent_at=NOW) == TASK_ID
-    assert type(submit_error(Response(200, body.ljust(MAX_ANSWER_BYTES)))) is UncertainSubmitError
+    assert parse_submit(SUBMIT, Answered(200, body.ljust(MAX_ANSWER_BYTES - 1)), sent_at=NOW) == TASK_ID
+    assert type(submit_error(Answered(200, body.ljust(MAX_ANSWER_BYTES)))) is UncertainSubmitError
 
 
 @pytest.mark.parametrize(
@@ -548,17 +548,17 @@ def test_an_answer_of_almost_the_largest_size_is_read() -> None:
 )
 def test_no_answer_is_uncertain_if_it_was_sent(sent: bool, kind: type[TwinSyncError], code: str) -> None:
     """Another submit is safe only if the service received nothing."""
-    error = submit_error(NoAnswer(sent=sent, problem="ConnectionReset: by peer"))
+    error = submit_error((Sent if sent else NotSent)("ConnectionReset: by peer"))
     assert (type(error), error.code) == (kind, code)
     assert "ConnectionReset: by peer" in str(error)
 
 
 @pytest.mark.parametrize(
     "response",
-    [NoAnswer(sent=True, problem="timeout"), Response(500, b""), answer({"result_code": 7})],
+    [Sent("timeout"), Answered(500, b""), answer({"result_code": 7})],
     ids=["no answer", "500", "a code in no table"],
 )
-def test_an_uncertain_submit_has_the_inputs_of_the_job(response: Response | NoAnswer) -> None:
+def test_an_uncertain_submit_has_the_inputs_of_the_job(response: Outcome) -> None:
     """A person has to find the job in an account: the error has the time and the inputs, and not the key."""
     error = submit_error(response)
     assert [part for part in (TEXT, PHOTO, "2026-11-23T12:00:00+00:00") if part not in str(error)] == []
@@ -569,7 +569,7 @@ def test_an_uncertain_submit_has_the_inputs_of_the_job(response: Response | NoAn
 
 def test_the_time_of_an_uncertain_submit_is_utc_to_the_second() -> None:
     """In any time zone of the machine: a person compares it with the account's."""
-    lost = NoAnswer(sent=True, problem="timeout")
+    lost = Sent("timeout")
     sent_at = datetime(2026, 11, 24, 1, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=8)))
     with pytest.raises(UncertainSubmitError, match=re.escape(" 2026-11-23T17:30:00+00:00 ")):
         parse_submit(SUBMIT, lost, sent_at=sent_at)
@@ -587,19 +587,17 @@ def test_the_time_of_an_uncertain_submit_is_utc_to_the_second() -> None:
         (answer({"result_code": 203}), "TS304", ""),
         (answer({"result_code": 100, "task_id": TASK_ID}), "TS326", ""),
         (answer({"result_code": 7}), "TS325", "HTTP 200"),
-        (Response(404, b"<html>"), "TS307", "HTTP 404"),
-        (Response(301, b""), "TS306", "HTTP 301"),
-        (Response(302, b""), "TS325", "HTTP 302"),
-        (Response(503, f"bad key {KEY}".encode()), "TS325", "HTTP 503, bad key ***"),
-        (NoAnswer(sent=True, problem=f"bad line {KEY}"), "TS325", "bad line ***"),
-        (Response(500, b""), "TS325", "HTTP 500"),
-        (NoAnswer(sent=False, problem="refused"), "TS305", "refused"),
-        (NoAnswer(sent=True, problem="timeout"), "TS325", "timeout"),
+        (Answered(404, b"<html>"), "TS307", "HTTP 404"),
+        (Answered(301, b""), "TS306", "HTTP 301"),
+        (Answered(302, b""), "TS325", "HTTP 302"),
+        (Answered(503, f"bad key {KEY}".encode()), "TS325", "HTTP 503, bad key ***"),
+        (Sent(f"bad line {KEY}"), "TS325", "bad line ***"),
+        (Answered(500, b""), "TS325", "HTTP 500"),
+        (NotSent("refused"), "TS305", "refused"),
+        (Sent("timeout"), "TS325", "timeout"),
     ],
 )
-def test_a_key_check_returns_whether_the_key_works(
-    response: Response | NoAnswer, code: str, shown: str
-) -> None:
+def test_a_key_check_returns_whether_the_key_works(response: Outcome, code: str, shown: str) -> None:
     """Only code 200, for the missing text, means that the service accepts the key."""
     works, message = parse_key_check(build_key_check(KEY), response)
     assert works is not bool(code)
@@ -685,7 +683,7 @@ def test_a_msg_that_is_no_text_is_left_out(message: Any) -> None:
 @pytest.mark.parametrize("status", [200, 301, 403, 404, 408, 429, 500, 502, 503, 504])
 def test_an_answer_without_a_code_is_no_status(status: int) -> None:
     """The HTTP status does not matter. The job may go on: a wait polls again."""
-    error = status_error(Response(status, b"<html>", retry_after_s=4.0))
+    error = status_error(Answered(status, b"<html>", retry_after_s=4.0))
     assert error.retry_after_s == 4.0
     assert error.code == "TS404"
     assert f"HTTP {status}" in str(error)
@@ -694,7 +692,7 @@ def test_an_answer_without_a_code_is_no_status(status: int) -> None:
 @pytest.mark.parametrize("sent", [True, False])
 def test_no_answer_is_no_status(sent: bool) -> None:
     """Asking costs nothing, so whether it was sent does not matter."""
-    error = status_error(NoAnswer(sent=sent, problem="ConnectTimeout: 30 s"))
+    error = status_error((Sent if sent else NotSent)("ConnectTimeout: 30 s"))
     assert error.code == "TS404"
     assert "ConnectTimeout: 30 s" in str(error)
 
@@ -722,7 +720,7 @@ PAYLOAD = {"result_code": 100, "task_id": TASK_ID, "result_url": VIDEO, "msg": "
 @pytest.mark.parametrize("ascii_", [True, False], ids=["escaped", "as it is"])
 def test_an_answer_is_read_in_any_encoding(encoding: str, ascii_: bool) -> None:
     """A code and an id are plain ASCII: a `msg` in GBK must not hide them."""
-    response = Response(200, json.dumps(PAYLOAD, ensure_ascii=ascii_).encode(encoding))
+    response = Answered(200, json.dumps(PAYLOAD, ensure_ascii=ascii_).encode(encoding))
     assert parse_submit(SUBMIT, response, sent_at=NOW) == TASK_ID
     task = parse_job(TASK_ID, response, key=KEY)
     assert (task.state, task.result_url) == (JobState.SUCCEEDED, VIDEO)
@@ -733,7 +731,7 @@ def test_an_answer_is_read_in_any_encoding(encoding: str, ascii_: bool) -> None:
 def test_a_wrong_byte_in_the_msg_does_not_hide_a_paid_job() -> None:
     """It is shown as a replacement character."""
     body = f'{{"result_code": 104, "task_id": "{TASK_ID}", "msg": "a'.encode() + b'\xff"}'
-    assert parse_job(TASK_ID, Response(200, body), key=KEY).message == "a\N{REPLACEMENT CHARACTER}"
+    assert parse_job(TASK_ID, Answered(200, body), key=KEY).message == "a\N{REPLACEMENT CHARACTER}"
 
 
 # ---------------------------------------------------------------------------------------------- no key shown
@@ -750,7 +748,7 @@ def test_an_answer_that_repeats_the_key_does_not_bring_it_into_an_error(
         json.dumps({"msg": "x" * before + f"got key={KEY}", "result_code": code}),
         "x" * before + f"<p>key={KEY}</p>",
     ):
-        error = submit_error(Response(status, body.encode()))
+        error = submit_error(Answered(status, body.encode()))
         assert KEY[:4] not in f"{error} {error!r}"
 
 
@@ -798,7 +796,7 @@ def test_a_key_that_an_answer_repeats_in_another_form_is_hidden(
     """As JSON writes it, with white space in it, in another encoding, cut off."""
     request = build_submit(text=TEXT, image_url=PHOTO, pronouncer=VOICE, key=key)
     with pytest.raises(TwinSyncError) as caught:
-        parse_submit(request, Response(200, body), sent_at=NOW)
+        parse_submit(request, Answered(200, body), sent_at=NOW)
     shown = str(caught.value).replace("\N{REPLACEMENT CHARACTER}", "")
     assert not [part for part in unwanted if part in shown]
 
@@ -821,10 +819,10 @@ def test_an_error_is_one_line_of_bounded_length(body: bytes) -> None:
     request = build_submit(
         text="字" * 10_000, image_url=PHOTO + "x" * 8_000, pronouncer=VOICE, key=KEY, text_limit_words=10_000
     )
-    errors: list[TwinSyncError] = [status_error(Response(200, body))]
+    errors: list[TwinSyncError] = [status_error(Answered(200, body))]
     for status in (200, 301, 404, 503):
         with pytest.raises(TwinSyncError) as caught:
-            parse_submit(request, Response(status, body), sent_at=NOW)
+            parse_submit(request, Answered(status, body), sent_at=NOW)
         errors.append(caught.value)
     for error in errors:
         assert str(error).isprintable()
@@ -834,7 +832,7 @@ def test_an_error_is_one_line_of_bounded_length(body: bytes) -> None:
 @pytest.mark.parametrize("sent", [True, False])
 def test_an_error_without_an_answer_is_one_line_of_bounded_length(sent: bool) -> None:
     """A server that does not speak HTTP comes in through the transport's own message."""
-    response = NoAnswer(sent=sent, problem="BadStatusLine: " + "x" * 60_000)
+    response = (Sent if sent else NotSent)("BadStatusLine: " + "x" * 60_000)
     assert len(str(status_error(response))) <= MAX_MESSAGE_CHARACTERS
     assert len(str(submit_error(response))) <= MAX_MESSAGE_CHARACTERS
 
@@ -859,7 +857,7 @@ def test_a_message_of_the_service_is_bounded() -> None:
 )
 def test_an_answer_is_shown_in_short(body: bytes, shown: str) -> None:
     """The HTTP status and the start of the body."""
-    assert describe(Response(418, body), KEY) == shown
+    assert describe(Answered(418, body), KEY) == shown
 
 
 # ----------------------------------------------------------------------------------------------- Retry-After
@@ -982,7 +980,7 @@ BODIES = st.one_of(
     st.binary(max_size=200),
 )
 RESPONSES = st.builds(
-    Response,
+    Answered,
     st.integers(100, 599) | st.sampled_from([200, 429, 500, 503]),
     BODIES,
     st.none() | st.floats(0, 1e9),
@@ -1015,8 +1013,8 @@ def outcome(parse: Callable[[], Any]) -> Any:
 
 @hypothesis_settings(deadline=None)
 @given(RESPONSES)
-@example(Response(200, b'{"result_code": true, "result_url": "http://h/a"}'))
-def test_a_job_is_done_only_where_the_service_says_so(response: Response) -> None:
+@example(Answered(200, b'{"result_code": true, "result_url": "http://h/a"}'))
+def test_a_job_is_done_only_where_the_service_says_so(response: Answered) -> None:
     """For any answer: a state comes from its own code, success has an address, all else is an error."""
     code, payload = read_by_hand(response.body)
     url = payload.get("result_url")
@@ -1044,8 +1042,8 @@ def test_a_job_is_done_only_where_the_service_says_so(response: Response) -> Non
 
 @hypothesis_settings(deadline=None)
 @given(RESPONSES)
-@example(Response(200, b'{"result_code": 103, "task_id": "x"}'))
-def test_a_job_is_made_only_where_the_service_says_so(response: Response) -> None:
+@example(Answered(200, b'{"result_code": 103, "task_id": "x"}'))
+def test_a_job_is_made_only_where_the_service_says_so(response: Answered) -> None:
     """For any answer: code 100 brings an id, a refusal and a busy service are sure, all else is uncertain."""
     code, payload = read_by_hand(response.body)
     found = outcome(lambda: parse_submit(SUBMIT, response, sent_at=NOW))
@@ -1073,8 +1071,8 @@ def test_a_job_is_made_only_where_the_service_says_so(response: Response) -> Non
 
 
 @hypothesis_settings(deadline=None)
-@given(st.one_of(RESPONSES, st.builds(NoAnswer, st.booleans(), st.text())))
-def test_nothing_but_our_own_errors_comes_out(response: Response | NoAnswer) -> None:
+@given(st.one_of(RESPONSES, st.builds(Sent, st.text()), st.builds(NotSent, st.text())))
+def test_nothing_but_our_own_errors_comes_out(response: Outcome) -> None:
     """And no error shows the key."""
     for found in (
         outcome(lambda: parse_submit(SUBMIT, response, sent_at=NOW)),

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airflow_provider_twinsync._api.answers import shown
-from airflow_provider_twinsync._api.exchange import Response
+from airflow_provider_twinsync._api.exchange import Answered
 from airflow_provider_twinsync._api.redaction import hide, holds
 from airflow_provider_twinsync._api.status import parse_job
 from airflow_provider_twinsync._api.submit import build_submit, parse_submit
@@ -247,7 +247,7 @@ def test_no_answer_brings_the_key_into_anything_that_is_kept(escape: Callable[[s
     for code in (101, 104):
         job = parse_job(
             ID,
-            Response(200, json.dumps({"result_code": code, "msg": f"account of key {written}"}).encode()),
+            Answered(200, json.dumps({"result_code": code, "msg": f"account of key {written}"}).encode()),
             key=KEY,
         )
         assert job.message == "account of key ***"
@@ -262,7 +262,7 @@ def test_no_answer_brings_the_key_into_anything_that_is_kept(escape: Callable[[s
             ),
         ):
             with pytest.raises(TwinSyncError) as caught:
-                read(Response(200, body.encode()))
+                read(Answered(200, body.encode()))
             assert "***" in str(caught.value)
             assert written not in f"{caught.value} {caught.value!r}"
             assert KEY.casefold() not in str(caught.value).casefold()

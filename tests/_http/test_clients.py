@@ -28,7 +28,7 @@ import pytest
 from support.environment import KEY
 from support.servers import Received, answer, closed_port, name_with
 
-from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Request, Response
+from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._api.settings import Settings, parse_connection
 from airflow_provider_twinsync._api.status import parse_job
 from airflow_provider_twinsync._api.submit import MAX_ANSWER_BYTES
@@ -69,7 +69,7 @@ STATUS = Request("GET", params={"taskID": "20230423_11_23_05_10279"})
 SUBMIT = Request("POST", form={"text": "Hello", "key": KEY})
 DONE = {"result_code": 103, "result_url": "http://127.0.0.1/a.mp4", "task_id": "1"}
 UNKNOWN_ID = {"result_code": 200, "msg": "taskID missing, or not in the service queue"}
-LOST, NOT_SENT = NoAnswer(True, ""), NoAnswer(False, "")
+LOST, NOT_SENT = Sent(""), NotSent("")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def quick_garbage_collector() -> Iterator[None]:
     gc.unfreeze()
 
 
-async def ask(settings: Settings, request: Request) -> Answer:
+async def ask(settings: Settings, request: Request) -> Outcome:
     """Send one request from a triggerer in which nothing else waits."""
     pool = await join(settings)
     try:
@@ -95,9 +95,9 @@ class Sender:
 
     name: str
 
-    def __call__(self, settings: Settings, request: Request) -> Answer:
+    def __call__(self, settings: Settings, request: Request) -> Outcome:
         got = send(settings, request) if self.name == "sync" else asyncio.run(ask(settings, request))
-        if isinstance(got, NoAnswer):
+        if isinstance(got, (NotSent, Sent)):
             assert re.fullmatch(r"\w+(: .+)?", got.problem), "the error's name, and its text on one line"
             assert len(got.problem) < 300
             assert not re.search(r"0x[0-9a-f]{6}| object at |Traceback|" + KEY, got.problem)
@@ -105,7 +105,7 @@ class Sender:
         assert bool(got.head) == (request.method == "POST"), "a submit's headers may name its job"
         return replace(got, head="")
 
-    def expects(self, wanted: Answer) -> Answer:
+    def expects(self, wanted: Outcome) -> Outcome:
         """Return the expected answer of this client; only a submit depends on `sent`."""
         return LOST if wanted == NOT_SENT and self.name == "async" else wanted
 
@@ -131,9 +131,9 @@ def settings_for(url: str, **extra: Any) -> Settings:
     return parse_connection("c", host=url, port=None, schema=None, password=KEY, extra=json.dumps(extra))
 
 
-def without_words(got: Answer) -> Answer:
+def without_words(got: Outcome) -> Outcome:
     """An answer without the library's words, which are the only thing that may differ."""
-    return NoAnswer(got.sent, "") if isinstance(got, NoAnswer) else got
+    return type(got)("") if isinstance(got, (NotSent, Sent)) else got
 
 
 def json_body(value: Any) -> bytes:
@@ -143,17 +143,17 @@ def json_body(value: Any) -> bytes:
 @pytest.mark.parametrize(
     ("fault", "wanted"),
     [
-        (None, Response(200, json_body(UNKNOWN_ID))),
-        (Slow(delay_s=0.2), Response(200, json_body(UNKNOWN_ID))),
-        (Body(json={"result_code": 101}), Response(200, json_body({"result_code": 101}))),
-        (NotJson(body="<p>你好</p>"), Response(200, "<p>你好</p>".encode())),
-        (HttpError(status=503, retry_after_s=7), Response(503, b"", 7.0)),
-        (HttpError(status=429, retry_after_s=0, body="slow down"), Response(429, b"slow down", 0.0)),
-        (HttpError(status=500, body="[]"), Response(500, b"[]")),
-        (HttpError(status=502), Response(502, b"")),
-        (HttpError(status=504), Response(504, b"")),
-        (HttpError(status=404), Response(404, b"")),
-        (HttpError(status=407), Response(407, b"")),
+        (None, Answered(200, json_body(UNKNOWN_ID))),
+        (Slow(delay_s=0.2), Answered(200, json_body(UNKNOWN_ID))),
+        (Body(json={"result_code": 101}), Answered(200, json_body({"result_code": 101}))),
+        (NotJson(body="<p>你好</p>"), Answered(200, "<p>你好</p>".encode())),
+        (HttpError(status=503, retry_after_s=7), Answered(503, b"", 7.0)),
+        (HttpError(status=429, retry_after_s=0, body="slow down"), Answered(429, b"slow down", 0.0)),
+        (HttpError(status=500, body="[]"), Answered(500, b"[]")),
+        (HttpError(status=502), Answered(502, b"")),
+        (HttpError(status=504), Answered(504, b"")),
+        (HttpError(status=404), Answered(404, b"")),
+        (HttpError(status=407), Answered(407, b"")),
         (ResetBefore(), LOST),
         (AcceptThenReset(), LOST),
         (Hang(), LOST),
@@ -163,7 +163,7 @@ def json_body(value: Any) -> bytes:
     ids=lambda value: getattr(value, "name", None) or type(value).__name__,
 )
 def test_what_the_service_does_is_the_same_answer_to_both(
-    sender: Sender, emulator: Emulator, fault: Any, wanted: Answer
+    sender: Sender, emulator: Emulator, fault: Any, wanted: Outcome
 ) -> None:
     """Also where the answer is lost every time: `aiohttp` repeats the request before it fails."""
     if fault is not None:
@@ -182,7 +182,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(
     """A redirect of a status request causes no second request."""
     elsewhere = serve(lambda _: [answer()])
     emulator.world.faults.add("status", Redirect(location=f"{elsewhere.url}/phototalking"))
-    assert sender(settings_for(emulator.url), STATUS) == Response(302, b"")
+    assert sender(settings_for(emulator.url), STATUS) == Answered(302, b"")
     assert elsewhere.requests == []
 
 
@@ -190,7 +190,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(
 def test_a_redirect_that_cannot_be_read_is_an_answer(sender: Sender, request_: Request, serve: Serve) -> None:
     """Nobody wants to follow it."""
     server = serve(lambda _: [answer(302, Location="http://[::1/", Content_Length=0)])
-    assert sender(settings_for(server.url), request_) == Response(302, b"")
+    assert sender(settings_for(server.url), request_) == Answered(302, b"")
     assert len(server.requests) == 1
 
 
@@ -209,18 +209,18 @@ DATE_PAST = "Wed, 21 Oct 2015 07:28:00 GMT"
 @pytest.mark.parametrize(
     ("pieces", "wanted"),
     [
-        ([answer(200, b"{}")], Response(200, b"{}")),
-        ([b"HTTP/1.0 200 OK\r\n\r\n{}"], Response(200, b"{}")),
-        ([answer(200, b"2\r\n{}\r\n0\r\n\r\n", Transfer_Encoding="chunked")], Response(200, b"{}")),
+        ([answer(200, b"{}")], Answered(200, b"{}")),
+        ([b"HTTP/1.0 200 OK\r\n\r\n{}"], Answered(200, b"{}")),
+        ([answer(200, b"2\r\n{}\r\n0\r\n\r\n", Transfer_Encoding="chunked")], Answered(200, b"{}")),
         ([answer(200, PACKED, Content_Encoding="gzip")], LOST),
         ([answer(429, PACKED, Content_Encoding="identity, x-gzip")], LOST),
         ([answer(404, b"", Content_Encoding="br")], LOST),
-        ([answer(200, b"{}", Content_Encoding="identity")], Response(200, b"{}")),
-        ([answer(200, b"{}", Content_Encoding="")], Response(200, b"{}")),
+        ([answer(200, b"{}", Content_Encoding="identity")], Answered(200, b"{}")),
+        ([answer(200, b"{}", Content_Encoding="")], Answered(200, b"{}")),
         # A body that begins as a JSON object is one, with any header.
-        ([answer(200, b" {}", Content_Encoding="utf-8")], Response(200, b" {}")),
-        ([answer(503, b"", Retry_After=DATE_PAST)], Response(503, b"", 0.0)),
-        ([answer(503, b"", Retry_After="soon")], Response(503, b"")),
+        ([answer(200, b" {}", Content_Encoding="utf-8")], Answered(200, b" {}")),
+        ([answer(503, b"", Retry_After=DATE_PAST)], Answered(503, b"", 0.0)),
+        ([answer(503, b"", Retry_After="soon")], Answered(503, b"")),
         ([answer(200, b"{", Content_Length=2)], LOST),
         ([answer(200, b"5\r\n{}", Transfer_Encoding="chunked")], LOST),
         ([answer(200, b"2\r\n{}\r\n", Transfer_Encoding="chunked")], LOST),
@@ -231,7 +231,7 @@ DATE_PAST = "Wed, 21 Oct 2015 07:28:00 GMT"
     ],
 )
 def test_an_answer_is_read_by_both_alike(
-    sender: Sender, serve: Serve, pieces: list[bytes], wanted: Answer
+    sender: Sender, serve: Serve, pieces: list[bytes], wanted: Outcome
 ) -> None:
     """Whole answers in every framing, and answers that end too early or are none."""
     server = serve(lambda _: pieces)
@@ -244,7 +244,7 @@ def test_an_answer_is_asked_for_as_it_is(sender: Sender, request_: Request, serv
     """A packed one is not unpacked: of a submit it may be the answer that names a paid job."""
     server = serve(lambda _: [answer(429, PACKED, Content_Encoding="gzip")])
     got = sender(settings_for(server.url), request_)
-    assert got == NoAnswer(True, "Packed: HTTP 429 with Content-Encoding, which was not asked for")
+    assert got == Sent("Packed: HTTP 429 with Content-Encoding, which was not asked for")
     assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
 
 
@@ -258,7 +258,7 @@ def test_what_comes_before_the_answer_is_skipped(
 ) -> None:
     """RFC 9110, 15.2: a client has to expect interim answers, asked for or not."""
     server = serve(lambda _: [*(INTERIM % status for status in statuses), answer(200, b"{}")])
-    assert sender(settings_for(server.url), request_) == Response(200, b"{}")
+    assert sender(settings_for(server.url), request_) == Answered(200, b"{}")
     assert len(server.requests) == 1
 
 
@@ -273,7 +273,7 @@ def test_another_protocol_is_no_answer(
     headers = "".join(f"{name}: {value}\r\n" for name, value in upgrade.items())
     server = serve(lambda _: [f"HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n".encode(), json_body(DONE)])
     got = sender(settings_for(server.url), request_)
-    assert got == Response(101, b""), got
+    assert got == Answered(101, b""), got
 
 
 def test_interim_answers_without_end_are_cut(serve: Serve) -> None:
@@ -287,8 +287,7 @@ def test_interim_answers_without_end_are_cut(serve: Serve) -> None:
             left.set()
 
     got = send(settings_for(serve(respond).url), SUBMIT)
-    assert isinstance(got, NoAnswer)
-    assert got.sent
+    assert isinstance(got, Sent)
     assert "interim answers" in got.problem
     assert left.wait(30)
 
@@ -349,7 +348,7 @@ def test_an_endless_answer_is_not_read_on(sender: Sender, serve: Serve, packed: 
     if packed:
         assert without_words(got) == LOST
     else:
-        assert isinstance(got, Response)
+        assert isinstance(got, Answered)
         assert MAX_ANSWER_BYTES <= len(got.body) <= MAX_ANSWER_BYTES + 200_000
     assert left.wait(30)
 
@@ -537,7 +536,7 @@ def test_a_proxy_that_drips_is_cut(serve: Serve) -> None:
             ended.set()
         gc.collect()
     assert time.monotonic() - began < 15
-    assert got == NoAnswer(False, "Timeout: no complete answer within 0.5 s")
+    assert got == NotSent("Timeout: no complete answer within 0.5 s")
 
 
 # ------------------------------------------------------------------------------------------------------- TLS
@@ -593,12 +592,12 @@ def test_the_test_of_a_connection_says_that_certificates_are_not_checked(
     [
         (True, None, NOT_SENT),
         (None, None, NOT_SENT),
-        (False, None, Response(200, b"{}")),
-        ("false", None, Response(200, b"{}")),
-        ("the certificate", None, Response(200, b"{}")),
-        (True, "the certificate", Response(200, b"{}")),
-        ("the certificate", "another one", Response(200, b"{}")),
-        (False, "another one", Response(200, b"{}")),
+        (False, None, Answered(200, b"{}")),
+        ("false", None, Answered(200, b"{}")),
+        ("the certificate", None, Answered(200, b"{}")),
+        (True, "the certificate", Answered(200, b"{}")),
+        ("the certificate", "another one", Answered(200, b"{}")),
+        (False, "another one", Answered(200, b"{}")),
         (True, "another one", NOT_SENT),
     ],
 )
@@ -609,7 +608,7 @@ def test_certificates_are_checked_as_the_connection_says(
     monkeypatch: pytest.MonkeyPatch,
     verify: Any,
     environment: str | None,
-    wanted: Answer,
+    wanted: Outcome,
 ) -> None:
     """The connection rules over the environment, which counts if the connection has none."""
     import certifi
@@ -619,14 +618,13 @@ def test_certificates_are_checked_as_the_connection_says(
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", paths[environment])
     settings = settings_for(tls_server.url, verify=paths.get(verify, verify))
     assert without_words(sender(settings, STATUS)) == sender.expects(wanted)
-    assert len(tls_server.requests) == (1 if isinstance(wanted, Response) else 0)
+    assert len(tls_server.requests) == (1 if isinstance(wanted, Answered) else 0)
 
 
 def test_a_submit_to_a_server_that_is_not_trusted_is_not_sent(tls_server: Server) -> None:
     """The handshake comes before the key."""
     got = send(settings_for(tls_server.url), SUBMIT)
-    assert isinstance(got, NoAnswer)
-    assert not got.sent
+    assert isinstance(got, NotSent)
     assert "certificate" in got.problem.lower()
     assert tls_server.requests == []
 
@@ -656,8 +654,7 @@ def test_a_submit_is_sent_when_the_system_has_taken_all_of_it(
     got = send(settings_for(f"http://127.0.0.1:{listening.getsockname()[1]}"), Request("POST", form=form))
     server.join()
     listening.close()
-    assert isinstance(got, NoAnswer)
-    assert got.sent is sent
+    assert type(got) is (Sent if sent else NotSent)
 
 
 def test_certificates_that_are_not_there_are_the_connections_fault(sender: Sender, tmp_path: Path) -> None:
@@ -734,7 +731,7 @@ def test_the_proxy_is_the_connections_else_the_environments(
         monkeypatch.setenv(name, proxies[value].url if value in proxies else value)
     extra = {"proxy": proxies["named"].url} if named else {}
     got = sender(settings_for("http://twinsync.invalid:17374", **extra), STATUS)
-    assert without_words(got) == (Response(200, asked[0].encode()) if asked else sender.expects(NOT_SENT))
+    assert without_words(got) == (Answered(200, asked[0].encode()) if asked else sender.expects(NOT_SENT))
     targets = {name: [request.target for request in proxy.requests] for name, proxy in proxies.items()}
     wanted = "http://twinsync.invalid:17374/phototalking?taskID=20230423_11_23_05_10279"
     assert targets == {"named": [], "other": []} | ({asked: [wanted]} if asked else {})
@@ -744,12 +741,12 @@ def test_a_proxys_password_is_used_and_not_shown(sender: Sender, serve: Serve) -
     """It stands in the address of the proxy."""
     proxy = serve(lambda _: [answer(200, b"{}")])
     address = proxy.url.replace("http://", "http://ann:pass%20word@")
-    assert sender(settings_for("http://twinsync.invalid", proxy=address), STATUS) == Response(200, b"{}")
+    assert sender(settings_for("http://twinsync.invalid", proxy=address), STATUS) == Answered(200, b"{}")
     [request] = proxy.requests
     assert request.headers["proxy-authorization"] == "Basic YW5uOnBhc3Mgd29yZA=="
     closed = address.replace(str(proxy.port), str(closed_port()))
     refused = sender(settings_for("http://twinsync.invalid", proxy=closed), STATUS)
-    assert isinstance(refused, NoAnswer)
+    assert isinstance(refused, (NotSent, Sent))
     assert "pass" not in refused.problem
 
 
@@ -808,7 +805,7 @@ def test_the_limit_bounds_connecting(
     assert 0.9 < time.monotonic() - began < 3
     assert without_words(got) == sender.expects(NOT_SENT)
     if sender.name == "sync":
-        assert isinstance(got, NoAnswer)
+        assert isinstance(got, (NotSent, Sent))
         assert got.problem == "Timeout: no complete answer within 1 s"
 
 
@@ -824,7 +821,7 @@ def test_an_address_that_answers_is_found_among_silent_ones(
     server = serve(lambda _: [answer(200, b"{}")])
     name_with([*silent(server.port, 1), "127.0.0.1"], monkeypatch)
     settings = settings_for(f"http://twinsync.invalid:{server.port}", request_timeout_s=2)
-    assert sender(settings, request_) == Response(200, b"{}")
+    assert sender(settings, request_) == Answered(200, b"{}")
 
 
 @WHAT_EACH_SENDS
@@ -834,10 +831,10 @@ def test_an_address_that_answers_is_found_among_those_that_refuse(
     """If all addresses of a name refuse, the answer comes at once."""
     server = serve(lambda _: [answer(200, b"{}")])
     name_with(["127.0.0.2", "127.0.0.1"], monkeypatch)
-    assert sender(settings_for(f"http://twinsync.invalid:{server.port}"), request_) == Response(200, b"{}")
+    assert sender(settings_for(f"http://twinsync.invalid:{server.port}"), request_) == Answered(200, b"{}")
     got = sender(settings_for(f"http://twinsync.invalid:{closed_port()}"), request_)
     assert without_words(got) == sender.expects(NOT_SENT)
-    assert isinstance(got, NoAnswer)
+    assert isinstance(got, (NotSent, Sent))
     assert "refused" in got.problem or "Connect call failed" in got.problem
 
 
@@ -912,22 +909,3 @@ def test_a_handshake_that_drips_is_cut(sender: Sender, request_: Request, serve:
         thread.join()
     assert time.monotonic() - began < 10
     assert without_words(got) == sender.expects(NOT_SENT)
-
-
-def test_a_library_that_no_longer_reports_leaves_open_what_was_sent(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then a submit may have been sent, and is not sent again."""
-    import requests
-    import urllib3
-
-    server = serve(lambda _: [])
-    monkeypatch.setattr(
-        requests.adapters.HTTPAdapter,
-        "get_connection_with_tls_context",
-        lambda _self, request, *_, **__: urllib3.connection_from_url(request.url),
-    )
-    handed_over = []
-    got = send(settings_for(server.url), SUBMIT, lambda: handed_over.append(1))
-    assert len(server.requests) == 1
-    assert without_words(got) == LOST

@@ -16,7 +16,7 @@ from airflow_provider_twinsync._records.submit_record import HOW_TO_DELETE, STOR
 from airflow_provider_twinsync.emulator.faults import ResultCode
 
 ID = "20230423_11_23_05_10279"
-FIELDS = ("inputs", "shown", "marked_at", "twinsync_task_id", "told_at_max_tries", "made_no_job")
+FIELDS = ("v", "inputs", "shown", "marked_at", "twinsync_task_id", "told_at_max_tries", "made_no_job")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,9 @@ def test_a_clear_submits_with_any_record(emulator, found):
 def test_a_record_with_an_id_that_no_wait_takes(emulator, job):
     """It would be refused by every rerun: it is uncertain, and a clear submits."""
     known = fingerprint(f"{emulator.url}/phototalking", *INPUTS.values())
-    store = Store({STORE_KEY: {"inputs": known, "shown": "it", "marked_at": "then", "twinsync_task_id": job}})
+    store = Store(
+        {STORE_KEY: {"v": 1, "inputs": known, "shown": "it", "marked_at": "then", "twinsync_task_id": job}}
+    )
     run = run_task(submit(), store=store)
     assert run.ended == "AirflowFailException"
     assert re.match("TS314 .* then,", str(run.error))
@@ -134,3 +136,16 @@ def test_a_later_try_that_can_expect_no_record_does_not_warn(emulator, capsys, w
     again = submit(durable=False) if why == "not wanted" else submit()
     assert run_task(again, store=store, try_number=2).ended == "success"
     assert "TS317 " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, True, "1", 1.5])
+def test_a_record_of_another_version_is_uncertain_and_never_absent(emulator, version):
+    """A package that was downgraded does not know all that a newer one wrote."""
+    store = Store()
+    job = run_task(submit(), store=store).result
+    assert store.rows[STORE_KEY]["v"] == 1
+    store.rows[STORE_KEY]["v"] = version
+    run = run_task(submit(), store=store)
+    assert (run.ended, code_of(run.error)) == ("AirflowFailException", "TS314")
+    assert job in str(run.error)
+    assert posts(emulator) == 1

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._api.exchange import NoAnswer, Response
+from airflow_provider_twinsync._api.exchange import Answered, Sent
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.status import Job, JobState
 from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
@@ -110,15 +110,15 @@ def test_a_wait_reads_the_answers_to_its_own_question() -> None:
     wait = Poller(ID, PollSchedule())
     assert wait.request.params == {"taskID": ID}
     bodies = ["101", "101", "", "", "102", "101", f'103, "result_url": "{VIDEO}"']
-    answers = [Response(200, b'{"result_code": %s}' % body.encode()) for body in bodies]
-    seen = [wait.read(answer, key="key") for answer in [*answers[:2], NoAnswer(True, "reset"), *answers[2:]]]
+    answers = [Answered(200, b'{"result_code": %s}' % body.encode()) for body in bodies]
+    seen = [wait.read(answer, key="key") for answer in [*answers[:2], Sent("reset"), *answers[2:]]]
     states = [type(one).__name__ if isinstance(one, StatusError) else one.state.value for one in seen]
     assert states == [
         *["waiting"] * 2,
         *["StatusError"] * 3,
         *["running", "waiting", "succeeded"],
     ]
-    busy_twice = [wait.read(Response(503, b"", retry_after_s), key="key") for retry_after_s in (5.0, 7.0)]
+    busy_twice = [wait.read(Answered(503, b"", retry_after_s), key="key") for retry_after_s in (5.0, 7.0)]
     assert [getattr(one, "retry_after_s", None) for one in busy_twice] == [5.0, 7.0]
 
 
@@ -631,10 +631,10 @@ def test_only_the_last_status_is_kept(kept: bool) -> None:
     """It is mostly the same again; a page that came instead may be large."""
     wait = Poller(ID, PollSchedule())
     body = b'{"result_code": 102, "msg": ""}' if kept else b"<html>"
-    seen = [wait.read(Response(200, bytes(bytearray(body))), key="key") for _ in range(2)]
+    seen = [wait.read(Answered(200, bytes(bytearray(body))), key="key") for _ in range(2)]
     assert (seen[0] is seen[1]) == kept
     assert isinstance(seen[0], Job) == kept
-    assert wait.read(Response(200, b'{"result_code": 101}'), key="key") == Job(
+    assert wait.read(Answered(200, b'{"result_code": 101}'), key="key") == Job(
         ID, JobState.WAITING, 101, "", None
     )
 

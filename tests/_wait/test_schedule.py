@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._api.exchange import Answer, NoAnswer, Response
+from airflow_provider_twinsync._api.exchange import Answered, Outcome, Sent
 from airflow_provider_twinsync._api.status import parse_job
 from airflow_provider_twinsync._http.circuit_breaker import CircuitBreaker
 from airflow_provider_twinsync._wait.poller import Poller
@@ -251,7 +251,7 @@ def test_a_service_gets_the_delay_that_it_asks_for_up_to_ten_minutes(
     assert requested_delay_s(asked_s) == delay_s
 
 
-GOOD, DOWN, LOST = Response(200, b"good"), Response(502, b"down"), NoAnswer(True, "lost")
+GOOD, DOWN, LOST = Answered(200, b"good"), Answered(502, b"down"), Sent("lost")
 
 
 class Line:
@@ -266,12 +266,12 @@ class Line:
         self.now_s += 2.0**-20
         return self.now_s if self.breaker.reject(self.now_s) is None else None
 
-    def answer(self, asked_at_s: float | None, answer: Answer | None) -> None:
+    def answer(self, asked_at_s: float | None, answer: Outcome | None) -> None:
         assert asked_at_s is not None, "no request went out"
         self.now_s += 2.0**-20
         self.breaker.record(answer, asked_at_s, self.now_s)
 
-    def fail(self, times: int, answer: Answer = DOWN) -> None:
+    def fail(self, times: int, answer: Outcome = DOWN) -> None:
         for _ in range(times):
             self.answer(self.ask(), answer)
 
@@ -281,10 +281,10 @@ class Line:
         would = copy.deepcopy(self.breaker)
         return [would.reject(self.now_s) for _ in range(2)] != [None, None]
 
-    def shared(self) -> NoAnswer:
+    def shared(self) -> Sent:
         """Return the answer of the open breaker."""
         shown = self.breaker.reject(self.now_s)
-        assert isinstance(shown, NoAnswer)
+        assert isinstance(shown, Sent)
         return shown
 
     def silent_for_s(self) -> float:
@@ -301,11 +301,11 @@ class Line:
     [
         (DOWN, "HTTP 502"),
         (LOST, "lost"),
-        *[(Response(status, b""), f"HTTP {status}") for status in (429, 500, 503, 504)],
+        *[(Answered(status, b""), f"HTTP {status}") for status in (429, 500, 503, 504)],
     ],
     ids=str,
 )
-def test_the_fifth_failure_in_a_row_is_an_outage(failure: Answer, problem: str) -> None:
+def test_the_fifth_failure_in_a_row_is_an_outage(failure: Outcome, problem: str) -> None:
     """For a second first; below that every wait polls."""
     line = Line()
     line.fail(4, failure)
@@ -322,12 +322,12 @@ def test_a_service_that_answers_is_not_down(status: int) -> None:
     line = Line()
     for _ in range(3):
         line.fail(4)
-        line.answer(line.ask(), Response(status, b""))
+        line.answer(line.ask(), Answered(status, b""))
         assert not line.is_down
     line.fail(7 - 2)
     assert line.is_down
     line.silent_for_s()
-    line.answer(line.ask(), Response(status, b""))
+    line.answer(line.ask(), Answered(status, b""))
     assert not line.is_down
     line.fail(4)
     assert not line.is_down
@@ -344,7 +344,7 @@ def test_there_is_one_probe_at_a_time_and_less_and_less() -> None:
         assert probe_at_s is not None
         line.now_s += 1e4
         assert [line.ask() for _ in range(3)] == [None] * 3
-        line.answer(probe_at_s, NoAnswer(True, f"probe {n}"))
+        line.answer(probe_at_s, Sent(f"probe {n}"))
         assert f"probe {n}" in line.shared().problem
     assert delays == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30], abs=0.125)
 
@@ -400,7 +400,7 @@ def test_a_service_that_asks_to_be_left_alone_is_so_at_once(
 ) -> None:
     """By all waits; the shared failure has no Retry-After, or they would poll together."""
     line = Line()
-    line.answer(line.ask(), Response(status, b"busy", asked_s))
+    line.answer(line.ask(), Answered(status, b"busy", asked_s))
     assert line.is_down is (silent_s > 0)
     if silent_s:
         assert f"HTTP {status}" in line.shared().problem
@@ -413,8 +413,8 @@ def test_a_retry_after_of_a_request_that_was_under_way_counts_too() -> None:
     under_way = [line.ask() for _ in range(8)]
     for asked_at_s in under_way[:5]:
         line.answer(asked_at_s, DOWN)
-    line.answer(under_way[5], Response(503, b"", 40.0))
-    line.answer(under_way[6], Response(503, b"", 20.0))
+    line.answer(under_way[5], Answered(503, b"", 40.0))
+    line.answer(under_way[6], Answered(503, b"", 20.0))
     line.answer(under_way[7], DOWN)
     assert line.silent_for_s() == pytest.approx(40, abs=0.125)
 
@@ -425,12 +425,12 @@ def test_an_answer_with_the_code_of_a_state_is_not_shared(code: Any, retry_after
     """It is the end of one job, with any HTTP status, and no outage: another job must not get it."""
     line = Line()
     body = json.dumps({"result_code": code, "msg": "", "result_url": "http://h/another.mp4"}).encode()
-    line.fail(9, Response(503, body, retry_after_s))
+    line.fail(9, Answered(503, body, retry_after_s))
     assert not line.is_down
     line.fail(5)
     assert line.is_down
     line.silent_for_s()
-    line.answer(line.ask(), Response(503, body, retry_after_s))
+    line.answer(line.ask(), Answered(503, body, retry_after_s))
     assert not line.is_down
 
 
@@ -438,14 +438,14 @@ def test_an_answer_with_the_code_of_a_state_is_not_shared(code: Any, retry_after
     "failure",
     [
         LOST,
-        Response(500, b'{"result_code": 103, "result_url": "http://h/another.mp4"'),
-        Response(500, b'{"result_code": true, "result_url": "http://h/another.mp4"}'),
-        Response(503, b'{"result_code": 203, "msg": "busy: http://h/another.mp4"}', 30.0),
-        Response(503, b'{"result_code": 103, "result_code": 104, "result_url": "http://h/a.mp4"}', 30.0),
+        Answered(500, b'{"result_code": 103, "result_url": "http://h/another.mp4"'),
+        Answered(500, b'{"result_code": true, "result_url": "http://h/another.mp4"}'),
+        Answered(503, b'{"result_code": 203, "msg": "busy: http://h/another.mp4"}', 30.0),
+        Answered(503, b'{"result_code": 103, "result_code": 104, "result_url": "http://h/a.mp4"}', 30.0),
     ],
     ids=str,
 )
-def test_the_shared_failure_is_about_no_job(failure: Answer) -> None:
+def test_the_shared_failure_is_about_no_job(failure: Outcome) -> None:
     """Nor does it repeat the answer to another wait."""
     line = Line()
     while not line.is_down:
@@ -458,16 +458,16 @@ def test_the_shared_failure_is_about_no_job(failure: Answer) -> None:
     assert caught.value.retry_after_s is None
 
 
-ANSWERS: list[Answer | None] = [
+ANSWERS: list[Outcome | None] = [
     DOWN,
     DOWN,
     DOWN,
     LOST,
     None,
     GOOD,
-    Response(404, b""),
-    Response(503, b"", 5.0),
-    Response(429, b"", 1e6),
+    Answered(404, b""),
+    Answered(503, b"", 5.0),
+    Answered(429, b"", 1e6),
 ]
 STEPS = st.lists(
     st.sampled_from(["ask", "ask", "last poll"])
@@ -505,7 +505,7 @@ def test_any_requests_make_one_probe_at_a_time_and_an_end(steps: list[Any]) -> N
             asked_at_s = under_way.pop(number % len(under_way))
             line.answer(asked_at_s, answer)
             probes.discard(asked_at_s)
-            if isinstance(answer, Response) and answer.status < 429:
+            if isinstance(answer, Answered) and answer.status < 429:
                 assert not line.is_down, "all ask after a good answer"
     if not probes:
         assert line.silent_for_s() <= MAX_RETRY_AFTER_S + 0.125

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.drive import Store, run_task
 
-from airflow_provider_twinsync._api.exchange import Response
+from airflow_provider_twinsync._api.exchange import Answered
 from airflow_provider_twinsync._api.submit import build_submit, parse_submit, uncertain
 from airflow_provider_twinsync._records.submit_record import STORE_KEY
 from airflow_provider_twinsync.exceptions import RejectedError
@@ -98,6 +98,6 @@ def test_the_words_that_the_account_looks_for_are_those_of_the_package(connectio
     later = str(run_task(TwinSyncSubmitOperator(task_id="submit", **JOB), store=store).error)
     for message in (direct, later):
         assert any(words in message for words in UNCERTAIN_WORDS)
-    refused = Response(200, b'{"result_code": 201, "msg": "no"}')
+    refused = Answered(200, b'{"result_code": 201, "msg": "no"}')
     with pytest.raises(RejectedError, match=REFUSED_WORDS):
         parse_submit(request, refused, sent_at=datetime.now(timezone.utc))

@@ -141,7 +141,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_download": {"_api", "_http", "exceptions"},
     "_records": {"_api", "exceptions"},
     "links": {"_api", "_airflow"},
-    "_airflow": {"", "_api", "_wait", "_download", "exceptions", "links", "hooks", "triggers"},
+    "_airflow": {"", "_api", "_wait", "_http", "_download", "exceptions", "links", "hooks", "triggers"},
     "hooks": {"_api", "_wait", "_http", "_download", "_airflow", "exceptions"},
     "triggers": {"_api", "_wait", "_airflow", "exceptions", "hooks"},
     "sensors": {"_api", "_wait", "_airflow", "exceptions", "hooks", "links"},
