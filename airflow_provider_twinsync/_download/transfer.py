@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from http.client import IncompleteRead
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._download.mp4 import HEAD_BYTES, duration_s, is_complete
 from airflow_provider_twinsync._download.partial_file import writing
 from airflow_provider_twinsync._http.network import addresses_of
-from airflow_provider_twinsync._http.observed_session import ObservedSession
+from airflow_provider_twinsync._http.observed_session import ObservedSession, UnobservedError
 from airflow_provider_twinsync._http.sync_client import open_session, problem_of, request_options
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
@@ -190,11 +191,17 @@ class _Transfer:
                 if not proxies:
                     limit.admit = lambda address: self._check_address(url, limit.left_s, address)
                 with session.get(url, headers=headers, **options) as response:
+                    limit.check_observed()
                     if target := read_redirect(url, response):
                         return target
                     self._receive(url, response, limit)
         except (TwinSyncError, ExpiredError):
             raise
+        except UnobservedError:
+            raise DownloadRefusedError(
+                f"TS525 The server of the video at {shown_url(url)} cannot be checked: urllib3 "
+                f"{version('urllib3')} does not report its connections. Install an older one."
+            ) from None
         except _NOT_ASKED as error:
             raise DownloadRefusedError(
                 f"TS516 The video's address cannot be requested: {shown_url(url)} ({problem_of(error)})."

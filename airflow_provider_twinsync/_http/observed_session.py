@@ -1,6 +1,20 @@
 """The connections of a session: their time limit, the other side's address, and the progress of a request.
 
 Import it only where a request is made, as the clients.
+
+These names of urllib3 and of ``http.client`` are not documented. Checked with urllib3 2.2.1 to 2.8.0; a
+test hides each.
+
+=========================================  ===============================================================
+name                                       without it
+=========================================  ===============================================================
+``pool_classes_by_scheme``                 nothing is sent, and an error names it
+``ConnectionCls``                          nothing is sent, and an error names it
+``_new_conn``                              a download is refused; an answer has the time limit of ``requests``
+``connect``, ``request``                   a submit without an answer is uncertain (``progress.py``)
+``_dns_host``                              a name without its last dot: the resolver may complete it
+``HTTPResponse._read_status``              an interim answer (1xx) is the final one: a submit is uncertain
+=========================================  ===============================================================
 """
 
 from __future__ import annotations
@@ -26,6 +40,10 @@ if TYPE_CHECKING:
 
 #: The most 1xx answers before the real one; a real server sends one or two.
 _MAX_INTERIM_ANSWERS = 100
+
+
+class UnobservedError(Exception):
+    """The library made a connection and did not report it, so its address is unknown."""
 
 
 class ObservedSession:
@@ -94,6 +112,14 @@ class ObservedSession:
     def left_s(self) -> float:
         """Return the seconds until the connections are cut."""
         return max(0.0, self._ends_at - time.monotonic())
+
+    def check_observed(self) -> None:
+        """Check that the address of the connection was admitted, if that is asked for.
+
+        :raises UnobservedError: no connection was reported.
+        """
+        if self.admit is not None and not self._opened:
+            raise UnobservedError
 
     def renew(self) -> None:
         """Start the limit again, from now."""
@@ -201,6 +227,7 @@ def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[H
             # urllib3 makes the connection here, if it was not made before.
             if self.sock is None:
                 self.connect()
+            limit.check_observed()
             limit.progress.hand_over()
             try:
                 super().request(*args, **kwargs)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from types import MethodType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-import requests
 import urllib3
 from support.drive import run_task
 from support.environment import KEY
@@ -21,9 +19,6 @@ from airflow_provider_twinsync._http.progress import Progress
 from airflow_provider_twinsync._http.sync_client import send
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 SUBMIT = Request("POST", form={"text": "Hello", "key": KEY})
 HOOKS = ("_new_conn", "connect", "request")
 #: Each set of the methods that a later urllib3 may no longer call.
@@ -33,31 +28,6 @@ MISSING = [names for size in range(len(HOOKS) + 1) for names in itertools.combin
 def settings_for(port: int) -> Settings:
     extra = json.dumps({"request_timeout_s": 5})
     return parse_connection("c", host="127.0.0.1", port=port, schema="http", password=KEY, extra=extra)
-
-
-@pytest.fixture
-def hide(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str, ...]], None]:
-    """Have urllib3 call its own methods where the package has replaced them, as after a change of names."""
-
-    def hide(names: tuple[str, ...]) -> None:
-        connect_pool = requests.adapters.HTTPAdapter.get_connection_with_tls_context
-
-        def get_pool(self: Any, *args: Any, **kwargs: Any) -> Any:
-            pool = connect_pool(self, *args, **kwargs)
-            make = pool.ConnectionCls
-
-            def connection(*args: Any, **kwargs: Any) -> Any:
-                made = make(*args, **kwargs)
-                for name in names:
-                    setattr(made, name, MethodType(getattr(urllib3.connection.HTTPConnection, name), made))
-                return made
-
-            pool.ConnectionCls = connection
-            return pool
-
-        monkeypatch.setattr(requests.adapters.HTTPAdapter, "get_connection_with_tls_context", get_pool)
-
-    return hide
 
 
 @pytest.mark.parametrize("names", MISSING, ids=str)
