@@ -1,16 +1,18 @@
-"""An urllib3 that no longer calls the methods that the package replaces."""
+"""Each of the two clients, and an urllib3 that no longer calls the methods that the package replaces."""
 
 from __future__ import annotations
 
+import gc
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 import urllib3
+from support.senders import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -36,3 +38,18 @@ def hide(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str, ...]], None]:
         monkeypatch.setattr(requests.adapters.HTTPAdapter, "get_connection_with_tls_context", get_pool)
 
     return hide
+
+
+@pytest.fixture(scope="module")
+def quick_garbage_collector() -> Iterator[None]:
+    """Freeze the objects of Airflow, so that each collection is quick."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(params=["sync", "async"])
+def sender(request: pytest.FixtureRequest, quick_garbage_collector: None) -> Iterator[Sender]:
+    """Each of the two."""
+    yield Sender(request.param)
+    gc.collect()
