@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from airflow_provider_twinsync import get_provider_info
-from dev.processes import CHECKOUT
+from dev import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

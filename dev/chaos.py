@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from dev import CHECKOUT
 from dev.airflow_api import AirflowApiError
 from dev.airflow_world import AirflowWorld, AirflowWorldError, free_ports
 from dev.chaos_account import Account, Job, make_account, table
@@ -30,7 +31,7 @@ from dev.chaos_seen import Seen
 from dev.demo import Clock
 from dev.emulated_twinsync import EmulatedTwinSync, order_emulator
 from dev.postgres import Postgres, PostgresError
-from dev.processes import CHECKOUT, ProcessDiedError
+from dev.processes import ProcessDiedError
 from dev.relay import Relay
 
 if TYPE_CHECKING:

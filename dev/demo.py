@@ -19,10 +19,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dev import CHECKOUT
 from dev.airflow_api import AirflowApiError
 from dev.airflow_world import USER, AirflowWorld, AirflowWorldError
 from dev.emulated_twinsync import PhotoError, order_emulator, wait_for_emulator
-from dev.processes import CHECKOUT, ProcessDiedError
+from dev.processes import ProcessDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

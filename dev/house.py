@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from pathlib import Path
 from xml.sax.saxutils import escape
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from dev import CHECKOUT
+
 PACKAGE = CHECKOUT / "airflow_provider_twinsync"
 PICTURE = CHECKOUT / "docs" / "images" / "house.svg"
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from dev import CHECKOUT
+
 WORK = CHECKOUT / ".nox"
 
 

@@ -11,15 +11,15 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dev import CHECKOUT
 from dev.keeper import descendants, end_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 STOP_TIMEOUT_S = 30.0
 
 

@@ -22,7 +22,8 @@ import zipfile
 from datetime import date
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from dev import CHECKOUT
+
 PACKAGE = "airflow_provider_twinsync"
 
 #: The environment of another machine: no file of the release may depend on it.

@@ -6,13 +6,12 @@ your own ``pip install PyICU`` and ``python -m dev.word_counts``.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import icu
 
 from airflow_provider_twinsync.text import count_words
+from dev import CHECKOUT
 
-TEXTS = Path(__file__).resolve().parents[1] / "tests" / "data" / "texts.tsv"
+TEXTS = CHECKOUT / "tests" / "data" / "texts.tsv"
 #: Lower statuses are no words: spaces, punctuation and symbols (UBRK_WORD_NONE_LIMIT).
 _FIRST_WORD_STATUS = 100
 
