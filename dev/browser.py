@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import Error, sync_playwright
 
 from dev import CHECKOUT
-from dev.airflow2_world import Airflow2World
-from dev.airflow_world import USER, AirflowWorld
+from dev.airflow.airflow2 import Airflow2World
+from dev.airflow.emulated_twinsync import EmulatedTwinSync, order_emulator, wait_for_emulator
+from dev.airflow.world import USER, AirflowWorld
 from dev.browser_airflow2 import Airflow2Site
 from dev.browser_airflow3 import Airflow3Site
 from dev.browser_site import CheckError, Site
 from dev.demo import DAGS_FOLDER, EXPECTED, VOICE, Clock
-from dev.emulated_twinsync import EmulatedTwinSync, order_emulator, wait_for_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

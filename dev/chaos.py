@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dev import CHECKOUT
-from dev.airflow_api import AirflowApiError
-from dev.airflow_world import AirflowWorld, AirflowWorldError, free_ports
+from dev.airflow.api import AirflowApiError
+from dev.airflow.emulated_twinsync import EmulatedTwinSync, order_emulator
+from dev.airflow.postgres import Postgres, PostgresError
+from dev.airflow.processes import ProcessDiedError
+from dev.airflow.world import AirflowWorld, AirflowWorldError, free_ports
 from dev.chaos_account import Account, Job, make_account, table
 from dev.chaos_plan import DAG_ID, MIN_VIDEOS, POINTS, Blow, Plan, make_plan
 from dev.chaos_seen import Seen
 from dev.demo import Clock
-from dev.emulated_twinsync import EmulatedTwinSync, order_emulator
-from dev.postgres import Postgres, PostgresError
-from dev.processes import ProcessDiedError
 from dev.relay import Relay
 
 if TYPE_CHECKING:

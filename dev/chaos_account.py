@@ -14,9 +14,9 @@ from dev.chaos_plan import DAG_ID, POINTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dev.airflow_world import AirflowWorld
+    from dev.airflow.emulated_twinsync import EmulatedTwinSync
+    from dev.airflow.world import AirflowWorld
     from dev.chaos_plan import Plan, Video
-    from dev.emulated_twinsync import EmulatedTwinSync
 
 #: Messages of a task about an uncertain submit; both name the photo.
 UNCERTAIN_WORDS = (

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dev import CHECKOUT
-from dev.airflow_api import AirflowApiError
-from dev.airflow_world import USER, AirflowWorld, AirflowWorldError
-from dev.emulated_twinsync import PhotoError, order_emulator, wait_for_emulator
-from dev.processes import ProcessDiedError
+from dev.airflow.api import AirflowApiError
+from dev.airflow.emulated_twinsync import PhotoError, order_emulator, wait_for_emulator
+from dev.airflow.processes import ProcessDiedError
+from dev.airflow.world import USER, AirflowWorld, AirflowWorldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,7 +21,7 @@ import pytest
 
 from airflow_provider_twinsync.emulator import Emulator
 from airflow_provider_twinsync.emulator.faults import HttpError
-from dev.airflow_world import AirflowWorld
+from dev.airflow.world import AirflowWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable

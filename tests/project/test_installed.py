@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_twinsync
-from dev.processes import Processes
+from dev.airflow.processes import Processes
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TESTED = airflow_provider_twinsync.__file__

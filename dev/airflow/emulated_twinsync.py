@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from dev.processes import ProcessDiedError, Processes
+from dev.airflow.processes import ProcessDiedError, Processes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -196,7 +196,7 @@ def _become(order: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run as `python -m dev.keeper` in a new session, with standard input and output as pipes."""
+    """Run as `python -m dev.airflow.keeper` in a new session, with standard input and output as pipes."""
     # Nothing that is started here is to find the checkout's package before the installed one: neither the
     # forks, which have this path, nor the programs, which may look into their working folder first.
     sys.path.append(sys.path.pop(0))

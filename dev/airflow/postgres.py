@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dev.airflow_world import free_ports
+from dev.airflow.world import free_ports
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from dev.processes import Processes
+    from dev.airflow.processes import Processes
 
 NAME = "postgres"
 START_TIMEOUT_S = 60.0

@@ -21,8 +21,8 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from dev.airflow_api import AirflowApi
-from dev.processes import Processes
+from dev.airflow.api import AirflowApi
+from dev.airflow.processes import Processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +135,7 @@ class AirflowWorld:
         env = self._env
         if name.startswith("triggerer"):
             # Airflow distinguishes two triggerers by their hosts' names.
-            env = env | {"AIRFLOW__CORE__HOSTNAME_CALLABLE": "dev.airflow_world.host_name", HOST_NAME: name}
+            env = env | {"AIRFLOW__CORE__HOSTNAME_CALLABLE": "dev.airflow.world.host_name", HOST_NAME: name}
         self.processes.start_airflow(name, *COMPONENTS.get(name, TRIGGERER), env=env)
 
     def wait_for_dag(self, dag_id: str, timeout_s: float = DAG_TIMEOUT_S) -> None:

@@ -1,4 +1,4 @@
-"""One real Airflow 2 in a folder of its own, as `dev/airflow_world.py` has it for Airflow 3."""
+"""One real Airflow 2 in a folder of its own, as `dev/airflow/world.py` has it for Airflow 3."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from dev.airflow_world import START_TIMEOUT_S, AirflowWorld, AirflowWorldError
+from dev.airflow.world import START_TIMEOUT_S, AirflowWorld, AirflowWorldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dev import CHECKOUT
-from dev.keeper import descendants, end_session
+from dev.airflow.keeper import descendants, end_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class ProcessDiedError(Exception):
 
 @dataclass
 class Processes:
-    """Starts processes through a keeper (see `dev/keeper.py`), which ends them when this process goes.
+    """Starts processes through a keeper (see `keeper.py`), which ends them when this process goes.
 
     :param log_folder: where each process has a log, named after it.
     :param env: the environment of all of them.
@@ -46,7 +46,7 @@ class Processes:
         self.log_folder.mkdir(parents=True, exist_ok=True)
         with self.log("keeper").open("ab") as log:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-m", "dev.keeper"],
+                [sys.executable, "-m", "dev.airflow.keeper"],
                 cwd=CHECKOUT,
                 env=dict(self.env),
                 stdin=subprocess.PIPE,
