@@ -34,7 +34,7 @@ def main() -> int:
         for each in SIGNALS:
             signal.signal(each, stop)
         if sys.argv[1:2] == ["chaos"]:
-            from dev import chaos
+            from dev.chaos import run as chaos
 
             return chaos.main(sys.argv[2:])
         if sys.argv[1:2] == ["browser"]:

@@ -17,9 +17,9 @@ from airflow_provider_twinsync._api.submit import build_submit, parse_submit, un
 from airflow_provider_twinsync._records.submit_record import STORE_KEY
 from airflow_provider_twinsync.exceptions import RejectedError
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
-from dev.chaos import main
-from dev.chaos_account import REFUSED_WORDS, UNCERTAIN_WORDS, Account, table
-from dev.chaos_plan import FAULTS, KILLS_PER_POINT, MIN_VIDEOS, POINTS, make_plan
+from dev.chaos.account import REFUSED_WORDS, UNCERTAIN_WORDS, Account, table
+from dev.chaos.plan import FAULTS, KILLS_PER_POINT, MIN_VIDEOS, POINTS, make_plan
+from dev.chaos.run import main
 
 pytestmark = pytest.mark.whole_airflow
 

@@ -17,12 +17,12 @@ from urllib.parse import parse_qs
 import psutil
 
 from airflow_provider_twinsync._api.submit import fingerprint
-from dev.chaos_plan import VOICE
+from dev.chaos.plan import VOICE
 
 if TYPE_CHECKING:
-    from dev.chaos_plan import Plan
+    from dev.chaos.plan import Plan
+    from dev.chaos.relay import Exchange
     from dev.demo import Clock
-    from dev.relay import Exchange
 
 STORE_PATH = "/execution/store/ti/"
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dev.chaos_plan import DAG_ID, POINTS
+from dev.chaos.plan import DAG_ID, POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dev.airflow.emulated_twinsync import EmulatedTwinSync
     from dev.airflow.world import AirflowWorld
-    from dev.chaos_plan import Plan, Video
+    from dev.chaos.plan import Plan, Video
 
 #: Messages of a task about an uncertain submit; both name the photo.
 UNCERTAIN_WORDS = (

@@ -28,11 +28,11 @@ from dev.airflow.emulated_twinsync import EmulatedTwinSync, order_emulator
 from dev.airflow.postgres import Postgres, PostgresError
 from dev.airflow.processes import ProcessDiedError
 from dev.airflow.world import AirflowWorld, AirflowWorldError, free_ports
-from dev.chaos_account import Account, Job, make_account, table
-from dev.chaos_plan import DAG_ID, MIN_VIDEOS, POINTS, Blow, Plan, make_plan
-from dev.chaos_seen import Seen
+from dev.chaos.account import Account, Job, make_account, table
+from dev.chaos.plan import DAG_ID, MIN_VIDEOS, POINTS, Blow, Plan, make_plan
+from dev.chaos.relay import Relay
+from dev.chaos.seen import Seen
 from dev.demo import Clock
-from dev.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -212,7 +212,7 @@ def run(seed: int, count: int, *, kills: bool, home: Path) -> Account:
         airflow = stack.enter_context(
             AirflowWorld(
                 home,
-                CHECKOUT / "dev" / "chaos_dags",
+                CHECKOUT / "dev" / "chaos" / "dags",
                 parallelism=24 if kills else 8,
                 database=postgres.address if postgres else "",
                 triggerers=2 if kills else 1,

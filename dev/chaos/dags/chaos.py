@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Param, task, task_group
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
-from dev.chaos_plan import DAG_ID, VOICE
+from dev.chaos.plan import DAG_ID, VOICE
 
 WAIT = {"poke_interval": 3, "timeout": 900}
 
