@@ -38,7 +38,7 @@ def main() -> int:
 
             return chaos.main(sys.argv[2:])
         if sys.argv[1:2] == ["browser"]:
-            from dev import browser
+            from dev.browser import run as browser
 
             return browser.main(sys.argv[2:])
         from dev import demo

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
 
-from dev.browser_site import FIELDS, FORM, Site
+from dev.browser.site import FIELDS, FORM, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,8 +2,8 @@
 
 Starts a real Airflow of each, and the emulated TwinSync, and drives Debian's Chromium: it logs in, makes a
 connection in the form, tests it, makes videos over it, and opens the tasks' links and pages. It checks each
-page, and takes the pictures of the docs (`docs/images/`) again. `dev/browser_airflow3.py` and
-`dev/browser_airflow2.py` know the pages.
+page, and takes the pictures of the docs (`docs/images/`) again. `airflow3.py` and `airflow2.py` know the
+pages.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from dev import CHECKOUT
 from dev.airflow.airflow2 import Airflow2World
 from dev.airflow.emulated_twinsync import EmulatedTwinSync, order_emulator, wait_for_emulator
 from dev.airflow.world import USER, AirflowWorld
-from dev.browser_airflow2 import Airflow2Site
-from dev.browser_airflow3 import Airflow3Site
-from dev.browser_site import CheckError, Site
+from dev.browser.airflow2 import Airflow2Site
+from dev.browser.airflow3 import Airflow3Site
+from dev.browser.site import CheckError, Site
 from dev.demo import DAGS_FOLDER, EXPECTED, VOICE, Clock
 
 if TYPE_CHECKING:
