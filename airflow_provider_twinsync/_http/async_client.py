@@ -78,17 +78,35 @@ async def join(settings: Settings) -> AsyncClient:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Close a kept connection that has received more than one answer to its request.
+    """Keep connections, but close one that has received more than one answer to its request.
 
-    `aiohttp` would read the rest as the answer to the next request, which is about another job.
+    `aiohttp` would read the rest as the answer to the next request, which is about another job. Without the
+    names that show it, no connection is kept, and each poll makes its own.
     """
+
+    def __init__(self, tls: ssl.SSLContext | bool) -> None:
+        kept: dict[str, Any] = {"keepalive_timeout": _KEEP_ALIVE_S} if _has_names() else {"force_close": True}
+        super().__init__(ssl=tls, limit=0, use_dns_cache=False, **kept)
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
         connection = await super().connect(*args, **kwargs)
-        while connection.protocol and connection.protocol.should_close:
+        while not self.force_close and connection.protocol and connection.protocol.should_close:
             connection.close()
             connection = await super().connect(*args, **kwargs)
         return connection
+
+
+def _has_names() -> bool:
+    """Return whether `aiohttp` has the names that it does not document and that `_Connector` uses.
+
+    Names: ``Connection.protocol``, ``ResponseHandler.should_close``. Checked on 3.10.0 to 3.14.5.
+    """
+    try:
+        from aiohttp.client_proto import ResponseHandler
+        from aiohttp.connector import Connection
+    except ImportError:
+        return False
+    return hasattr(Connection, "protocol") and hasattr(ResponseHandler, "should_close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +228,9 @@ class AsyncClient:
                 await line.session.close()
 
     def _open(self) -> _Line:
-        connector = _Connector(ssl=self._tls, limit=0, keepalive_timeout=_KEEP_ALIVE_S, use_dns_cache=False)
         return _Line(
             aiohttp.ClientSession(
-                connector=connector,
+                connector=_Connector(self._tls),
                 timeout=aiohttp.ClientTimeout(total=self.settings.request_timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 # A compressed answer of kilobytes may expand to gigabytes.
