@@ -115,38 +115,50 @@ class StorePlace:
         """Upload a video to the store, which shows an object only when it is complete."""
         partial_file.finish()
         try:
-            self._put(partial_file)
-        except Exception as error:  # any store may raise any error
+            options = _part_options(self._store, partial_file.received)
+            self._store.put_file(str(partial_file.path), self._path, **options)
+        except BaseException as error:  # any error of any store, or the alarm of an execution_timeout
+            _abort_uploads(self._store, self._path)
+            if not isinstance(error, Exception):
+                raise
             shown, problem = shown_destination(self.address), f"{type(error).__name__}: {error}"
             raise DownloadInterruptedError(
                 f"TS521 The video was fetched, and {shown} could not be written: {problem}"
             ) from error
 
-    def _put(self, partial_file: PartialFile) -> None:
-        """Upload a file, and abort an upload to S3 that does not end: its parts are invisible and cost money.
 
-        ``s3fs`` aborts an upload that fails, but not one that is interrupted: after an ``execution_timeout``
-        the upload continues in a thread until the process ends. This aborts every unfinished upload of the
-        key, as nothing distinguishes ours from that of another task.
-        """
-        put_file = self._store.put_file
-        # The size and the number of the parts in memory at a time, by their names in s3fs, gcsfs and adlfs;
-        # other stores copy in blocks (fsspec). By default s3fs reads a video of less than 100 MiB at once,
-        # and ten parts of 50 MiB of a larger one.
-        part_bytes = _PART_BYTES * (1 + partial_file.received // (_PART_BYTES * _MAX_PARTS))
-        bounds = {"chunksize": part_bytes, "max_concurrency": 2}
-        known = {name: bounds[name] for name in bounds.keys() & signature(put_file).parameters}
-        try:
-            put_file(str(partial_file.path), self._path, **known)
-        except BaseException:  # such as the alarm of an execution_timeout
-            if call_s3 := getattr(self._store, "call_s3", None):
-                # The credentials may not allow these calls, and the first error is the one to report.
-                with suppress(Exception):
-                    bucket, key, _ = self._store.split_path(self._path)
-                    begun = call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key).get("Uploads", [])
-                    for upload in (one for one in begun if one["Key"] == key):
-                        call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
-            raise
+# The names of stores that fsspec does not document, each with its fallback.
+
+
+def _part_options(store: Any, size: int) -> dict[str, int]:
+    """Return the size of a part in bytes, and how many parts are in memory, for the ``put_file`` of a store.
+
+    Names: ``chunksize`` (s3fs, gcsfs), ``max_concurrency`` (s3fs, adlfs). Without them the store decides:
+    s3fs reads a video of less than 100 MiB at once, and ten parts of 50 MiB of a larger one. Other stores
+    copy in blocks (fsspec).
+    """
+    part_bytes = _PART_BYTES * (1 + size // (_PART_BYTES * _MAX_PARTS))
+    bounds = {"chunksize": part_bytes, "max_concurrency": 2}
+    return {name: bounds[name] for name in bounds.keys() & signature(store.put_file).parameters}
+
+
+def _abort_uploads(store: Any, path: str) -> None:
+    """Abort the uploads of an object in S3 that do not end: their parts are invisible and cost money.
+
+    ``s3fs`` aborts an upload that fails, but not one that is interrupted: after an ``execution_timeout`` the
+    upload continues in a thread until the process ends. This aborts every unfinished upload of the key, as
+    nothing distinguishes ours from that of another task.
+
+    Names: ``call_s3``, ``split_path`` (s3fs). Without them the parts stay until a lifecycle rule of the
+    bucket removes them.
+    """
+    if call_s3 := getattr(store, "call_s3", None):
+        # The credentials may not allow these calls, and the first error is the one to report.
+        with suppress(Exception):
+            bucket, key, _ = store.split_path(path)
+            begun = call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key).get("Uploads", [])
+            for upload in (one for one in begun if one["Key"] == key):
+                call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
 
 
 Place: TypeAlias = LocalPlace | StorePlace
