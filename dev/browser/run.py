@@ -149,7 +149,8 @@ def walk(site: Site, airflow: AirflowWorld, emulator: EmulatedTwinSync, clock: C
 
     clock.say("  a video that fails, beside one that does not, mapped")
     emulator.add_fault({"call": "submit", "fault": "fail_job"})
-    site.start(MANY, "greetings", {"texts": ["Good afternoon.", "Good evening."], "folder": str(files)})
+    texts = {"afternoon": "Good afternoon.", "evening": "Good evening."}
+    site.start(MANY, "greetings", {"texts": texts, "folder": str(files)})
     site.wait_until(MANY, "greetings", **{"video.wait[0]": "deferred", "video.wait[1]": "deferred"})
     emulator.advance(JOB_S)
     states = site.wait_until(
