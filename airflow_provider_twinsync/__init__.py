@@ -1,12 +1,15 @@
 """TwinSync for Apache Airflow: make the person in a photo speak a text.
 
-Importing this module imports no Airflow: so the emulator runs without it, and Airflow reads the provider info
-fast.
+Importing this module imports no Airflow, and neither does the provider info: so the emulator runs without it,
+and Airflow reads the provider info fast.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_twinsync._api.extra_field import ExtraField
 
 __version__ = "0.1.0"
 
@@ -19,6 +22,8 @@ def get_provider_info() -> dict[str, Any]:
     >>> get_provider_info()["connection-types"][0]["connection-type"]
     'twinsync'
     """
+    from airflow_provider_twinsync._api import settings
+
     return {
         "package-name": "airflow-provider-twinsync",
         "name": "TwinSync",
@@ -39,12 +44,12 @@ def get_provider_info() -> dict[str, Any]:
                     "hidden-fields": ["login", "extra"],
                     "relabeling": {"password": "Access key"},
                     "placeholders": {
-                        "host": "api2.sam-sara.cn",
-                        "port": "17374",
-                        "schema": "http",
+                        "host": settings.DEFAULT_HOST,
+                        "port": str(settings.DEFAULT_PORT),
+                        "schema": settings.DEFAULT_SCHEME,
                     },
                 },
-                "conn-fields": _CONNECTION_FIELDS,
+                "conn-fields": {name: _form_field(field) for name, field in settings.EXTRA_FIELDS.items()},
             }
         ],
     }
@@ -54,48 +59,10 @@ def _modules(name: str) -> dict[str, Any]:
     return {"integration-name": _INTEGRATION, "python-modules": [f"{__name__}.{name}"]}
 
 
-def _field(kind: str, label: str, description: str, **schema: Any) -> dict[str, Any]:
+def _form_field(field: ExtraField) -> dict[str, Any]:
     """Return the description of one field of the extra; an empty field has its default."""
-    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
-
-
-_CONNECTION_FIELDS = {
-    "path": _field("string", "Path", "The path of the API at that host. Default: /phototalking"),
-    "request_timeout_s": _field(
-        "number", "Request timeout (s)", "The longest time that one request may take, in seconds. Default: 30"
-    ),
-    "verify": _field(
-        "string",
-        "Verify TLS",
-        "'true' or 'false': check certificates; or the path of a file with the certificates to trust. "
-        "Default: true",
-    ),
-    "proxy": _field(
-        "string", "Proxy", "The http:// address of a proxy. Default: the proxy of the environment, if any"
-    ),
-    "text_limit_words": _field(
-        "integer",
-        "Text limit (words)",
-        "The longest text; each Chinese or Japanese character counts as a word. Default: 150",
-    ),
-    "allowed_result_hosts": _field(
-        "string",
-        "Allowed result hosts",
-        "More hosts from which videos may be fetched, with commas in between. "
-        "Always allowed: the host of this connection and api.twinsync.xyz",
-    ),
-    "max_video_mb": _field(
-        "number", "Largest video (MB)", "A larger video is not stored; in millions of bytes. Default: 2048"
-    ),
-    "tolerance_s": _field(
-        "number",
-        "Tolerance (s)",
-        "How long a job's status may be unavailable before the wait fails, in seconds. Default: 300",
-    ),
-    "requests_per_second": _field(
-        "number",
-        "Requests per second",
-        "The most status requests that one triggerer sends in a second, for all waits over this connection. "
-        "Default: no limit",
-    ),
-}
+    return {
+        "label": field.label,
+        "description": f"{field.meaning} Default: {field.default_text}",
+        "schema": {"type": [field.kind, "null"]},
+    }

@@ -8,16 +8,23 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlencode, urlsplit
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
+from airflow_provider_twinsync._api.extra_field import (
+    ExtraField,
+    bracketed,
+    read_hosts,
+    read_path,
+    read_positive,
+    read_positive_integer,
+    read_proxy,
+    read_verify,
+)
 from airflow_provider_twinsync._api.shown import one_line, shown_address, shown_text
 from airflow_provider_twinsync._api.validation import DEFAULT_TEXT_LIMIT_WORDS, is_encodable, is_http_url
 from airflow_provider_twinsync.exceptions import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DEFAULT_SCHEME = "http"
 DEFAULT_HOST = "api2.sam-sara.cn"
@@ -27,40 +34,105 @@ DEFAULT_PATH = "/phototalking"
 DOCUMENTED_RESULT_HOST = "api.twinsync.xyz"
 DEFAULT_REQUEST_TIMEOUT_S = 30.0
 DEFAULT_TOLERANCE_S = 300.0
-DEFAULT_MAX_VIDEO_MB = 2048.0
-#: No number in the extra may be larger: a million seconds are eleven days, a million megabytes a terabyte.
-_MOST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a connection.
 
+    The other parameters are the fields of the connection's extra, as ``docs/connection.md`` lists them.
+
     :param conn_id: the connection's id, for messages.
-    :param url: the address of both calls.
+    :param origin: the scheme, host and port of the service, such as ``https://example.com:17374``.
     :param key: the access key; never shown.
-    :param request_timeout_s: the longest time that one request may take, in seconds.
-    :param verify: check certificates, or the path of a file with the certificates to trust.
-    :param proxy: the address of an HTTP proxy; None for the proxy of the environment, if any.
-    :param text_limit_words: the longest text, in words.
-    :param allowed_result_hosts: the hosts from which a video may be fetched.
-    :param max_video_mb: the largest video that is stored, in millions of bytes.
-    :param tolerance_s: how long an outage of the status may last before a wait fails, in seconds.
-    :param requests_per_second: the most status requests of one triggerer, for all its waits; None for no
-        limit.
     """
 
     conn_id: str
-    url: str
+    origin: str
     key: str = field(repr=False)
-    request_timeout_s: float
-    verify: bool | str
-    proxy: str | None = field(repr=False)
-    text_limit_words: int
-    allowed_result_hosts: frozenset[str]
-    max_video_mb: float
-    tolerance_s: float
-    requests_per_second: float | None
+    # A field of the extra is defined here, and nowhere else: the form, the parser and the errors come from
+    # here, and so does the table in the docs, which `python -m dev.connection_table` writes.
+    path: str = ExtraField(
+        default=DEFAULT_PATH,
+        read=read_path,
+        wanted=f"a path that starts with '/', such as '{DEFAULT_PATH}'",
+        label="Path",
+        meaning="The path of the API at that host.",
+    ).as_field()
+    request_timeout_s: float = ExtraField(
+        default=DEFAULT_REQUEST_TIMEOUT_S,
+        read=read_positive,
+        wanted="a positive number of seconds",
+        label="Request timeout (s)",
+        meaning="The longest duration of one request, in seconds: DNS, all addresses of the name, TLS and "
+        "the answer.",
+        kind="number",
+    ).as_field()
+    verify: bool | str = ExtraField(
+        default=True,
+        read=read_verify,
+        wanted="true, false, or the path of a file with the certificates to trust",
+        label="Verify TLS",
+        meaning="'true' checks TLS certificates, 'false' does not, and a path checks them against those in a "
+        "file. With 'true', the file of REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE counts, if set.",
+    ).as_field()
+    proxy: str | None = ExtraField(
+        default=None,
+        default_in_words="the proxy of the environment, if any",
+        read=read_proxy,
+        wanted="the http:// address of a proxy, whose login has Latin letters only",
+        label="Proxy",
+        meaning="The http:// address of a proxy; SOCKS is not supported.",
+        is_secret=True,
+    ).as_field()
+    text_limit_words: int = ExtraField(
+        default=DEFAULT_TEXT_LIMIT_WORDS,
+        read=read_positive_integer,
+        wanted="a positive whole number of words",
+        label="Text limit (words)",
+        meaning="The longest text, in words; each Chinese or Japanese character counts as a word.",
+        kind="integer",
+    ).as_field()
+    allowed_result_hosts: frozenset[str] = ExtraField(
+        default=frozenset(),
+        default_in_words="none",
+        read=read_hosts,
+        wanted="a list of host names, or one text with commas in between",
+        label="Allowed result hosts",
+        meaning="More hosts from which videos may be fetched, with commas in between. Always allowed: the "
+        f"host of this connection and {DOCUMENTED_RESULT_HOST}. Addresses of an inner network stay refused.",
+    ).as_field()
+    max_video_mb: float = ExtraField(
+        default=2048.0,
+        read=read_positive,
+        wanted="a positive number of megabytes",
+        label="Largest video (MB)",
+        meaning="The largest video that is stored, in millions of bytes.",
+        kind="number",
+    ).as_field()
+    tolerance_s: float = ExtraField(
+        default=DEFAULT_TOLERANCE_S,
+        read=read_positive,
+        wanted="a positive number of seconds",
+        label="Tolerance (s)",
+        meaning="How long a job's status may be unavailable before the wait fails, in seconds.",
+        kind="number",
+    ).as_field()
+    requests_per_second: float | None = ExtraField(
+        default=None,
+        default_in_words="no limit",
+        read=read_positive,
+        wanted="a positive number",
+        label="Requests per second",
+        meaning="The most status requests that one triggerer sends in a second, for all waits over this "
+        "connection.",
+        kind="number",
+    ).as_field()
+
+    @property
+    def url(self) -> str:
+        """Return the address of both calls, such as ``https://example.com:17374/phototalking``."""
+        return self.origin + self.path
 
     def status_url(self, twinsync_task_id: str) -> str:
         """Return the address of a job's status, such as ``https://…?taskID=7``, without the key."""
@@ -71,6 +143,12 @@ class Settings:
         """Return True if a request sends the key unencrypted to another machine."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+#: The fields of the extra, by name.
+EXTRA_FIELDS: dict[str, ExtraField] = {
+    one.name: one.metadata["extra"] for one in fields(Settings) if "extra" in one.metadata
+}
 
 
 def _is_loopback(host: str) -> bool:
@@ -98,65 +176,60 @@ def parse_connection(
     :param extra: the JSON text of the extra.
     :raises UsageError: a field is missing, unknown or wrong; the message names the connection and the field.
     """
-    extras, given = _read_extras(conn_id, extra)
-    base_url, api_host, path = _address(conn_id, host, port, schema)
+    given = _read_extra(conn_id, extra)
+    origin, api_host, path = _address(conn_id, host, port, schema)
     if path and "path" in given:
         raise UsageError(
             f"TS210 Connection {conn_id!r}: the host has a path, and so has the extra: keep one."
         )
+    if path:
+        given["path"] = path
+    hosts = given.pop("allowed_result_hosts", frozenset()) | {api_host, DOCUMENTED_RESULT_HOST}
     key = (password or "").strip()
     if not key or not is_encodable(key):
         raise UsageError(
             f"TS203 Connection {conn_id!r} has no access key{' that can be sent' if key else ''}: put it "
             "into the password, which the web form calls 'Access key'."
         )
-    return Settings(
-        conn_id=conn_id,
-        url=base_url + (path or extras["path"]),
-        key=key,
-        request_timeout_s=extras["request_timeout_s"],
-        verify=extras["verify"],
-        proxy=extras["proxy"],
-        text_limit_words=extras["text_limit_words"],
-        allowed_result_hosts=extras["allowed_result_hosts"] | {api_host, DOCUMENTED_RESULT_HOST},
-        max_video_mb=extras["max_video_mb"],
-        tolerance_s=extras["tolerance_s"],
-        requests_per_second=extras["requests_per_second"],
-    )
+    return Settings(conn_id=conn_id, origin=origin, key=key, allowed_result_hosts=hosts, **given)
 
 
-def _read_extras(conn_id: str, extra: str | None) -> tuple[dict[str, Any], set[str]]:
-    """Return all fields of the extra, with defaults, and the names of the given fields."""
+def _read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:
+    """Return the fields that the extra has, without the empty ones."""
     try:
-        fields = json.loads(extra or "{}")
+        given = json.loads(extra or "{}")
     except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
+        given = None
+    if not isinstance(given, dict):
         raise UsageError(f"TS204 Connection {conn_id!r}: the extra is not a JSON object.")
     # The Test button of Airflow 2 sends each field under two names.
-    twice = {f"extra__twinsync__{name}" for name in fields}
-    fields = {name: value for name, value in fields.items() if name not in twice}
-    unknown = sorted(set(fields) - set(_EXTRAS))
+    twice = {f"extra__twinsync__{name}" for name in given}
+    given = {name: value for name, value in given.items() if name not in twice}
+    unknown = sorted(set(given) - set(EXTRA_FIELDS))
     if unknown:
         raise UsageError(
             f"TS205 Connection {conn_id!r}: the extra has unknown fields: {one_line(', '.join(unknown))}. "
-            f"Known ones: {', '.join(_EXTRAS)}. The access key belongs into the password."
+            f"Known ones: {', '.join(EXTRA_FIELDS)}. The access key belongs into the password."
         )
     # The web form sends an empty field as null or as an empty text.
-    given = {name: value for name, value in fields.items() if value is not None and value != ""}
-    extras = {name: default for name, (default, _, _) in _EXTRAS.items()}
-    for name, value in given.items():
-        _, read, wanted = _EXTRAS[name]
-        try:
-            extras[name] = read(value)
-        except (TypeError, ValueError, OverflowError):
-            # The address of a proxy may have a password, and a query a key, so the message has neither.
-            is_secret = name == "proxy" or re.search(r"[@?]", str(value))
-            shown = "not usable" if is_secret else shown_text(value)
-            raise UsageError(
-                f"TS206 Connection {conn_id!r}: {name} in the extra is {shown}: it should be {wanted}."
-            ) from None
-    return extras, set(given)
+    return {
+        name: _read_value(conn_id, name, value)
+        for name, value in given.items()
+        if value is not None and value != ""
+    }
+
+
+def _read_value(conn_id: str, name: str, value: Any) -> Any:
+    known = EXTRA_FIELDS[name]
+    try:
+        return known.read(value)
+    except (TypeError, ValueError, OverflowError):
+        # A query may be a key.
+        is_secret = known.is_secret or re.search(r"[@?]", str(value))
+        shown = "not usable" if is_secret else shown_text(value)
+        raise UsageError(
+            f"TS206 Connection {conn_id!r}: {name} in the extra is {shown}: it should be {known.wanted}."
+        ) from None
 
 
 def _address(conn_id: str, host: str | None, port: int | None, schema: str | None) -> tuple[str, str, str]:
@@ -168,7 +241,7 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     host = (host or DEFAULT_HOST).strip()
     is_address = "://" in host
     try:
-        parts = urlsplit(host if is_address else f"//{_bracketed(host)}")
+        parts = urlsplit(host if is_address else f"//{bracketed(host)}")
         named_port = parts.port
     except ValueError:
         parts, named_port = urlsplit(""), None
@@ -186,7 +259,7 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
         )
     path = parts.path.rstrip("/")
     hostname = parts.hostname or ""
-    address = f"{scheme}://{_bracketed(hostname)}"
+    address = f"{scheme}://{bracketed(hostname)}"
     spare = parts.query or parts.fragment or parts.username is not None
     if spare or re.search(r"\s", host) or not is_http_url(address + path):
         raise UsageError(
@@ -203,85 +276,3 @@ def _address(conn_id: str, host: str | None, port: int | None, schema: str | Non
     if port is not None and not 0 < port < 65_536:
         raise UsageError(f"TS212 Connection {conn_id!r}: the port is {port}: it should be from 1 to 65535.")
     return address + (f":{port}" if port else ""), hostname, path
-
-
-def _path(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"/[^\s?#]*", value) or not value.isprintable():
-        raise ValueError
-    return value
-
-
-def _positive(value: Any) -> float:
-    number = float(value)
-    if isinstance(value, bool) or not 0 < number <= _MOST:
-        raise ValueError
-    return number
-
-
-def _positive_integer(value: Any) -> int:
-    number = _positive(value)
-    if number != int(number):
-        raise ValueError
-    return int(number)
-
-
-def _verify(value: Any) -> bool | str:
-    if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower(), value)
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-def is_proxy(value: Any) -> bool:
-    """Return True if both HTTP clients can use the proxy at this address."""
-    if not is_http_url(value):
-        return False
-    try:
-        # Both decode a percent-encoded login and write it as Latin-1, as HTTP did before RFC 7617. Another
-        # character ends them with an error of Python.
-        unquote(urlsplit(value).netloc.rpartition("@")[0]).encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _proxy(value: Any) -> str:
-    if not is_proxy(value) or urlsplit(value).scheme != "http":
-        raise ValueError
-    address: str = value
-    return address
-
-
-def _hosts(value: Any) -> frozenset[str]:
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError
-    hosts = frozenset(name.strip().lower() for name in names if name.strip())
-    for host in hosts:
-        address = f"http://{_bracketed(host)}"
-        if not is_http_url(address) or urlsplit(address).hostname != host:
-            raise ValueError
-    return hosts
-
-
-def _bracketed(host: str) -> str:
-    """Return a host in the form of an address: IPv6 in brackets."""
-    try:
-        return f"[{ipaddress.IPv6Address(host)}]"
-    except ValueError:
-        return host
-
-
-#: The extra's fields: the default, the function that reads a value, and the right values for a message.
-_EXTRAS: dict[str, tuple[Any, Callable[[Any], Any], str]] = {
-    "path": (DEFAULT_PATH, _path, f"a path that starts with '/', such as '{DEFAULT_PATH}'"),
-    "request_timeout_s": (DEFAULT_REQUEST_TIMEOUT_S, _positive, "a positive number of seconds"),
-    "verify": (True, _verify, "true, false, or the path of a file with the certificates to trust"),
-    "proxy": (None, _proxy, "the http:// address of a proxy, whose login has Latin letters only"),
-    "text_limit_words": (DEFAULT_TEXT_LIMIT_WORDS, _positive_integer, "a positive whole number of words"),
-    "allowed_result_hosts": (frozenset(), _hosts, "a list of host names, or one text with commas in between"),
-    "max_video_mb": (DEFAULT_MAX_VIDEO_MB, _positive, "a positive number of megabytes"),
-    "tolerance_s": (DEFAULT_TOLERANCE_S, _positive, "a positive number of seconds"),
-    "requests_per_second": (None, _positive, "a positive number"),
-}

@@ -23,7 +23,7 @@ from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
-from airflow_provider_twinsync._api.settings import is_proxy
+from airflow_provider_twinsync._api.extra_field import is_proxy
 from airflow_provider_twinsync._api.status import read_retry_after
 from airflow_provider_twinsync._http.observed_session import ObservedSession
 from airflow_provider_twinsync._http.progress import Progress

@@ -134,7 +134,7 @@ def test_the_installed_version_is_the_one_in_the_source() -> None:
 
 def test_the_form_has_the_fields_that_the_connection_reads() -> None:
     """A field of only one of them would be an error, or could not be entered."""
-    assert list(CONN_FIELDS) == list(connection._EXTRAS)
+    assert list(CONN_FIELDS) == list(connection.EXTRA_FIELDS)
 
 
 @pytest.mark.parametrize("name", CONN_FIELDS)
@@ -149,7 +149,7 @@ def test_a_field_may_be_left_empty(name: str) -> None:
 @pytest.mark.parametrize("name", CONN_FIELDS)
 def test_a_field_says_its_default(name: str) -> None:
     """It is the default of the connection."""
-    default = connection._EXTRAS[name][0]
+    default = connection.EXTRA_FIELDS[name].default
     shown = CONN_FIELDS[name]["description"].rpartition("Default: ")[2]
     if default is None or default == frozenset():
         assert name in ("proxy", "allowed_result_hosts", "requests_per_second")
@@ -189,9 +189,9 @@ def test_the_form_suggests_the_documented_address() -> None:
     """And the password has the service's name, "Access key"."""
     form = CONNECTION_TYPE["ui-field-behaviour"]
     assert form["placeholders"] == {
-        "host": connection.DEFAULT_HOST,
-        "port": str(connection.DEFAULT_PORT),
-        "schema": connection.DEFAULT_SCHEME,
+        "host": "api2.sam-sara.cn",
+        "port": "17374",
+        "schema": "http",
     }
     assert form["relabeling"] == {"password": "Access key"}
     assert "password" not in form["hidden-fields"]

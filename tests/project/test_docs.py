@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import json
 import os
 import re
 import subprocess
@@ -15,7 +14,6 @@ import pytest
 from support.environment import EXAMPLES
 
 from airflow_provider_twinsync import exceptions
-from airflow_provider_twinsync._api.settings import _EXTRAS
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
@@ -46,16 +44,11 @@ def test_every_argument_of_each_operator_is_listed(operator):
     assert set(re.findall(r"`(\w+)` \*t\*", "".join(firsts))) == set(operator.template_fields)
 
 
-def test_every_field_of_the_extra_is_listed_with_its_default():
-    """The table of the connection is that of the code."""
-    table = (
-        page("connection").partition("| field of the extra |")[2].partition("|---|\n")[2].partition("\n\n")[0]
-    )
-    rows = [[cell.strip(" `") for cell in line.strip("|").split(" |")] for line in table.splitlines()]
-    assert [name for name, *_ in rows] == list(_EXTRAS)
-    for name, *_, default in rows:
-        if isinstance(_EXTRAS[name][0], (str, int, float)):
-            assert json.dumps(_EXTRAS[name][0]).strip('"').removesuffix(".0") == default
+def test_the_table_of_the_extra_is_up_to_date():
+    """It is written from the code: `python -m dev.connection_table`."""
+    from dev import connection_table
+
+    assert page("connection") == connection_table.written(page("connection"))
 
 
 def test_the_connections_that_are_shown_are_connections(monkeypatch):

@@ -132,7 +132,7 @@ def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> No
 
 #: The imports of the package that a folder or a public module may have, besides those of its own folder.
 MAY_IMPORT: dict[str, set[str]] = {
-    "": set(),
+    "": {"_api"},  # in a function, for the provider info
     "exceptions": set(),
     "text": set(),
     "_api": {"exceptions", "text"},
