@@ -248,4 +248,4 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the photo and the job for OpenLineage; also of a task that failed."""
-        return openlineage(self.image_url, None, self._job)
+        return openlineage(self.image_url, None, self._known_job)
