@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import airflow
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
 
 try:
@@ -197,3 +197,8 @@ def alarm_in_a_pause() -> Iterator[list[float]]:
     with pytest.MonkeyPatch.context() as patch, airflow_timeout(60):
         patch.setattr(time, "sleep", ring)
         yield pauses_s
+
+
+def rings(*_: Any, **__: Any) -> Any:
+    """The alarm of an execution_timeout, in a call that is not the package's."""
+    raise AirflowTaskTimeout("Timeout, PID: 1")

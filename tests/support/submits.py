@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from airflow_provider_twinsync.emulator import AcceptThenHang, Hang
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 
 INPUTS = {
@@ -26,3 +27,8 @@ def code_of(message: object) -> str:
     """Return the code that a message or an error begins with, for example `TS309`, or an empty text."""
     found = re.match(r"TS\d{3}(?= )", str(message))
     return found[0] if found else ""
+
+
+def short_time_for(fault: Any) -> dict[str, float]:
+    """Return a short time limit for a fault that hangs; elsewhere a busy machine needs the usual limit."""
+    return {"request_timeout_s": 1.0} if isinstance(fault, (Hang, AcceptThenHang)) else {}
