@@ -103,7 +103,7 @@ def looks_s(how: PollSchedule, job: str) -> Iterator[float]:
 
 def measure(row: Row, jobs: dict[str, float]) -> Found:
     """Wait for each of the jobs."""
-    late, added_s, polls = [], 0.0, []
+    late, added_s, counts = [], 0.0, []
     with row.constants():
         for job, length_s in jobs.items():
             polls, seen_s = next(
@@ -111,9 +111,13 @@ def measure(row: Row, jobs: dict[str, float]) -> Found:
             )
             late.append((seen_s - length_s) / length_s)
             added_s += seen_s - length_s
-            polls.append(polls)
+            counts.append(polls)
     return Found(
-        statistics.fmean(late), added_s / sum(jobs.values()), p99(late), statistics.fmean(polls), p99(polls)
+        statistics.fmean(late),
+        added_s / sum(jobs.values()),
+        p99(late),
+        statistics.fmean(counts),
+        p99(counts),
     )
 
 
