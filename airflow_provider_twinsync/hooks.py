@@ -208,6 +208,7 @@ class TwinSyncHook(BaseHook):
 
         began = time.monotonic()
         settings = self.settings()
+        wait.tolerate(settings.tolerance_s)
         seen = wait.read(send(settings, wait.request), key=settings.key)
         return self._logged(wait.next(seen, elapsed_s, time.monotonic() - began))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue
@@ -16,9 +17,9 @@ from airflow_provider_twinsync._airflow.start_from_trigger import (
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._airflow.waiting import WorkerWait, check_triggerer
 from airflow_provider_twinsync._api.durations import checked_seconds
+from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, WaitConfig
 from airflow_provider_twinsync._wait.event import read_event
 from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
-from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.exceptions import airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_submit_link
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, XComArg
     from airflow.triggers.base import StartTriggerArgs
+    from typing_extensions import Unpack
+
+    from airflow_provider_twinsync._wait.config import WaitOptions
 
 _ADVICE = (
     "Another run of this task, or of any TwinSyncSensor with this id, waits for it again and costs nothing."
@@ -97,9 +101,7 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         # Before BaseSensorOperator, with its unclear error for a NaN. Airflow passes each default argument to
         # the class that has it: `timeout` is BaseSensorOperator's.
         timeout = kwargs.get("timeout", (kwargs.get("default_args") or {}).get("timeout"))
-        for name, value in {"poke_interval": poke_interval, "max_wait": max_wait, "timeout": timeout}.items():
-            if value is not None:
-                checked_seconds(name, value)
+        WaitConfig.of_arguments({"poke_interval": poke_interval, "max_wait": max_wait, "timeout": timeout})
         super().__init__(poke_interval=poke_interval, max_wait=max_wait, **kwargs)
         if self.execution_timeout is not None:
             checked_seconds("execution_timeout", self.execution_timeout)
@@ -124,20 +126,17 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         twinsync_task_id: str,
         *,
         timeout: timedelta | float,
-        execution_timeout: timedelta | None = None,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
-        poke_interval: timedelta | float = DEFAULT_POKE_INTERVAL_S,
-        exponential_backoff: bool = False,
-        max_wait: timedelta | float | None = None,
-        silent_fail: bool = False,
-        end_from_trigger: bool = False,
-        do_xcom_push: bool = True,
+        **options: Unpack[WaitOptions],
     ) -> dict[str, Any]:
         """Return the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
 
         Airflow's triggerer does not know the mapped values, so the id is repeated as a template. These
         arguments override the DAG's ``default_args``. No ``pre_execute`` and no ``on_execute_callback`` is
-        called before the wait. For example::
+        called before the wait.
+
+        Pass the sensor's other options here too, and not to ``partial``: those of ``TwinSyncSensor`` and of
+        ``BaseSensorOperator`` that concern the wait, for example ``end_from_trigger=True``. For example::
 
             TwinSyncSensor.partial(
                 task_id="wait",
@@ -150,33 +149,14 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         :param twinsync_task_id: the template: the XCom of the upstream task with the same index or, if one
             task returns a list, ``{{ ti.xcom_pull(task_ids='submit_all', map_indexes=-1)[ti.map_index] }}``.
         :param timeout: the deadline, in seconds or as a ``timedelta``, counted from the start of the wait.
-            Pass it and all arguments below here, and not to ``partial``.
-        :param execution_timeout: the task's ``execution_timeout``, a ``timedelta``.
         :param twinsync_conn_id: the connection (templated).
-        :param poke_interval: the least delay between two polls, in seconds or as a ``timedelta``; the default
-            is 2 s.
-        :param exponential_backoff: double the delay with each poll.
-        :param max_wait: the longest delay between two polls, in seconds or as a ``timedelta``.
-        :param silent_fail: tolerate an outage until ``timeout``.
-        :param end_from_trigger: end the task in the triggerer when the video is ready.
-        :param do_xcom_push: push the XCom ``return_value`` in that case.
-        :return: ``start_from_trigger``, ``start_trigger_args`` and the arguments above. Below Airflow 3.3 a
-            worker begins the wait, and ``start_trigger_args`` is missing.
+        :return: ``start_from_trigger``, ``start_trigger_args`` and all options of the wait. Below Airflow 3.3
+            a worker begins the wait, and ``start_trigger_args`` is missing.
+        :raises TypeError: the wait has no such option.
         :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not
             finite.
         """
-        return partial_args(
-            twinsync_task_id,
-            twinsync_conn_id=twinsync_conn_id,
-            poke_interval=poke_interval,
-            exponential_backoff=exponential_backoff,
-            max_wait=max_wait,
-            silent_fail=silent_fail,
-            timeout=timeout,
-            execution_timeout=execution_timeout,
-            end_from_trigger=end_from_trigger,
-            do_xcom_push=do_xcom_push,
-        )
+        return partial_args(twinsync_task_id, twinsync_conn_id, {"timeout": timeout, **options})
 
     def execute(self, context: Context) -> Any:
         """Poll once, and wait if the video is not ready yet."""
@@ -184,12 +164,12 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         self._warn(self._why_not_started(context), why_not_ended)
         with self._errors():
             self.check_rendered()
-            wait = self._wait = self._start()
+            wait = self._wait = self._start(may_end=not why_not_ended)
             self.push_link(context, wait.status_url)
             if self.deferrable:
                 step = wait.poll()
                 if isinstance(step, Again):
-                    wait.defer(self, step, end_from_trigger=self.end_from_trigger and not why_not_ended)
+                    wait.defer(self, step)
                 result_url = step.result()
             elif self.reschedule:
                 result_url = super().execute(context)
@@ -245,17 +225,16 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         if self._wait:
             self.log.warning("%s %s", job_continues(self._wait.twinsync_task_id), _ADVICE)
 
-    def _start(self) -> WorkerWait:
+    def _start(self, *, may_end: bool = False) -> WorkerWait:
+        config = WaitConfig.of(self)
         rescheduled = self.reschedule and not self.deferrable
-        return WorkerWait(
-            self,
-            TwinSyncHook(self.twinsync_conn_id),
-            self.twinsync_task_id,
+        if rescheduled:
             # Each poll of a rescheduled sensor is a new process. BaseSensorOperator counts the time, and the
             # outages of one wait are unknown.
-            silent_fail=self.silent_fail or rescheduled,
-            has_deadline=not rescheduled,
-        )
+            config = replace(config, silent_fail=True, timeout_s=None, execution_timeout_s=None)
+        config = replace(config, end_from_trigger=config.end_from_trigger and may_end)
+        hook = TwinSyncHook(self.twinsync_conn_id)
+        return WorkerWait(hook, self.twinsync_task_id, config, is_one_poll=rescheduled)
 
     def _why_not_started(self, context: Context) -> str:
         """Return the reason why the triggerer did not begin the wait; empty if it did, or should not."""

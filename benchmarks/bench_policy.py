@@ -1,6 +1,6 @@
 """Measure the cost of the delays between polls: how late a video is seen, and the number of polls.
 
-This is the simulation that chose the defaults of ``PollSchedule``. It gets each delay from the real schedule,
+This is the simulation that chose the defaults of ``WaitConfig``. It gets each delay from the real schedule,
 without a service: the jobs' lengths are drawn from lognormal distributions (sigma 0.6) with a median of 60 s
 and of 600 s, with a fixed seed. The first poll is at the start of a job, as on a worker; the next ones follow
 after each delay until the job is finished. The rows are the default, fixed intervals, and neighbours of the
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_twinsync._wait import schedule as policy
-from airflow_provider_twinsync._wait.schedule import PollSchedule
+from airflow_provider_twinsync._wait.config import WaitConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ class Row:
     """One policy; a share and a jitter of None are the package's own."""
 
     name: str
-    policy: PollSchedule
+    policy: WaitConfig
     share: float | None = None
     jitter: float | None = None
 
@@ -64,20 +64,20 @@ class Row:
             policy._SHARE, policy._JITTER = kept
 
 
-def fixed(interval_s: float) -> PollSchedule:
+def fixed(interval_s: float) -> WaitConfig:
     """Return a policy with an interval that neither grows nor varies."""
-    return PollSchedule(poke_interval_s=interval_s, max_wait_s=interval_s)
+    return WaitConfig(poke_interval_s=interval_s, max_wait_s=interval_s)
 
 
-DEFAULT, FIXED_5_S = Row("the default", PollSchedule()), Row("fixed 5 s", fixed(5))
+DEFAULT, FIXED_5_S = Row("the default", WaitConfig()), Row("fixed 5 s", fixed(5))
 ROWS = (
     DEFAULT,
     FIXED_5_S,
     Row("fixed 30 s", fixed(30)),
     Row("fixed 60 s", fixed(60)),
-    Row("share 3 %", PollSchedule(), share=0.03),
-    Row("share 10 %", PollSchedule(), share=0.10),
-    Row("jitter 50 %", PollSchedule(), jitter=0.50),
+    Row("share 3 %", WaitConfig(), share=0.03),
+    Row("share 10 %", WaitConfig(), share=0.10),
+    Row("jitter 50 %", WaitConfig(), jitter=0.50),
 )
 
 
@@ -92,13 +92,13 @@ class Found:
     polls_p99: float
 
 
-def looks_s(how: PollSchedule, job: str) -> Iterator[float]:
+def looks_s(how: WaitConfig, job: str) -> Iterator[float]:
     """Return the times of the polls of a job that never ends."""
     elapsed_s, polls = 0.0, 0
     while True:
         yield elapsed_s
         polls += 1
-        elapsed_s += how.delay_s(polls, elapsed_s, job)
+        elapsed_s += policy.delay_s(how, polls, elapsed_s, job)
 
 
 def measure(row: Row, jobs: dict[str, float]) -> Found:

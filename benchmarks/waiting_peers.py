@@ -77,7 +77,7 @@ def _twinsync(**policy: float) -> dict[str, Any]:
     return {
         "distribution": "airflow-provider-twinsync",
         "classpath": "airflow_provider_twinsync.triggers.TwinSyncTrigger",
-        "arguments": lambda job, port: {"twinsync_task_id": str(job), **policy},
+        "arguments": lambda job, port: {"twinsync_task_id": str(job), "wait": policy},
         "connection": _local("twinsync_default", conn_type="twinsync", password="bench-key"),
     }
 

@@ -11,21 +11,26 @@ import re
 import sys
 import threading
 import time
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, BaseHook, TaskDeferred
 from airflow.secrets import environment_variables
 from support.clock import Clock
-from support.drive import Pulse, first_event
+from support.drive import Pulse, Run, first_event, trigger_of
+from support.environment import AIRFLOW_VERSION
 from support.servers import Received, answer
 
 from airflow_provider_twinsync import __version__
+from airflow_provider_twinsync._wait.config import ROW_VERSION, Handover, WaitConfig
 from airflow_provider_twinsync._wait.schedule import chance
 from airflow_provider_twinsync.emulator.faults import Hang, HttpError, Slow
 from airflow_provider_twinsync.exceptions import StatusError
+from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
+from airflow_provider_twinsync.sensors import TwinSyncSensor
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 if TYPE_CHECKING:
@@ -72,26 +77,145 @@ def test_a_trigger_of_every_release_still_works(emulator, connect, clock, monkey
     trigger = getattr(import_module(module), name)(**kwargs)
     path_now, kwargs_now = json.loads(json.dumps(trigger.serialize()))
     assert path_now == path
-    assert {name: kwargs_now[name] for name in kwargs} == kwargs
+    assert updated(kwargs_now, kwargs) == kwargs_now
     event = asyncio.run(first_event(trigger))
     assert (event["reason"], event["twinsync_task_id"]) == ("succeeded", kwargs["twinsync_task_id"])
 
 
+def updated(row: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with other fields, also in its parts."""
+    parts = {name: {**row[name], **part} for name, part in fields.items() if isinstance(part, dict)}
+    return {**row, **fields, **parts}
+
+
+@pytest.mark.parametrize(("path", "kwargs"), ALL_RELEASES)
+def test_airflow_stores_a_row_as_it_is(path, kwargs):
+    """Its two parts are dictionaries, which Airflow encodes."""
+    from airflow.models.trigger import Trigger
+
+    stored = Trigger.from_object(TwinSyncTrigger(**kwargs))
+    assert stored.classpath == path
+    assert TwinSyncTrigger(**Trigger(path, stored.kwargs).kwargs).serialize() == (path, kwargs)
+
+
 def test_the_arguments_of_this_version_are_in_its_golden_file():
-    """A new argument needs a new file, and a default: an older file does not name it."""
+    """A new field needs a new file, and a default: an older file does not name it."""
     cases = golden_file(GOLDEN / f"trigger-{__version__}.json")
     for path, kwargs in (case.values for case in cases):
         assert json.loads(json.dumps(TwinSyncTrigger(**kwargs).serialize())) == [path, kwargs]
-    arguments = inspect.signature(TwinSyncTrigger).parameters
-    assert list(arguments) == list(cases[0].values[1])
-    required = [name for name, argument in arguments.items() if argument.default is argument.empty]
+        assert kwargs["version"] == ROW_VERSION
+
+
+def test_every_version_has_the_same_arguments():
+    """Another argument would be an error for an older version: a new field goes into one of the two parts."""
+    *arguments, newer = inspect.signature(TwinSyncTrigger).parameters.values()
+    assert newer.kind is newer.VAR_KEYWORD
+    names = [argument.name for argument in arguments]
+    assert names == ["twinsync_task_id", "twinsync_conn_id", "wait", "handover", "version"]
+    required = [argument.name for argument in arguments if argument.default is argument.empty]
     assert required == ["twinsync_task_id"]
+
+
+ROW = ALL_RELEASES[1].values[1]
+
+
+#: Options of both operators with other values than their defaults, and their fields in a row.
+OPTIONS: dict[str, Any] = {
+    "poke_interval": timedelta(seconds=7),
+    "max_wait": 90,
+    "exponential_backoff": True,
+    "timeout": timedelta(hours=1),
+    "execution_timeout": timedelta(minutes=2),
+    "do_xcom_push": False,
+}
+FIELDS = {
+    "poke_interval_s": 7.0,
+    "max_wait_s": 90.0,
+    "exponential_backoff": True,
+    "timeout_s": 3600.0,
+    "execution_timeout_s": 120.0,
+    "do_xcom_push": False,
+    "silent_fail": False,
+    "end_from_trigger": False,
+}
+
+
+@pytest.mark.parametrize("kind", [TwinSyncSensor, TwinSyncSubmitOperator])
+def test_the_options_of_an_operator_are_in_the_row_of_its_deferral(emulator, job, kind):
+    """With the state that the worker saw, and when it polls next."""
+    text = {"text": "Hello", "image_url": "https://example.com/a.jpg", "pronouncer": "en-US-JennyNeural"}
+    began = time.time()
+    if kind is TwinSyncSensor:
+        more = {"silent_fail": True, "end_from_trigger": True}
+        operator = kind(task_id="wait", twinsync_task_id=job, **more, **OPTIONS)
+        fields = {**FIELDS, "silent_fail": True, "end_from_trigger": AIRFLOW_VERSION >= (3, 3)}
+    else:
+        operator = kind(task_id="submit", wait_for_completion=True, **text, **OPTIONS)
+        fields = FIELDS
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute({"ti": Run()})
+    row = json.loads(json.dumps(deferred.value.trigger.serialize()[1]))
+    assert row["wait"] == fields
+    handed = row["handover"]
+    assert began - 1 <= handed.pop("started_at") <= time.time() + 1
+    assert 7 / 2 <= handed.pop("next_poll_s") <= 7 + 10
+    assert handed == {"outage_since_s": None, "last_state": "waiting", "airflow_timeout_s": None}
+
+
+def test_fields_of_a_later_release_are_ignored_and_missing_ones_have_their_defaults():
+    """With the same version they change nothing for this release."""
+    later = {"wait": {"colour": "blue"}, "handover": {"worker": "w1"}}
+    assert TwinSyncTrigger(**updated(ROW, later)).serialize()[1] == ROW
+    short = TwinSyncTrigger(twinsync_task_id="1", wait={"timeout_s": 60.0}, handover={"started_at": 7.0})
+    assert short.wait == WaitConfig(timeout_s=60.0)
+    assert short.handover == Handover(started_at=7.0)
+
+
+@pytest.mark.parametrize("arguments", [{"timeout_s": 60.0}, {"colour": "blue", "version": 1}], ids=str)
+def test_an_argument_of_no_version_is_an_error(arguments):
+    """Of a caller; a wait must not lose its deadline by a wrong name."""
+    with pytest.raises(TypeError, match=next(iter(arguments))):
+        TwinSyncTrigger(twinsync_task_id="1", **arguments)
+
+
+#: Rows of versions that are unknown here.
+NEWER = {
+    "the same fields": {},
+    "another field": {"colour": "blue"},
+    "other contents": {"wait": [1, 2], "handover": "now"},
+    "without the parts": {"wait": None, "handover": None},
+    "of a wait that no worker began": {"handover": {"airflow_timeout_s": 60.0}},
+}
+
+
+@pytest.mark.parametrize("fields", NEWER.values(), ids=NEWER)
+@pytest.mark.parametrize("version", [ROW_VERSION + 1, 99])
+def test_a_row_of_a_newer_version_ends_the_wait_with_one_error(emulator, job, fields, version):
+    """At once, with nothing requested; the job goes on, and a retry may find a newer triggerer."""
+    row = {
+        **ROW,
+        **fields,
+        "twinsync_task_id": job,
+        "twinsync_conn_id": "twinsync_default",
+        "version": version,
+    }
+    trigger = TwinSyncTrigger(**row)
+    assert trigger.serialize()[1] == row
+    event = asyncio.run(asyncio.wait_for(first_event(trigger), 10))
+    assert event["reason"] == "status_lost"
+    assert event["message"].startswith("TS413 ")
+    assert all(part in event["message"] for part in (job, f"version {version}"))
+    assert [entry.call for entry in emulator.world.journal] == ["submit"]
+    sensor = TwinSyncSensor(task_id="wait", twinsync_task_id=job)
+    with pytest.raises(AirflowException, match=r"^TS413 .* costs nothing") as error:
+        sensor.execute_complete({"ti": None}, json.loads(json.dumps(event)))
+    assert type(error.value) is AirflowException
 
 
 def test_the_deadline_is_counted_from_the_start_of_the_wait(emulator, job):
     """A triggerer that resumes the wait after the deadline polls once more, and ends with a timeout."""
     began = time.monotonic()
-    trigger = TwinSyncTrigger(twinsync_task_id=job, started_at=time.time() - 100, timeout_s=60.0)
+    trigger = trigger_of(job, started_at=time.time() - 100, timeout_s=60.0)
     event = asyncio.run(first_event(trigger))
     assert event["reason"] == "timeout"
     assert time.monotonic() - began < 30
@@ -101,7 +225,7 @@ def test_the_deadline_is_counted_from_the_start_of_the_wait(emulator, job):
 def test_a_video_that_came_while_no_triggerer_ran_is_not_missed(emulator, job):
     """The last poll is at or after the deadline, and a video is a video."""
     emulator.world.advance(7200)
-    trigger = TwinSyncTrigger(twinsync_task_id=job, started_at=time.time() - 100, timeout_s=60.0)
+    trigger = trigger_of(job, started_at=time.time() - 100, timeout_s=60.0)
     assert asyncio.run(first_event(trigger))["reason"] == "succeeded"
 
 
@@ -109,21 +233,21 @@ def test_the_first_poll_of_a_deferred_wait_comes_after_a_delay(emulator, job):
     """A trigger that fires at once can have its task failed by a late executor event."""
     emulator.world.advance(7200)
     began = time.monotonic()
-    asyncio.run(first_event(TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.5)))
+    asyncio.run(first_event(trigger_of(job, poke_interval_s=0.5)))
     assert time.monotonic() - began >= 0.5
 
 
 def test_a_state_that_only_a_later_version_knows_ends_no_wait(emulator, job):
     """A worker may be upgraded before its triggerer."""
     emulator.world.advance(7200)
-    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.1, last_state="rendering")
+    trigger = trigger_of(job, poke_interval_s=0.1, last_state="rendering")
     assert asyncio.run(first_event(trigger))["reason"] == "succeeded"
 
 
-def trigger_for(job: str, *, every_s: float = 5.0, **arguments: Any) -> TwinSyncTrigger:
+def trigger_for(job: str, *, every_s: float = 5.0, **fields: Any) -> TwinSyncTrigger:
     """A wait of an hour with a constant delay."""
     interval = {"poke_interval_s": every_s, "max_wait_s": every_s}
-    return TwinSyncTrigger(twinsync_task_id=job, **{**interval, "timeout_s": 3600.0, **arguments})
+    return trigger_of(job, **{**interval, "timeout_s": 3600.0, **fields})
 
 
 def first_delay_s(job: str, every_s: float = 5.0) -> float:
@@ -253,7 +377,7 @@ def test_a_connection_is_read_once_if_that_works(job, connect, clock):
 def test_an_outage_that_a_worker_met_is_not_logged_twice(emulator, connect, clock, capsys):
     """The tolerance goes on from the worker's poll, as long as the triggerer resumes before the next one."""
     connect(tolerance_s=60)
-    trigger = trigger_for("1", every_s=20.0, next_poll_s=20.0, trouble_since_s=0.0)
+    trigger = trigger_for("1", every_s=20.0, next_poll_s=20.0, outage_since_s=0.0)
     event = asyncio.run(first_event(trigger))
     assert event["reason"] == "status_lost"
     assert clock.now_s == pytest.approx(60, abs=0.2)
@@ -263,7 +387,7 @@ def test_an_outage_that_a_worker_met_is_not_logged_twice(emulator, connect, cloc
 def test_a_trigger_that_starts_again_has_a_new_tolerance(emulator, connect, clock, capsys):
     """Its arguments are those of the first start, hours ago, and an outage of then is over."""
     connect(tolerance_s=60)
-    trigger = trigger_for("1", every_s=20.0, next_poll_s=20.0, trouble_since_s=0.0)
+    trigger = trigger_for("1", every_s=20.0, next_poll_s=20.0, outage_since_s=0.0)
     clock.sleep(1000)
     event = asyncio.run(first_event(trigger))
     assert event["reason"] == "status_lost"
@@ -321,7 +445,7 @@ async def cancelled_when(ready: Any, trigger: TwinSyncTrigger) -> None:
 def test_a_triggerer_that_stops_does_nothing_to_the_job(emulator, job, fault, next_poll_s, polls):
     """Cancelled: no further request, no event, and no socket left open (a warning of the collector fails)."""
     emulator.world.faults.add("status", fault)
-    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=60.0, next_poll_s=next_poll_s)
+    trigger = trigger_of(job, poke_interval_s=60.0, next_poll_s=next_poll_s)
     asyncio.run(cancelled_when(lambda: len(emulator.world.journal) == 1 + polls, trigger))
     gc.collect()
     assert [entry.call for entry in emulator.world.journal] == ["submit", *["status"] * polls]
@@ -347,7 +471,7 @@ def test_a_wait_that_ends_leaves_nothing_open(emulator, connect, fault, fields, 
     )
     if fault:
         emulator.world.faults.add("status", fault)
-    event = asyncio.run(first_event(TwinSyncTrigger(twinsync_task_id=job.id, poke_interval_s=0.0)))
+    event = asyncio.run(first_event(trigger_of(job.id, poke_interval_s=0.0)))
     gc.collect()
     assert event["reason"] == reason
 
@@ -361,7 +485,7 @@ def test_a_slow_service_does_not_block_the_loop(connect, serve):
         yield answer(200, b'{"result_code": 104}')
 
     connect(port=serve(respond).port)
-    trigger = TwinSyncTrigger(twinsync_task_id="1", poke_interval_s=0.0)
+    trigger = trigger_of("1", poke_interval_s=0.0)
     assert pulse.beside(first_event(trigger))["reason"] == "failed"
     assert went_on == [True]
 
@@ -376,7 +500,7 @@ def test_a_slow_secrets_backend_does_not_block_the_loop(job, connect, monkeypatc
         return get(*args, **kwargs)
 
     monkeypatch.setattr(environment_variables.EnvironmentVariablesBackend, "get_connection", slowly)
-    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, timeout_s=0.5)
+    trigger = trigger_of(job, poke_interval_s=0.0, timeout_s=0.5)
     event = pulse.beside(first_event(trigger))
     assert event["reason"] == "timeout"
     assert went_on == [True]
@@ -416,8 +540,8 @@ def test_many_waits_do_not_block_one_another(connect, serve):
     connect(port=serve(respond).port)
 
     async def run() -> list[Any]:
-        arguments = {"poke_interval_s": 0.1, "timeout_s": 60.0}
-        waits = (TwinSyncTrigger(twinsync_task_id=str(n), **arguments) for n in range(100))
+        fields = {"poke_interval_s": 0.1, "timeout_s": 60.0}
+        waits = (trigger_of(str(n), **fields) for n in range(100))
         return await asyncio.gather(*map(first_event, waits))
 
     assert {event["reason"] for event in asyncio.run(run())} == {"failed"}

@@ -5,6 +5,7 @@ For Airflow 3.3 and later; the statements about it were checked with 3.3.2.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.internals import NeedsWorkerError
 from airflow_provider_twinsync._api.durations import checked_seconds
 from airflow_provider_twinsync._api.settings import DEFAULT_REQUEST_TIMEOUT_S
+from airflow_provider_twinsync._wait.config import OPTIONS, Handover, WaitConfig, trigger_row
 from airflow_provider_twinsync._wait.event import BACKSTOP_S
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.links import LINK_KEY, TwinSyncVideoLink, is_shown, place_of, set_shown_link
@@ -61,92 +63,62 @@ def start_args_of(sensor: Any) -> StartTriggerArgs:
         raise NeedsWorkerError("the task has an on_execute_callback, which only a worker calls")
     if internals.is_hooked(sensor, "pre_execute"):
         raise NeedsWorkerError("the task has a pre_execute, which only a worker calls")
-    return start_args(
-        twinsync_task_id=_as_template("twinsync_task_id", sensor.twinsync_task_id),
-        twinsync_conn_id=_as_template("twinsync_conn_id", sensor.twinsync_conn_id),
-        poke_interval=sensor.poke_interval,
-        exponential_backoff=sensor.exponential_backoff,
-        max_wait=sensor.max_wait,
-        silent_fail=sensor.silent_fail,
-        timeout=sensor.timeout,
-        execution_timeout=sensor.execution_timeout,
+    wait = WaitConfig.of(sensor)
+    if _why_worker_ends_by_its_arguments(sensor):
         # While the DAG file is parsed, the task has no downstream task yet: the triggerer checks again.
-        end_from_trigger=sensor.end_from_trigger and not _why_worker_ends_by_its_arguments(sensor),
-        do_xcom_push=sensor.do_xcom_push,
+        wait = replace(wait, end_from_trigger=False)
+    return start_args(
+        _as_template("twinsync_task_id", sensor.twinsync_task_id),
+        _as_template("twinsync_conn_id", sensor.twinsync_conn_id),
+        wait,
     )
 
 
-def start_args(
-    *,
-    twinsync_task_id: str,
-    twinsync_conn_id: str,
-    poke_interval: timedelta | float,
-    exponential_backoff: bool,
-    max_wait: timedelta | float | None,
-    silent_fail: bool,
-    timeout: timedelta | float,
-    execution_timeout: timedelta | None,
-    end_from_trigger: bool,
-    do_xcom_push: bool,
-) -> StartTriggerArgs:
-    """Return the ``start_trigger_args`` of a wait, such as ``timeout=3600``. The triggerer renders both ids.
-
-    A time is a number of seconds or a ``timedelta``.
-    """
+def start_args(twinsync_task_id: str, twinsync_conn_id: str, wait: WaitConfig) -> StartTriggerArgs:
+    """Return the ``start_trigger_args`` of a wait with a ``timeout``; the triggerer renders both ids."""
     # The import is slow, and most DAG files do not need it.
     from airflow.triggers.base import StartTriggerArgs
 
-    timeout_s = _seconds(timeout)
-    execution_timeout_s = None
+    timeout_s, limit_s = wait.timeout_s or 0.0, wait.execution_timeout_s
     airflow_timeout_s = timeout_s + BACKSTOP_S + DEFAULT_REQUEST_TIMEOUT_S
-    if execution_timeout is not None:
-        execution_timeout_s = execution_timeout.total_seconds()
+    if limit_s is not None:
         # As Airflow does.
-        airflow_timeout_s = min(airflow_timeout_s, execution_timeout_s)
+        airflow_timeout_s = min(airflow_timeout_s, limit_s)
         latest_s = airflow_timeout_s - min(_MARGIN_S, airflow_timeout_s / 4)
-        if timeout_s <= execution_timeout_s:  # then this is the reason of the end, also of an earlier end
+        if timeout_s <= limit_s:  # then this is the reason of the end, also of an earlier end
             timeout_s = min(timeout_s, latest_s)
-        execution_timeout_s = latest_s
+        wait = replace(wait, timeout_s=timeout_s, execution_timeout_s=latest_s)
     return StartTriggerArgs(
         trigger_cls=_TRIGGER,
-        trigger_kwargs={
-            "twinsync_task_id": twinsync_task_id,
-            "twinsync_conn_id": twinsync_conn_id,
-            "poke_interval_s": _seconds(poke_interval),
-            "exponential_backoff": exponential_backoff,
-            "max_wait_s": None if max_wait is None else _seconds(max_wait),
-            "silent_fail": silent_fail,
-            "timeout_s": timeout_s,
-            "execution_timeout_s": execution_timeout_s,
-            "airflow_timeout_s": airflow_timeout_s,
-            "end_from_trigger": end_from_trigger,
-            "do_xcom_push": do_xcom_push,
-        },
+        trigger_kwargs=trigger_row(
+            twinsync_task_id, twinsync_conn_id, wait, Handover(airflow_timeout_s=airflow_timeout_s)
+        ),
         next_method="execute_complete",
         timeout=timedelta(seconds=airflow_timeout_s),
     )
 
 
-def partial_args(twinsync_task_id: str, **wait: Any) -> dict[str, Any]:
+def partial_args(twinsync_task_id: str, twinsync_conn_id: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``partial`` for a mapped sensor that starts in the triggerer.
 
-    :param wait: the other arguments of :func:`start_args`, which are the sensor's.
+    :param options: the sensor's arguments that are options of a wait, with its ``timeout``.
+    :raises TypeError: an argument is no option of a wait.
     :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not finite.
     """
-    for name in ("timeout", "execution_timeout", "poke_interval", "max_wait"):
-        if wait[name] is not None:
-            checked_seconds(name, wait[name])
-    arguments = {**wait, "start_from_trigger": True}
+    checked_seconds("timeout", options["timeout"])  # None is no timeout here
+    wait = WaitConfig.of_arguments(options)
+    arguments = {**OPTIONS, **options, "twinsync_conn_id": twinsync_conn_id, "start_from_trigger": True}
     if not _HAS_IT or _why_not_picked_up():  # Airflow 2.11 would start it with the template as the id
         return arguments
-    for name, template in {"twinsync_task_id": twinsync_task_id, **wait}.items():
+    ids = {"twinsync_task_id": twinsync_task_id, "twinsync_conn_id": twinsync_conn_id}
+    for name, template in ids.items():
         # Airflow does not answer this question of a trigger, which then waits for ever (3.3.2).
         if isinstance(template, str) and "xcom_pull" in template and "map_indexes" not in template:
             raise UsageError(
                 f"TS129 A mapped sensor cannot start in the triggerer with {name}={template!r}: add "
                 "map_indexes to xcom_pull, such as map_indexes=ti.map_index."
             )
-    return {**arguments, "start_trigger_args": start_args(twinsync_task_id=twinsync_task_id, **wait)}
+    return {**arguments, "start_trigger_args": start_args(twinsync_task_id, twinsync_conn_id, wait)}
 
 
 def _as_template(name: str, value: Any) -> str:
@@ -243,7 +215,3 @@ def set_link(ti: Any, url: str) -> None:
     if is_shown(url):
         XCom.set(key=LINK_KEY, value=url, **place_of(ti))
         set_shown_link(ti, url)
-
-
-def _seconds(duration: timedelta | float) -> float:
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)

@@ -13,48 +13,33 @@ from airflow_provider_twinsync._api.validation import checked_task_id
 from airflow_provider_twinsync._wait.event import BACKSTOP_S
 from airflow_provider_twinsync._wait.outcome import Again, End
 from airflow_provider_twinsync._wait.poller import Poller
-from airflow_provider_twinsync._wait.schedule import PollSchedule
+from airflow_provider_twinsync._wait.schedule import delay_s
 from airflow_provider_twinsync.exceptions import WaitTimeoutError
 
 if TYPE_CHECKING:
+    from airflow_provider_twinsync._wait.config import WaitConfig
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
 
 class WorkerWait:
     """Poll a job from a worker, or defer the wait to the triggerer. For example::
 
-        wait = WorkerWait(task, hook, "20230423_11_23_05_10279")
+        wait = WorkerWait(hook, "20230423_11_23_05_10279", WaitConfig.of(task))
         result_url = wait.run().result()
 
-    :param task: the operator, with the arguments of a wait: ``poke_interval`` and ``timeout`` in seconds,
-        ``max_wait`` and ``execution_timeout`` as ``timedelta`` or None, ``exponential_backoff``.
     :param hook: the hook for the polls.
     :param twinsync_task_id: the job.
-    :param silent_fail: tolerate an outage until the deadline.
-    :param has_deadline: whether this process counts the time; False if Airflow does.
-    :raises UsageError: the id or the connection is wrong.
+    :param config: the options of the wait.
+    :param is_one_poll: Airflow counts the time and the polls, and not this process.
+    :raises UsageError: the id is none that a service could have given.
     """
 
     def __init__(
-        self,
-        task: Any,
-        hook: TwinSyncHook,
-        twinsync_task_id: Any,
-        *,
-        silent_fail: bool = False,
-        has_deadline: bool = True,
+        self, hook: TwinSyncHook, twinsync_task_id: Any, config: WaitConfig, *, is_one_poll: bool = False
     ) -> None:
         self._hook = hook
-        policy = PollSchedule(
-            poke_interval_s=task.poke_interval,
-            exponential_backoff=task.exponential_backoff,
-            max_wait_s=_seconds(task.max_wait),
-            tolerance_s=None if silent_fail else hook.settings().tolerance_s,
-            timeout_s=task.timeout if has_deadline else None,
-            execution_timeout_s=_seconds(task.execution_timeout) if has_deadline else None,
-        )
         self.twinsync_task_id = checked_task_id(twinsync_task_id)
-        self._wait = Poller(self.twinsync_task_id, policy, is_one_poll=not has_deadline)
+        self._wait = Poller(self.twinsync_task_id, config, is_one_poll=is_one_poll)
         self._started_at = time.time()
         self._began = time.monotonic()
 
@@ -88,7 +73,7 @@ class WorkerWait:
 
     def delay_s(self, elapsed_s: float) -> float:
         """Return the usual delay after so many seconds, for a sensor that does not count its polls."""
-        return self._wait.policy.delay_s(2 + int(elapsed_s), elapsed_s, self.twinsync_task_id)
+        return delay_s(self._wait.config, 2 + int(elapsed_s), elapsed_s, self.twinsync_task_id)
 
     def run(self) -> End:
         """Poll until the wait ends."""
@@ -99,33 +84,27 @@ class WorkerWait:
             return self.timed_out()
         return step
 
-    def defer(self, task: Any, step: Again, *, end_from_trigger: bool = False) -> NoReturn:
+    def defer(self, task: Any, step: Again) -> NoReturn:
         """Defer the task: its ``execute_complete`` gets the trigger's event.
 
         :param task: the operator.
         :param step: the step after the last poll.
-        :param end_from_trigger: end the task in the triggerer when the video is ready.
         """
         # Not at the top of the file: Airflow's base class of triggers is slow to import.
         from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
-        trigger = TwinSyncTrigger.of(
-            self._wait,
+        config, next_poll_s = self._wait.config, self._elapsed_s() + step.delay_s
+        handover = self._wait.hand_over(started_at=self._started_at, next_poll_s=next_poll_s)
+        trigger = TwinSyncTrigger(
+            twinsync_task_id=self.twinsync_task_id,
             twinsync_conn_id=self._hook.twinsync_conn_id,
-            started_at=self._started_at,
-            next_poll_s=self._elapsed_s() + step.delay_s,
-            end_from_trigger=end_from_trigger,
-            do_xcom_push=task.do_xcom_push,
+            wait=config,
+            handover=handover.to_row(),
         )
-        deadline_s = self._wait.policy.deadline_s
         spare_s = BACKSTOP_S + self._hook.settings().request_timeout_s
-        backstop = None if deadline_s is None else timedelta(seconds=deadline_s + spare_s)
+        backstop = None if config.deadline_s is None else timedelta(seconds=config.deadline_s + spare_s)
         task.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
         raise AssertionError("defer() always raises")
-
-
-def _seconds(duration: timedelta | None) -> float | None:
-    return duration.total_seconds() if duration else None
 
 
 def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:

@@ -75,6 +75,14 @@ def _prospect(last_state: JobState | None, *, is_seen: bool) -> str:
     return "If the id is right, the job may still finish."
 
 
+def newer_row(job_id: str, version: int) -> str:
+    """Return the message of a wait whose row is of a newer version of this package."""
+    return (
+        f"TS413 The wait for TwinSync job {job_id} was begun by a newer version of this package, and this "
+        f"triggerer cannot read it (row version {version}): upgrade the package where the triggerer runs."
+    )
+
+
 def outage_note(job_id: str, problem: str, tolerance_s: float | None) -> str:
     """Return the line that an outage begins with."""
     until = "until the deadline" if tolerance_s is None else f"for up to {tolerance_s:g} s"

@@ -7,19 +7,20 @@ to the same :class:`Poller`, and do as it decides.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_twinsync._api.settings import DEFAULT_TOLERANCE_S
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.status import Job, JobState, build_status, parse_job
-from airflow_provider_twinsync._wait import messages
+from airflow_provider_twinsync._wait import messages, schedule
+from airflow_provider_twinsync._wait.config import Handover
 from airflow_provider_twinsync._wait.outage import Outage
 from airflow_provider_twinsync._wait.outcome import Again, End, EndReason
-from airflow_provider_twinsync._wait.schedule import PollSchedule, outage_delay_s, requested_delay_s
 from airflow_provider_twinsync.exceptions import NoAddressError, StatusError
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync._api.exchange import Outcome, Request
+    from airflow_provider_twinsync._wait.config import WaitConfig
 
 #: The shortest delay, even with a ``poke_interval`` of 0.
 _MIN_DELAY_S = 0.1
@@ -35,21 +36,22 @@ _SIGN_OF_LIFE_S = 3600.0
 class Poller:
     """One wait for one job: it decides after each poll, and builds the messages.
 
-    For example, ``Poller("7", PollSchedule(timeout_s=60)).next(job, 60.0)`` is an :class:`End` of the reason
+    For example, ``Poller("7", WaitConfig(timeout_s=60)).next(job, 60.0)`` is an :class:`End` of the reason
     ``TIMEOUT``, as long as the job is neither finished nor failed.
 
     :param twinsync_task_id: the job.
-    :param policy: when to poll, and for how long.
+    :param config: the options of the wait.
     :param is_one_poll: another process counts the time and the polls, so that no message names a time.
     :raises UsageError: the id is none that a service could have given.
     """
 
-    def __init__(self, twinsync_task_id: str, policy: PollSchedule, *, is_one_poll: bool = False) -> None:
+    def __init__(self, twinsync_task_id: str, config: WaitConfig, *, is_one_poll: bool = False) -> None:
         self.twinsync_task_id = twinsync_task_id
-        self.policy = policy
+        self.config = config
         self.is_one_poll = is_one_poll
         build_status(twinsync_task_id)
-        self._deadline_s = policy.deadline_s
+        self._deadline_s = config.deadline_s
+        self._tolerance_s = None if config.silent_fail else DEFAULT_TOLERANCE_S
         self._last_answer: Outcome | None = None
         self._last_job: Job
         self._polls = 0
@@ -113,52 +115,49 @@ class Poller:
         return self._again(elapsed_s, took_s, note=note)
 
     @property
-    def last_state(self) -> JobState | None:
-        """Return the last known state of the job, or None."""
-        return self._last_state
-
-    @property
     def lacks_address(self) -> bool:
         """Return whether the last poll found the job finished, without an address of its video."""
         return self._without_address > 0
 
-    @property
-    def outage_since_s(self) -> float | None:
-        """Return when the outage began, in seconds from the start of the wait, or None without an outage."""
-        return self._outage.since_s if self._outage.polls else None
-
     def tolerate(self, tolerance_s: float) -> None:
-        """Set the connection's tolerance, once it is known. A wait without a tolerance keeps none."""
-        if self.policy.tolerance_s is not None:
-            self.policy = replace(self.policy, tolerance_s=tolerance_s)
+        """Set the connection's tolerance, once it is known. A wait with ``silent_fail`` has none."""
+        if not self.config.silent_fail:
+            self._tolerance_s = tolerance_s
 
-    def resume(
-        self,
-        elapsed_s: float,
-        *,
-        next_poll_s: float = 0.0,
-        outage_since_s: float | None = None,
-        last_state: JobState | None = None,
-    ) -> Again:
+    def hand_over(self, *, started_at: float, next_poll_s: float) -> Handover:
+        """Return the state for the process that resumes this wait.
+
+        :param started_at: the start of the wait, in seconds since 1970.
+        :param next_poll_s: the next poll, in seconds from the start.
+        """
+        return Handover(
+            started_at=started_at,
+            next_poll_s=next_poll_s,
+            outage_since_s=self._outage.since_s if self._outage.polls else None,
+            last_state=self._last_state.value if self._last_state else None,
+        )
+
+    def resume(self, elapsed_s: float, handover: Handover) -> Again:
         """Resume a wait that another process began: poll at least once, after the usual delay.
 
         The delay matters for a wait that was just deferred: a trigger that fires at once, because the job
         finished in between, can have its task failed by an executor event that came late (Airflow 3.3.2).
 
         :param elapsed_s: seconds since the start of the wait.
-        :param next_poll_s: the next poll of the other process, in seconds from the start of the wait.
-        :param outage_since_s: its :attr:`outage_since_s`.
-        :param last_state: its :attr:`last_state`. It has logged this state, so only another state is news.
+        :param handover: the state of the wait in the other process.
         """
         self._polls += 1
-        self._last_state, self._noted_at_s = last_state, elapsed_s
-        delay_s = self.policy.reconnect_delay_s(elapsed_s, self.twinsync_task_id)
+        self._noted_at_s = elapsed_s
+        # The other process has logged this state, so only another state is news. If a later version of this
+        # package began the wait, the state may be unknown here.
+        self._last_state = next((state for state in JobState if state.value == handover.last_state), None)
+        delay_s = schedule.reconnect_delay_s(self.config, elapsed_s, self.twinsync_task_id)
         # Before that time no process can have polled in between. After it a triggerer may have, and an outage
         # of the past is no news of now.
-        if elapsed_s < next_poll_s:
-            delay_s = next_poll_s - elapsed_s
-            if outage_since_s is not None:
-                self._outage.begin(outage_since_s)
+        if elapsed_s < handover.next_poll_s:
+            delay_s = handover.next_poll_s - elapsed_s
+            if handover.outage_since_s is not None:
+                self._outage.begin(handover.outage_since_s)
         return Again(max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S))
 
     def turn_limit(self, elapsed_s: float) -> tuple[float | None, bool]:
@@ -167,7 +166,7 @@ class Poller:
         If the trigger is silent for long after the deadline, Airflow ends the wait and names no reason. A
         poll that may end the wait is sent, even if the circuit breaker is open.
         """
-        decides = self._outage.may_be_last(self.policy.tolerance_s, elapsed_s)
+        decides = self._outage.may_be_last(self._tolerance_s, elapsed_s)
         if self._deadline_s is None:
             return None, decides
         left_s = self._deadline_s - elapsed_s
@@ -187,7 +186,7 @@ class Poller:
         )
 
     def _after_no_status(self, error: StatusError, elapsed_s: float, took_s: float) -> Again | End:
-        outage, job_id, tolerance_s = self._outage, self.twinsync_task_id, self.policy.tolerance_s
+        outage, job_id, tolerance_s = self._outage, self.twinsync_task_id, self._tolerance_s
         outage.record(elapsed_s)
         self._without_address = 0
         self._last_problem = error.problem
@@ -205,7 +204,9 @@ class Poller:
             took_s,
             note=note,
             level=logging.WARNING,
-            at_least_s=max(requested_delay_s(error.retry_after_s), outage_delay_s(outage.polls)),
+            at_least_s=max(
+                schedule.requested_delay_s(error.retry_after_s), schedule.outage_delay_s(outage.polls)
+            ),
             at_most_s=outage.left_s(tolerance_s, now_s),
         )
 
@@ -226,7 +227,7 @@ class Poller:
             took_s,
             note=messages.no_address_note(self.twinsync_task_id, error.problem) if is_first else None,
             level=logging.WARNING,
-            at_least_s=requested_delay_s(error.retry_after_s),
+            at_least_s=schedule.requested_delay_s(error.retry_after_s),
             at_most_s=2.0**self._without_address,
         )
 
@@ -246,7 +247,7 @@ class Poller:
         at_most_s: float | None = None,
     ) -> Again | End:
         now_s = elapsed_s + took_s
-        delay_s = max(self.policy.delay_s(self._polls, now_s, self.twinsync_task_id), at_least_s)
+        delay_s = max(schedule.delay_s(self.config, self._polls, now_s, self.twinsync_task_id), at_least_s)
         if at_most_s is not None:
             delay_s = min(delay_s, at_most_s)
         if self._deadline_s is not None and elapsed_s >= self._deadline_s:
@@ -271,7 +272,7 @@ class Poller:
 
     @property
     def _deadline_name(self) -> str:
-        timeout_s = self.policy.timeout_s
+        timeout_s = self.config.timeout_s
         return "timeout" if timeout_s is not None and timeout_s == self._deadline_s else "execution_timeout"
 
     def _end(self, reason: EndReason, message: str, result_url: str | None = None) -> End:

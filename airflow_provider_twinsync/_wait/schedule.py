@@ -5,16 +5,16 @@ Pure: no input or output, no clock, no randomness.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from airflow_provider_twinsync._api.settings import DEFAULT_TOLERANCE_S
+if TYPE_CHECKING:
+    from airflow_provider_twinsync._wait.config import WaitConfig
 
-#: The floor and the ceiling of the delay between two polls; between them it is a share of the time waited so
-#: far. A video is seen 3 % late on average (`benchmarks/bench_policy.py` shows it).
-DEFAULT_POKE_INTERVAL_S = 2.0
-DEFAULT_MAX_WAIT_S = 60.0
+#: The delay between two polls is this share of the time waited so far, from `poke_interval_s` up to this
+#: ceiling. A video is seen 3 % late on average (`benchmarks/bench_policy.py` shows it).
 _SHARE = 0.05
+DEFAULT_MAX_WAIT_S = 60.0
 #: The jitter makes a delay longer by up to this share, so that waits that began together poll apart.
 _JITTER = 0.1
 
@@ -25,75 +25,51 @@ _MANY_FAILURES = 5
 _MAX_OUTAGE_DELAY_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class PollSchedule:
-    """How to wait; the names are those of Airflow's ``BaseSensorOperator``.
+def delay_s(config: WaitConfig, polls: int, elapsed_s: float, twinsync_task_id: str) -> float:
+    """Return the delay after a poll, in seconds.
 
-    The delay between two polls is a share of the time waited so far, as nobody knows how long a job takes: so
-    a short job is not seen late, and a long job does not need a thousand polls. For example, a job of ten
-    minutes is polled every 30 s at its end. With ``max_wait_s`` equal to ``poke_interval_s`` the delay is
-    constant.
+    The delay is a share of the time waited so far, as nobody knows how long a job takes: so a short job is
+    not seen late, and a long job does not need a thousand polls. For example, a job of ten minutes is polled
+    every 30 s at its end. With ``max_wait_s`` equal to ``poke_interval_s`` the delay is constant.
 
-    :param poke_interval_s: the least delay, in seconds.
-    :param exponential_backoff: double the delay with each poll instead, from ``poke_interval_s`` on.
-    :param max_wait_s: the longest delay, in seconds; None for 60 s, or ``poke_interval_s`` if that is more,
-        and for no bound with ``exponential_backoff``.
-    :param tolerance_s: how long an outage may last before it ends the wait, in seconds, counted from its
-        first poll; None to retry until the deadline.
-    :param timeout_s: the deadline, in seconds from the start of the wait; None for none.
-    :param execution_timeout_s: the deadline of the task's ``execution_timeout``, in seconds from the start.
+    As in ``BaseSensorOperator``, the n-th exponential backoff is between 2^(n-2) and 2^(n-1) times the
+    interval. The jitter is derived from the id, so a test or a rerun can know it.
+
+    :param config: the options of the wait.
+    :param polls: how many polls there were.
+    :param elapsed_s: seconds since the start of the wait.
     """
+    if config.exponential_backoff:
+        # The exponent is bounded: beyond it a float would overflow, and no wait is that long.
+        backoff_s = config.poke_interval_s * 2.0 ** (min(polls, 64) - 2)
+        backoff_s *= 1 + chance(twinsync_task_id, polls)
+        return backoff_s if config.max_wait_s is None else min(backoff_s, config.max_wait_s)
+    share_s, ceiling_s = _share_s(config, elapsed_s), _ceiling_s(config)
+    if share_s >= ceiling_s:
+        return ceiling_s
+    # The first delay separates waits that began together; the jitter of the others keeps them apart.
+    stretch = 1.0 if polls == 1 else _JITTER
+    return min(share_s * (1 + stretch * chance(twinsync_task_id, polls)), ceiling_s)
 
-    poke_interval_s: float = DEFAULT_POKE_INTERVAL_S
-    exponential_backoff: bool = False
-    max_wait_s: float | None = None
-    tolerance_s: float | None = DEFAULT_TOLERANCE_S
-    timeout_s: float | None = None
-    execution_timeout_s: float | None = None
 
-    @property
-    def deadline_s(self) -> float | None:
-        """The earlier of the two deadlines, in seconds from the start of the wait."""
-        deadlines = [d for d in (self.timeout_s, self.execution_timeout_s) if d is not None]
-        return min(deadlines, default=None)
+def reconnect_delay_s(config: WaitConfig, elapsed_s: float, twinsync_task_id: str) -> float:
+    """Return the delay before the first poll of another process, which may resume thousands of waits.
 
-    def delay_s(self, polls: int, elapsed_s: float, twinsync_task_id: str) -> float:
-        """Return the delay after a poll, in seconds.
+    :param config: the options of the wait.
+    :param elapsed_s: seconds since the start of the wait.
+    """
+    share_s = config.poke_interval_s if config.exponential_backoff else _share_s(config, elapsed_s)
+    return min(share_s, _ceiling_s(config)) * (1 + chance(twinsync_task_id, 0))
 
-        As in ``BaseSensorOperator``, the n-th exponential backoff is between 2^(n-2) and 2^(n-1) times the
-        interval. The jitter is derived from the id, so a test or a rerun can know it.
 
-        :param polls: how many polls there were.
-        :param elapsed_s: seconds since the start of the wait.
-        """
-        if self.exponential_backoff:
-            # The exponent is bounded: beyond it a float would overflow, and no wait is that long.
-            backoff_s = self.poke_interval_s * 2.0 ** (min(polls, 64) - 2)
-            delay_s = backoff_s * (1 + chance(twinsync_task_id, polls))
-            return delay_s if self.max_wait_s is None else min(delay_s, self.max_wait_s)
-        delay_s, ceiling_s = self._share_s(elapsed_s), self._ceiling_s
-        if delay_s >= ceiling_s:
-            return ceiling_s
-        # The first delay separates waits that began together; the jitter of the others keeps them apart.
-        stretch = 1.0 if polls == 1 else _JITTER
-        return min(delay_s * (1 + stretch * chance(twinsync_task_id, polls)), ceiling_s)
+def _share_s(config: WaitConfig, elapsed_s: float) -> float:
+    return max(config.poke_interval_s, _SHARE * elapsed_s)
 
-    def reconnect_delay_s(self, elapsed_s: float, twinsync_task_id: str) -> float:
-        """Return the delay before the first poll of another process, which may resume thousands of waits.
 
-        :param elapsed_s: seconds since the start of the wait.
-        """
-        share_s = self.poke_interval_s if self.exponential_backoff else self._share_s(elapsed_s)
-        return min(share_s, self._ceiling_s) * (1 + chance(twinsync_task_id, 0))
-
-    def _share_s(self, elapsed_s: float) -> float:
-        return max(self.poke_interval_s, _SHARE * elapsed_s)
-
-    @property
-    def _ceiling_s(self) -> float:
-        if self.max_wait_s is None:
-            return max(DEFAULT_MAX_WAIT_S, self.poke_interval_s)
-        return self.max_wait_s
+def _ceiling_s(config: WaitConfig) -> float:
+    if config.max_wait_s is None:
+        return max(DEFAULT_MAX_WAIT_S, config.poke_interval_s)
+    return config.max_wait_s
 
 
 def chance(twinsync_task_id: str, number: int) -> float:

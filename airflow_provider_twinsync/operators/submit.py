@@ -19,9 +19,9 @@ from airflow_provider_twinsync._api.submit import fingerprint, shown_job
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._records.reconnect import reconnect
 from airflow_provider_twinsync._records.submit_record import STORE_KEY, RecordKeeper, job_of
+from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, WaitConfig
 from airflow_provider_twinsync._wait.event import read_event
 from airflow_provider_twinsync._wait.outcome import Again, End
-from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked
 from airflow_provider_twinsync.operators.paid_end import PaidEnd, submits_again
@@ -185,7 +185,7 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
             return twinsync_task_id
         # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
         context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
-        wait = WorkerWait(self, hook, twinsync_task_id)
+        wait = WorkerWait(hook, twinsync_task_id, WaitConfig.of(self))
         if self.deferrable:
             step = wait.poll()
             if isinstance(step, Again):

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_twinsync._wait.schedule import DEFAULT_POKE_INTERVAL_S
+from airflow_provider_twinsync._wait.config import OPTIONS
 from airflow_provider_twinsync.exceptions import UsageError
 
-DEFAULTS = {
-    "deferrable": True,
-    "poke_interval": DEFAULT_POKE_INTERVAL_S,
-    "timeout": None,
-    "exponential_backoff": False,
-    "max_wait": None,
-}
+_DEFAULTS = {**OPTIONS, "deferrable": True}
 
 
 def check_unused(given: dict[str, Any], default_args: dict[str, Any]) -> None:
@@ -26,8 +20,8 @@ def check_unused(given: dict[str, Any], default_args: dict[str, Any]) -> None:
     :param default_args: those of its DAG.
     :raises UsageError: an argument has neither its default nor the value of ``default_args``.
     """
-    usual = {**DEFAULTS, **default_args}
-    unused = [name for name, value in given.items() if value not in (DEFAULTS[name], usual[name])]
+    usual = {**_DEFAULTS, **default_args}
+    unused = [name for name, value in given.items() if value not in (_DEFAULTS[name], usual[name])]
     if unused:
         raise UsageError(
             f"TS116 {', '.join(unused)} without wait_for_completion=True: this task does not wait. Give it "

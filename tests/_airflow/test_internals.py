@@ -52,7 +52,7 @@ def test_a_dag_file_parses_without_the_hooks_of_a_task(monkeypatch: pytest.Monke
         assert sensor.start_from_trigger is False
         assert "_pre_execute_hook" in sensor._why_worker_starts
     else:
-        assert sensor.start_trigger_args.trigger_kwargs["end_from_trigger"] is False
+        assert sensor.start_trigger_args.trigger_kwargs["wait"]["end_from_trigger"] is False
 
 
 class Gone:

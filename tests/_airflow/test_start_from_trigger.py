@@ -16,8 +16,9 @@ from typing import Any
 import airflow
 import pytest
 from support.clock import Clock
-from support.drive import Pulse, first_event, run_task
+from support.drive import Pulse, first_event, run_task, trigger_of
 
+from airflow_provider_twinsync._wait.config import OPTIONS
 from airflow_provider_twinsync.emulator import ResultCode
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.sensors import TwinSyncSensor
@@ -55,7 +56,7 @@ def test_without_being_asked_nothing_starts_in_the_triggerer():
 
 @since_3_3
 def test_the_trigger_gets_the_arguments_of_the_sensor():
-    """And serializes them unchanged. Its start is not among them, as they are the same for each try."""
+    """And serializes them unchanged. Its start is unknown, as they are the same for each try."""
     sensor = TwinSyncSensor(
         **BOTH,
         twinsync_task_id="20230423_1",
@@ -71,19 +72,26 @@ def test_the_trigger_gets_the_arguments_of_the_sensor():
     assert kwargs == {
         "twinsync_task_id": "20230423_1",
         "twinsync_conn_id": "mine",
-        "poke_interval_s": 7.0,
-        "exponential_backoff": True,
-        "max_wait_s": 60.0,
-        "silent_fail": True,
-        "timeout_s": 100.0,
-        "execution_timeout_s": None,
-        "airflow_timeout_s": 160.0,
-        "end_from_trigger": True,
-        "do_xcom_push": False,
+        "wait": {
+            "poke_interval_s": 7.0,
+            "exponential_backoff": True,
+            "max_wait_s": 60.0,
+            "silent_fail": True,
+            "timeout_s": 100.0,
+            "execution_timeout_s": None,
+            "end_from_trigger": True,
+            "do_xcom_push": False,
+        },
+        "handover": {
+            "started_at": None,
+            "next_poll_s": 0.0,
+            "outage_since_s": None,
+            "last_state": None,
+            "airflow_timeout_s": 160.0,
+        },
+        "version": 1,
     }
-    stored = TwinSyncTrigger(**kwargs).serialize()[1]
-    assert {name: stored[name] for name in kwargs} == kwargs
-    assert stored["started_at"] is None
+    assert TwinSyncTrigger(**kwargs).serialize()[1] == kwargs
 
 
 #: The sensor's `timeout` and `execution_timeout`; then the trigger's, and when Airflow ends it; in seconds.
@@ -104,10 +112,11 @@ def test_the_trigger_s_deadline_lies_before_airflow_s(timeout, execution_timeout
     """TaskInstance.defer_task takes the earlier of execution_timeout and the timeout of the start."""
     limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
     sensor = TwinSyncSensor(**BOTH, twinsync_task_id="1", timeout=timeout, execution_timeout=limit)
-    kwargs = kwargs_of(sensor)
-    assert (kwargs["timeout_s"], kwargs["execution_timeout_s"], kwargs["airflow_timeout_s"]) == expected
+    row = kwargs_of(sensor)
+    airflow_timeout_s = row["handover"]["airflow_timeout_s"]
+    assert (row["wait"]["timeout_s"], row["wait"]["execution_timeout_s"], airflow_timeout_s) == expected
     by_airflow = min(filter(None, [sensor.start_trigger_args.timeout, limit]))
-    assert by_airflow.total_seconds() == kwargs["airflow_timeout_s"]
+    assert by_airflow.total_seconds() == airflow_timeout_s
 
 
 def rendered(template: str, xcoms: dict[tuple[str, str, int], Any], map_index: int = -1) -> str:
@@ -267,14 +276,14 @@ def test_what_needs_a_worker_has_one_and_its_log_says_why_in_one_line(
     if HAS_IT and start:
         assert sensor.start_from_trigger is False
     elif HAS_IT:
-        assert kwargs_of(sensor)["end_from_trigger"] is False
+        assert kwargs_of(sensor)["wait"]["end_from_trigger"] is False
     assert warnings(logged()) == []
     sensor.twinsync_conn_id = "twinsync_default"  # the rendered template
     run = run_task(sensor)
     assert run.result == f"{emulator.url}/example/{job}.mp4"
     assert bool(run.trigger) is arguments["deferrable"]
     if run.trigger and end:
-        assert run.trigger.end_from_trigger is False
+        assert run.trigger.wait.end_from_trigger is False
     [line] = warnings(logged())
     reasons = {"start_from_trigger": start, "end_from_trigger": end}
     if not HAS_IT:
@@ -291,7 +300,7 @@ def test_a_deferral_that_starts_on_a_worker_may_end_in_the_triggerer(job):
         run = run_task(sensor)
         assert run.ended == "AirflowSensorTimeout"
         assert run.trigger is not None
-        assert run.trigger.end_from_trigger is (asked and HAS_IT)
+        assert run.trigger.wait.end_from_trigger is (asked and HAS_IT)
 
 
 def mapped_in(dag: Any, **arguments: Any) -> Any:
@@ -320,8 +329,8 @@ def test_a_mapped_sensor_is_given_what_starts_it():
         return
     assert mapped.start_from_trigger is True
     kwargs = mapped.start_trigger_args.trigger_kwargs
-    assert (kwargs["twinsync_task_id"], kwargs["timeout_s"]) == (template, 60.0)
-    assert (kwargs["airflow_timeout_s"], kwargs["end_from_trigger"]) == (120.0, True)
+    assert (kwargs["twinsync_task_id"], kwargs["wait"]["timeout_s"]) == (template, 60.0)
+    assert (kwargs["handover"]["airflow_timeout_s"], kwargs["wait"]["end_from_trigger"]) == (120.0, True)
     # The worker has the same, if the wait ends there.
     unmapped = mapped.unmap({"twinsync_task_id": "20230423_1"})
     assert unmapped.timeout == 60.0
@@ -336,6 +345,22 @@ def test_a_mapped_sensor_is_given_no_template_that_waits_for_ever(field):
     given = {"twinsync_task_id": "1", "timeout": 1, field: "{{ ti.xcom_pull('submit') }}"}
     with pytest.raises(UsageError, match=rf"^TS129 .*{field}=.*map_indexes"):
         TwinSyncSensor.in_triggerer(**given)
+
+
+def test_a_mapped_sensor_is_given_every_option_of_a_wait():
+    """Also those with their defaults: another value of `default_args` would hold on a worker only."""
+    given = TwinSyncSensor.in_triggerer("1", timeout=60, silent_fail=True)
+    expected = {**OPTIONS, "timeout": 60, "silent_fail": True, "twinsync_conn_id": "twinsync_default"}
+    assert {name: given[name] for name in expected} == expected
+    assert given.keys() - expected.keys() <= {"start_from_trigger", "start_trigger_args"}
+
+
+def test_another_option_of_a_mapped_sensor_is_an_error():
+    """It names the option."""
+    with pytest.raises(TypeError, match="colour"):
+        TwinSyncSensor.in_triggerer("1", timeout=60, colour="blue")  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match=r"^TS115 timeout is None"):
+        TwinSyncSensor.in_triggerer("1", timeout=None)  # type: ignore[arg-type]
 
 
 @since_3_3
@@ -357,7 +382,7 @@ def test_a_dag_file_loads_the_base_of_triggers_only_if_it_is_used():
 def started(job: str, *, ago_s: float = 0.0, **arguments: Any) -> TwinSyncTrigger:
     """Return a trigger as Airflow starts it, some time after the start of its sensor."""
     kwargs = {"poke_interval_s": 0.0, "timeout_s": 60.0, "airflow_timeout_s": 120.0, **arguments}
-    trigger = TwinSyncTrigger(twinsync_task_id=job, **kwargs)
+    trigger = trigger_of(job, **kwargs)
     ends_at_s = time.time() - ago_s + kwargs["airflow_timeout_s"]
     trigger.timeout_after = datetime.fromtimestamp(ends_at_s, timezone.utc)  # type: ignore[attr-defined]
     return trigger
@@ -503,7 +528,7 @@ def test_a_later_try_that_cannot_begin_leaves_no_old_result_either(emulator, job
 def test_a_worker_ends_what_the_triggerer_cannot_store(emulator, job, supervisor, key, caplog):
     emulator.world.advance(7200)
     supervisor.fails_on = key
-    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, end_from_trigger=True)
+    trigger = trigger_of(job, poke_interval_s=0.0, end_from_trigger=True)
     assert last_event(of_task(trigger)) == "TriggerEvent succeeded"
     assert caplog.text.count("the database is away") == 1
 
@@ -557,10 +582,10 @@ def test_a_database_that_comes_back_between_two_questions_ends_no_wait(emulator,
 
 def test_only_a_video_ends_a_task_in_the_triggerer(emulator, job):
     """A trigger without a task instance, for example in `dag.test()`, leaves the end to a worker too."""
-    waiting = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, timeout_s=0.1, end_from_trigger=True)
+    waiting = trigger_of(job, poke_interval_s=0.0, timeout_s=0.1, end_from_trigger=True)
     assert last_event(waiting) == "TriggerEvent timeout"
     emulator.world.advance(7200)
-    waiting = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.0, end_from_trigger=True)
+    waiting = trigger_of(job, poke_interval_s=0.0, end_from_trigger=True)
     assert last_event(waiting) == "TriggerEvent succeeded"
 
 
@@ -594,7 +619,7 @@ def test_what_a_task_is_given_after_it_was_made_counts(emulator, job, supervisor
         elif late == "a mapped task":
             after.expand(value=sensor.output)
     kwargs = kwargs_of(sensor)
-    assert kwargs["end_from_trigger"] is True
+    assert kwargs["wait"]["end_from_trigger"] is True
     trigger = as_the_triggerer_has_it(dag, kwargs)
     assert last_event(trigger) == ("TaskSuccessEvent" if late == "nothing" else "TriggerEvent succeeded")
 

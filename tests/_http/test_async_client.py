@@ -31,8 +31,8 @@ from support.keepalive import (
 
 from airflow_provider_twinsync._api.status import Job, JobState
 from airflow_provider_twinsync._http.async_client import MAX_CONNECTIONS
+from airflow_provider_twinsync._wait.config import WaitConfig
 from airflow_provider_twinsync._wait.poller import Poller
-from airflow_provider_twinsync._wait.schedule import PollSchedule
 from airflow_provider_twinsync.exceptions import StatusError
 from airflow_provider_twinsync.hooks import TwinSyncHook
 
@@ -165,7 +165,7 @@ def test_each_connection_has_a_session(
         async with aclosing(await kept()) as one, aclosing(TwinSyncHook(other_id)) as other:
             connect(port=service.port, **extra)
             monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_TWINSYNC_DEFAULT"])
-            await other.apoll(Poller("second", PollSchedule()), 0.0)
+            await other.apoll(Poller("second", WaitConfig()), 0.0)
             assert len(pools()) == service.connections == count
             assert (one._client is other._client) == (count == 1)
 

@@ -250,7 +250,7 @@ with warnings.catch_warnings():
     from airflow.providers.common.compat.connection import get_async_connection
 
 async def wait(job):
-    trigger = TwinSyncTrigger(twinsync_task_id=job, poke_interval_s=0.1, max_wait_s=0.1)
+    trigger = TwinSyncTrigger(twinsync_task_id=job, wait={"poke_interval_s": 0.1, "max_wait_s": 0.1})
     return [event.payload["reason"] async for event in trigger.run()]
 """
 ENDS = """

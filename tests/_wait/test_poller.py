@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from airflow_provider_twinsync._api.exchange import Answered, Sent
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.status import Job, JobState
+from airflow_provider_twinsync._wait.config import Handover, WaitConfig
 from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
 from airflow_provider_twinsync._wait.poller import Poller
-from airflow_provider_twinsync._wait.schedule import PollSchedule, chance, submit_delay_s
+from airflow_provider_twinsync._wait.schedule import chance, submit_delay_s
 from airflow_provider_twinsync.exceptions import (
     ExecutionTimeoutError,
     JobFailedError,
@@ -56,9 +57,17 @@ def busy(retry_after_s: float) -> StatusError:
     return StatusError("HTTP 503", retry_after_s=retry_after_s)
 
 
+def poller(*, tolerance_s: float | None = 300.0, **options: Any) -> Poller:
+    """Return a wait; without a tolerance it is one with `silent_fail`."""
+    wait = Poller(ID, WaitConfig(silent_fail=tolerance_s is None, **options))
+    if tolerance_s is not None:
+        wait.tolerate(tolerance_s)
+    return wait
+
+
 def run(polls: str, *, every_s: float = 10.0, **policy: Any) -> list[Again | End]:
     """Return the step after each poll: one letter a poll, one poll every so many seconds."""
-    wait = Poller(ID, PollSchedule(**policy))
+    wait = poller(**policy)
     return [wait.next(SEEN[letter], n * every_s) for n, letter in enumerate(polls)]
 
 
@@ -107,7 +116,7 @@ def test_a_line_is_written_where_something_changes(polls: str, shown: str) -> No
 
 def test_a_wait_reads_the_answers_to_its_own_question() -> None:
     """Mostly one is the same as the one before, and is read once; another one is always read."""
-    wait = Poller(ID, PollSchedule())
+    wait = poller()
     assert wait.request.params == {"taskID": ID}
     bodies = ["101", "101", "", "", "102", "101", f'103, "result_url": "{VIDEO}"']
     answers = [Answered(200, b'{"result_code": %s}' % body.encode()) for body in bodies]
@@ -125,7 +134,7 @@ def test_a_wait_reads_the_answers_to_its_own_question() -> None:
 def test_a_wait_for_no_id_is_none() -> None:
     """Before anything is asked."""
     with pytest.raises(UsageError, match="twinsync_task_id"):
-        Poller("None", PollSchedule())
+        Poller("None", WaitConfig())
 
 
 def test_lines_say_what_happened_to_which_job() -> None:
@@ -164,7 +173,7 @@ def test_a_line_says_what_comes_next(policy: dict[str, Any], what_comes: str) ->
 def test_the_last_line_says_where_the_video_is() -> None:
     """Without the query of its address, which may be a signature."""
     done = Job(ID, JobState.SUCCEEDED, 100, "", f"{VIDEO}?Signature=secret")
-    end = Poller(ID, PollSchedule()).next(done, 754.4)
+    end = poller().next(done, 754.4)
     assert isinstance(end, End)
     assert end.message == f"TwinSync job {ID} is finished after 13 min; its video is at {VIDEO}"
     assert end.result_url == f"{VIDEO}?Signature=secret"
@@ -189,9 +198,9 @@ def test_a_wait_of_hours_says_once_an_hour_that_it_waits(polls: str, shown: str)
 
 def test_the_triggerer_does_not_repeat_what_the_worker_logged() -> None:
     """Only another state is news, and after an hour that it is the same."""
-    for last_state, shown in [(None, "i.i"), (JobState.WAITING, "i.i"), (JobState.RUNNING, "..i")]:
-        wait = Poller(ID, PollSchedule())
-        wait.resume(10.0, last_state=last_state)
+    for last_state, shown in [(None, "i.i"), ("waiting", "i.i"), ("running", "..i"), ("unknown", "i.i")]:
+        wait = poller()
+        wait.resume(10.0, Handover(last_state=last_state))
         assert signs([wait.next(RUNNING, elapsed_s) for elapsed_s in (12.0, 3000.0, 3612.0)]) == shown
 
 
@@ -274,10 +283,10 @@ class Slow:
 
 
 def outage_ends_at_s(
-    policy: PollSchedule, seen: StatusError, slow: Slow, after: str = ""
+    policy: dict[str, Any], seen: StatusError, slow: Slow, after: str = ""
 ) -> tuple[float, int]:
     """Return when the last poll of an outage ends, from its first poll on, and how many there were."""
-    wait, now_s, polls = Poller(ID, policy), 0.0, 0
+    wait, now_s, polls = poller(**policy), 0.0, 0
     for letter in after:
         step = wait.next(SEEN[letter], now_s)
         assert isinstance(step, Again)
@@ -314,7 +323,7 @@ def test_the_last_poll_of_an_outage_is_at_the_end_of_the_tolerance(
     arguments: dict[str, Any], seen: StatusError, tolerance_s: float, after: str
 ) -> None:
     """Never a whole delay later, and never after a single poll."""
-    policy = PollSchedule(tolerance_s=tolerance_s, **arguments)
+    policy = {"tolerance_s": tolerance_s, **arguments}
     ends_s, polls = outage_ends_at_s(policy, seen, Slow(), after)
     assert ends_s == pytest.approx(tolerance_s, abs=2 * MIN_DELAY_S)
     assert polls >= 2
@@ -326,7 +335,7 @@ def test_an_outage_of_slow_answers_ends_a_request_after_the_tolerance(
     poke_interval_s: float, took_s: float
 ) -> None:
     """A poll that is under way at its end is the last one."""
-    policy = PollSchedule(poke_interval_s=poke_interval_s, tolerance_s=300.0)
+    policy = {"poke_interval_s": poke_interval_s, "tolerance_s": 300.0}
     ends_s, polls = outage_ends_at_s(policy, NO_STATUS, Slow(took_s))
     assert 300 <= ends_s <= 300 + took_s + MIN_DELAY_S
     assert polls >= 2
@@ -334,13 +343,13 @@ def test_an_outage_of_slow_answers_ends_a_request_after_the_tolerance(
 
 def test_one_poll_that_lasts_longer_than_the_tolerance_is_not_the_last() -> None:
     """The service is asked twice at least."""
-    ends_s, polls = outage_ends_at_s(PollSchedule(tolerance_s=1.0), NO_STATUS, Slow(took_s=30.0))
+    ends_s, polls = outage_ends_at_s({"tolerance_s": 1.0}, NO_STATUS, Slow(took_s=30.0))
     assert (ends_s, polls) == (pytest.approx(60 + MIN_DELAY_S), 2)
 
 
 def test_a_machine_that_wakes_up_late_ends_the_outage_all_the_same() -> None:
     """By as much as it is late, and no delay more."""
-    policy = PollSchedule(poke_interval_s=60.0, max_wait_s=60.0, tolerance_s=300.0)
+    policy = {"poke_interval_s": 60.0, "max_wait_s": 60.0, "tolerance_s": 300.0}
     ends_s, _ = outage_ends_at_s(policy, NO_STATUS, Slow(late_s=0.7))
     assert 300 <= ends_s < 302
 
@@ -387,7 +396,7 @@ def test_the_address_is_asked_for_over_half_a_minute_whatever_the_interval_is() 
         {"poke_interval_s": 3600.0},
         {"poke_interval_s": 60.0, "exponential_backoff": True},
     ):
-        wait, now_s = Poller(ID, PollSchedule(**arguments)), 0.0
+        wait, now_s = poller(**arguments), 0.0
         while isinstance(step := wait.next(NO_ADDRESS, now_s), Again):
             now_s += step.delay_s
         assert 4 <= now_s <= 30
@@ -397,8 +406,8 @@ def test_the_address_is_asked_for_over_half_a_minute_whatever_the_interval_is() 
 def test_an_outage_after_the_end_of_a_job_does_not_say_that_it_may_still_finish() -> None:
     """It is finished, for any end of the wait; another process knows it by the state that is handed over."""
     ends = [run("nxxx", timeout_s=30, tolerance_s=None)[-1], run("nxxxx", tolerance_s=30)[-1]]
-    wait = Poller(ID, PollSchedule(timeout_s=30))
-    wait.resume(10, last_state=JobState.SUCCEEDED)
+    wait = poller(timeout_s=30)
+    wait.resume(10, Handover(last_state="succeeded"))
     for end in (*ends, wait.next(NO_STATUS, 30)):
         assert isinstance(end, End)
         assert code_of(end) == ("TS402" if end.reason is EndReason.STATUS_LOST else "TS405")
@@ -408,7 +417,7 @@ def test_an_outage_after_the_end_of_a_job_does_not_say_that_it_may_still_finish(
 
 def test_an_alarm_after_the_end_of_a_job_says_that_it_is_finished() -> None:
     """The execution_timeout of a worker rings at any time."""
-    wait = Poller(ID, PollSchedule(execution_timeout_s=60.0))
+    wait = poller(execution_timeout_s=60.0)
     wait.next(NO_ADDRESS, 59.0)
     end = wait.timed_out(60.0)
     assert (end.reason, code_of(end)) == (EndReason.NO_ADDRESS, "TS403")
@@ -463,7 +472,7 @@ def test_the_last_poll_is_at_the_deadline(
     policy: dict[str, Any], elapsed_s: float, delay_s: float, seen: Job | StatusError
 ) -> None:
     """A video that came within it is seen, and a `Retry-After` does not reach beyond it."""
-    step = Poller(ID, PollSchedule(**EVERY_5_S, **policy)).next(seen, elapsed_s)
+    step = poller(**EVERY_5_S, **policy).next(seen, elapsed_s)
     assert isinstance(step, Again)
     if seen is WAITING or seen is NO_STATUS:
         assert step.delay_s == pytest.approx(delay_s)
@@ -511,7 +520,7 @@ def test_a_timeout_names_all_that_is_known_and_claims_no_more(polls: str, parts:
 
 def test_a_timeout_before_the_first_answer_claims_nothing() -> None:
     """The alarm of a worker may ring in the first poll."""
-    end = Poller(ID, PollSchedule(execution_timeout_s=60.0)).timed_out(60.0)
+    end = poller(execution_timeout_s=60.0).timed_out(60.0)
     assert code_of(end) == "TS405"
     assert "no state seen" in end.message
     assert "goes on" not in end.message
@@ -535,7 +544,7 @@ def test_a_timeout_before_the_first_answer_claims_nothing() -> None:
 def test_retry_after_is_honoured_up_to_ten_minutes(retry_after_s: float | None, delay_s: float) -> None:
     """It only makes a delay longer, and a wrong header does not park a task for a day."""
     seen = StatusError("HTTP 503", retry_after_s=retry_after_s)
-    step = Poller(ID, PollSchedule(**EVERY_5_S, tolerance_s=900)).next(seen, 0)
+    step = poller(**EVERY_5_S, tolerance_s=900).next(seen, 0)
     assert isinstance(step, Again)
     assert step.delay_s == delay_s
 
@@ -547,11 +556,11 @@ def test_there_is_always_a_delay(
     poke_interval_s: float, seen: Job | StatusError, exponential_backoff: bool
 ) -> None:
     """Also with an interval of 0: nothing asks a service in a loop."""
-    policy = PollSchedule(poke_interval_s=poke_interval_s, exponential_backoff=exponential_backoff)
-    step = Poller(ID, policy).next(seen, 0)
+    policy = {"poke_interval_s": poke_interval_s, "exponential_backoff": exponential_backoff}
+    step = poller(**policy).next(seen, 0)
     assert isinstance(step, Again)
     assert step.delay_s == MIN_DELAY_S
-    assert Poller(ID, policy).resume(0).delay_s == MIN_DELAY_S
+    assert poller(**policy).resume(0, Handover()).delay_s == MIN_DELAY_S
 
 
 def delays_s(polls: str, **policy: Any) -> list[float]:
@@ -592,7 +601,7 @@ def test_a_poll_waits_for_its_turn_until_soon_after_the_deadline(
     timeout_s: float | None, elapsed_s: float, limit: tuple[float | None, bool]
 ) -> None:
     """The last poll differs from the others: it is sent to a service that is down, too."""
-    longest_s, is_last = Poller(ID, PollSchedule(timeout_s=timeout_s)).turn_limit(elapsed_s)
+    longest_s, is_last = poller(timeout_s=timeout_s).turn_limit(elapsed_s)
     assert (longest_s, is_last) == (pytest.approx(limit[0]), limit[1])
 
 
@@ -607,7 +616,7 @@ def test_a_poll_that_may_end_the_wait_is_sent(
     tolerance_s: float | None, elapsed_s: float, decides: bool
 ) -> None:
     """The answers of other waits are no reason to give up."""
-    wait = Poller(ID, PollSchedule(tolerance_s=tolerance_s))
+    wait = poller(tolerance_s=tolerance_s)
     assert wait.turn_limit(elapsed_s) == (None, False)
     wait.next(NO_STATUS, 10.0)
     assert wait.turn_limit(elapsed_s) == (None, decides)
@@ -620,8 +629,7 @@ def test_a_poll_that_may_end_the_wait_is_sent(
 )
 def test_a_slow_poll_does_not_put_off_the_last_one(took_s: float, delay_s: float) -> None:
     """Many wait for their turn: Airflow's own deadline is soon after that of the wait."""
-    policy = PollSchedule(poke_interval_s=60, max_wait_s=60, timeout_s=3600)
-    step = Poller(ID, policy).next(WAITING, 3350, took_s)
+    step = poller(poke_interval_s=60, max_wait_s=60, timeout_s=3600).next(WAITING, 3350, took_s)
     assert isinstance(step, Again)
     assert step.delay_s == pytest.approx(delay_s)
 
@@ -629,7 +637,7 @@ def test_a_slow_poll_does_not_put_off_the_last_one(took_s: float, delay_s: float
 @pytest.mark.parametrize("kept", [True, False], ids=["a status", "a page"])
 def test_only_the_last_status_is_kept(kept: bool) -> None:
     """It is mostly the same again; a page that came instead may be large."""
-    wait = Poller(ID, PollSchedule())
+    wait = poller()
     body = b'{"result_code": 102, "msg": ""}' if kept else b"<html>"
     seen = [wait.read(Answered(200, bytes(bytearray(body))), key="key") for _ in range(2)]
     assert (seen[0] is seen[1]) == kept
@@ -642,8 +650,8 @@ def test_only_the_last_status_is_kept(kept: bool) -> None:
 @pytest.mark.parametrize("elapsed_s", [0, 59.99, 60, 1e6])
 def test_a_wait_that_is_resumed_polls_at_least_once(elapsed_s: float) -> None:
     """Even after the deadline, for a triggerer that was down; then it ends."""
-    wait = Poller(ID, PollSchedule(**EVERY_5_S, timeout_s=60))
-    step = wait.resume(elapsed_s)
+    wait = poller(**EVERY_5_S, timeout_s=60)
+    step = wait.resume(elapsed_s, Handover())
     assert step.note is None
     assert step.delay_s == pytest.approx(min(5 * STRETCH, max(60 - elapsed_s, MIN_DELAY_S)))
     assert isinstance(wait.next(DONE, elapsed_s + step.delay_s), End)
@@ -676,9 +684,8 @@ def test_a_wait_is_handed_over_during_a_delay(
     handed: dict[str, float], elapsed_s: float, delay_s: float, shown: str
 ) -> None:
     """The delay and the tolerance go on; after a restart, when others may have polled, both begin again."""
-    policy = PollSchedule(**EVERY_5_S, tolerance_s=10, timeout_s=1e9)
-    wait = Poller(ID, policy)
-    step: Again | End = wait.resume(elapsed_s, **handed)
+    wait = poller(**EVERY_5_S, tolerance_s=10, timeout_s=1e9)
+    step: Again | End = wait.resume(elapsed_s, Handover(**handed))
     assert isinstance(step, Again)
     assert step.delay_s == pytest.approx(delay_s)
     steps = []
@@ -688,12 +695,13 @@ def test_a_wait_is_handed_over_during_a_delay(
     assert signs(steps) == shown
 
 
-@pytest.mark.parametrize(("tolerance_s", "then"), [(300.0, 7.0), (None, None)])
-def test_the_tolerance_may_be_known_later(tolerance_s: float | None, then: float | None) -> None:
+@pytest.mark.parametrize(("tolerance_s", "shown"), [(300.0, "W status_lost"), (None, "W.")])
+def test_the_tolerance_may_be_known_later(tolerance_s: float | None, shown: str) -> None:
     """It is the connection's, which the triggerer has to look up; `silent_fail` has none."""
-    wait = Poller(ID, PollSchedule(tolerance_s=tolerance_s, timeout_s=99))
+    wait = poller(tolerance_s=tolerance_s)
+    steps = [wait.next(NO_STATUS, 0.0)]
     wait.tolerate(7.0)
-    assert wait.policy == PollSchedule(tolerance_s=then, timeout_s=99)
+    assert signs([*steps, wait.next(NO_STATUS, 7.0)]) == shown
 
 
 @pytest.mark.parametrize("letter", ["W", "x"])
@@ -783,7 +791,7 @@ def test_a_failed_job_has_the_reason_of_the_service() -> None:
     assert code_of(end) == "TS401"
     for part in (ID, "(code 104): no face in the photo. "):
         assert part in end.message
-    silent = Poller(ID, PollSchedule()).next(Job(ID, JobState.FAILED, 104, ""), 0)
+    silent = poller().next(Job(ID, JobState.FAILED, 104, ""), 0)
     assert code_of(silent) == "TS401"
     assert "(code 104). " in silent.message
 
@@ -805,7 +813,7 @@ POLLS = st.lists(
 )
 LIMITS = st.none() | st.floats(0, 500)
 POLICIES = st.builds(
-    PollSchedule,
+    dict[str, Any],
     poke_interval_s=st.floats(0, 100),
     exponential_backoff=st.booleans(),
     max_wait_s=LIMITS,
@@ -819,19 +827,20 @@ POLICIES = st.builds(
 @hypothesis_settings(deadline=None)
 @given(POLICIES, POLLS)
 def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
-    policy: PollSchedule, polls: list[tuple[Job | StatusError, float]]
+    policy: dict[str, Any], polls: list[tuple[Job | StatusError, float]]
 ) -> None:
     """No end before its cause, none missing after it, and always a delay within the deadline."""
-    wait = Poller(ID, policy)
+    wait = poller(**policy)
     deadline_s = min(
-        (d for d in (policy.timeout_s, policy.execution_timeout_s) if d is not None), default=float("inf")
+        (d for d in (policy["timeout_s"], policy["execution_timeout_s"]) if d is not None),
+        default=float("inf"),
     )
     elapsed_s, since_s, without_status = 0.0, 0.0, 0
     for seen, delay_s in polls:
         elapsed_s += delay_s
         since_s = elapsed_s if not without_status else since_s
         without_status = without_status + 1 if isinstance(seen, StatusError) else 0
-        tolerance_s = policy.tolerance_s
+        tolerance_s = policy["tolerance_s"]
         lost = without_status >= 2 and tolerance_s is not None and elapsed_s - since_s >= tolerance_s
         step = wait.next(seen, elapsed_s)
         if isinstance(step, Again):
@@ -846,7 +855,7 @@ def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
         assert (step.reason is EndReason.STATUS_LOST) is lost
         if seen not in (DONE, FAILED) and not lost:
             assert elapsed_s >= deadline_s
-            earlier = policy.timeout_s == deadline_s
+            earlier = policy["timeout_s"] == deadline_s
             assert step.reason is (EndReason.TIMEOUT if earlier else EndReason.EXECUTION_TIMEOUT)
         assert ID in step.message
         break
@@ -881,21 +890,22 @@ EVENTS = st.lists(
 @hypothesis_settings(deadline=None)
 @given(POLICIES, EVENTS)
 def test_any_wait_ends_once_over_any_restarts(
-    policy: PollSchedule, events: list[tuple[Job | StatusError, float] | Restart]
+    policy: dict[str, Any], events: list[tuple[Job | StatusError, float] | Restart]
 ) -> None:
     """Answers, late polls, dead triggerers, clocks that are set: one end, in time, for a reason seen.
 
     What is counted here is what a process can know: the wall clock when it starts, then its own.
     """
     deadline_s = min(
-        (d for d in (policy.timeout_s, policy.execution_timeout_s) if d is not None), default=float("inf")
+        (d for d in (policy["timeout_s"], policy["execution_timeout_s"]) if d is not None),
+        default=float("inf"),
     )
     # The worker's poll; then its arguments go to the triggerer.
-    wait, elapsed_s, lost_wall_s = Poller(ID, policy), 0.0, 0.0
+    wait, elapsed_s, lost_wall_s = poller(**policy), 0.0, 0.0
     good_at_s = 0.0  # the last good answer, or the earliest start of an outage
     pending: list[Any] = [*events, *[(WAITING, 0.0)] * 3, (DONE, 0.0)]
     step: Again | End | None = None
-    handed: dict[str, Any] | None = None
+    handed: Handover | None = None
     ends = []
     while not ends:
         event = pending.pop(0)
@@ -908,16 +918,13 @@ def test_any_wait_ends_once_over_any_restarts(
             if step is None:  # killed before its first poll: Airflow runs the worker again
                 continue
             if handed is None:
-                handed = {
-                    "next_poll_s": elapsed_s + step.delay_s,
-                    "outage_since_s": wait.outage_since_s,
-                }
+                handed = wait.hand_over(started_at=0.0, next_poll_s=elapsed_s + step.delay_s)
             elapsed_s = max(0.0, elapsed_s + lost_wall_s)
-            wait = Poller(ID, policy)
-            step = wait.resume(elapsed_s, **handed)
-            since_s = wait.outage_since_s
-            assert since_s in (None, handed["outage_since_s"])
-            assert since_s is None or elapsed_s < handed["next_poll_s"], "no process can have polled since"
+            wait = poller(**policy)
+            step = wait.resume(elapsed_s, handed)
+            since_s = wait.hand_over(started_at=0.0, next_poll_s=0.0).outage_since_s
+            assert since_s in (None, handed.outage_since_s)
+            assert since_s is None or elapsed_s < handed.next_poll_s, "no process can have polled since"
             good_at_s = elapsed_s if since_s is None else since_s
         else:
             seen, late_s = event
@@ -939,8 +946,8 @@ def test_any_wait_ends_once_over_any_restarts(
         assert elapsed_s >= deadline_s, "no end before the deadline says timeout"
     if end.reason is EndReason.STATUS_LOST:
         assert isinstance(seen, StatusError)
-        assert policy.tolerance_s is not None
-        assert elapsed_s - good_at_s >= policy.tolerance_s
+        assert policy["tolerance_s"] is not None
+        assert elapsed_s - good_at_s >= policy["tolerance_s"]
 
 
 # ---------------------------------------------------------------------------------------------------- events

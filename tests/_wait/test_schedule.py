@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from airflow_provider_twinsync._api.exchange import Answered, Outcome, Sent
 from airflow_provider_twinsync._api.status import parse_job
 from airflow_provider_twinsync._http.circuit_breaker import CircuitBreaker
+from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, Handover, WaitConfig
 from airflow_provider_twinsync._wait.poller import Poller
 from airflow_provider_twinsync._wait.schedule import (
     DEFAULT_MAX_WAIT_S,
-    DEFAULT_POKE_INTERVAL_S,
-    PollSchedule,
     chance,
+    delay_s,
     outage_delay_s,
     requested_delay_s,
 )
@@ -73,7 +73,7 @@ def test_a_delay_is_a_share_of_the_time_waited_between_a_floor_and_a_ceiling(
     policy: dict[str, Any], elapsed_s: float, least_s: float, most_s: float
 ) -> None:
     """And a tenth more at most, but for the first one; the ceiling is one for all."""
-    delays = [PollSchedule(**policy).delay_s(poll, elapsed_s, job) for job in BATCH for poll in (2, 3, 30)]
+    delays = [delay_s(WaitConfig(**policy), poll, elapsed_s, job) for job in BATCH for poll in (2, 3, 30)]
     assert least_s <= min(delays)
     assert max(delays) <= most_s
     # Some delays come near to each bound.
@@ -94,7 +94,7 @@ def test_the_first_delay_sets_waits_apart(
     policy: dict[str, Any], elapsed_s: float, least_s: float, most_s: float
 ) -> None:
     """It is up to twice as long."""
-    delays = [PollSchedule(**policy).delay_s(1, elapsed_s, job) for job in BATCH]
+    delays = [delay_s(WaitConfig(**policy), 1, elapsed_s, job) for job in BATCH]
     assert least_s <= min(delays) <= least_s * 1.01
     assert most_s * 0.99 <= max(delays) <= most_s
 
@@ -103,8 +103,8 @@ def test_the_first_delay_sets_waits_apart(
 @pytest.mark.parametrize("elapsed_s", [0.0, 100.0, 1e9])
 def test_a_ceiling_at_the_floor_is_an_exact_interval(interval_s: float, elapsed_s: float) -> None:
     """Without a jitter, for any job. For example, 5 s and 5 s is always 5 s."""
-    policy = PollSchedule(poke_interval_s=interval_s, max_wait_s=interval_s)
-    assert {policy.delay_s(poll, elapsed_s, job) for job in BATCH for poll in (1, 30)} == {interval_s}
+    policy = WaitConfig(poke_interval_s=interval_s, max_wait_s=interval_s)
+    assert {delay_s(policy, poll, elapsed_s, job) for job in BATCH for poll in (1, 30)} == {interval_s}
 
 
 @hypothesis_settings(deadline=None)
@@ -113,11 +113,11 @@ def test_any_delay_is_within_its_bounds(
     floor_s: float, ceiling_s: float | None, polls: int, elapsed_s: float, job: str
 ) -> None:
     """For any arguments."""
-    delay_s = PollSchedule(poke_interval_s=floor_s, max_wait_s=ceiling_s).delay_s(polls, elapsed_s, job)
+    delay = delay_s(WaitConfig(poke_interval_s=floor_s, max_wait_s=ceiling_s), polls, elapsed_s, job)
     bound_s = max(DEFAULT_MAX_WAIT_S, floor_s) if ceiling_s is None else ceiling_s
     least_s = min(max(floor_s, SHARE * elapsed_s), bound_s)
-    assert least_s <= delay_s <= bound_s
-    assert delay_s <= least_s * (2 if polls == 1 else 1 + JITTER) * (1 + 1e-9)
+    assert least_s <= delay <= bound_s
+    assert delay <= least_s * (2 if polls == 1 else 1 + JITTER) * (1 + 1e-9)
 
 
 def test_the_jitter_is_another_for_each_job_and_poll_and_the_same_in_each_run() -> None:
@@ -138,11 +138,11 @@ def test_jobs_that_are_alike_at_one_poll_are_not_so_at_the_next() -> None:
 
 def test_waits_that_began_together_drift_apart() -> None:
     """A thousand with the default policy, half a minute later."""
-    policy = PollSchedule()
+    policy = WaitConfig()
     asked_at_s = []
     for job in BATCH:
         poll, now_s = 1, 0.0
-        while (now_s := now_s + policy.delay_s(poll, now_s, job)) <= 60:
+        while (now_s := now_s + delay_s(policy, poll, now_s, job)) <= 60:
             poll += 1
             if now_s > 30:
                 asked_at_s.append(now_s)
@@ -157,7 +157,7 @@ def test_waits_that_are_resumed_together_do_not_poll_together(
     elapsed_s: float, least_s: float, most_s: float, most_at_once: int
 ) -> None:
     """A triggerer that was killed leaves thousands, and another one resumes all of them at once."""
-    delays = [Poller(job, PollSchedule()).resume(elapsed_s).delay_s for job in BATCH]
+    delays = [Poller(job, WaitConfig()).resume(elapsed_s, Handover()).delay_s for job in BATCH]
     assert least_s <= min(delays) < least_s * 1.05
     assert most_s * 0.95 < max(delays) <= most_s
     assert busiest(delays) <= most_at_once
@@ -165,14 +165,14 @@ def test_waits_that_are_resumed_together_do_not_poll_together(
 
 def test_a_delay_that_was_handed_over_is_kept() -> None:
     """It is the delay of the poll before, which had an answer."""
-    waits = [Poller(job, PollSchedule()) for job in BATCH]
-    assert {wait.resume(1.0, next_poll_s=3.5).delay_s for wait in waits} == {2.5}
+    waits = [Poller(job, WaitConfig()) for job in BATCH]
+    assert {wait.resume(1.0, Handover(next_poll_s=3.5)).delay_s for wait in waits} == {2.5}
 
 
 def test_the_defaults_are_those_of_the_documents() -> None:
     """Floor, ceiling, and no backoff."""
     assert (DEFAULT_POKE_INTERVAL_S, DEFAULT_MAX_WAIT_S) == (2.0, 60.0)
-    assert PollSchedule() == PollSchedule(poke_interval_s=2.0, exponential_backoff=False, max_wait_s=None)
+    assert WaitConfig() == WaitConfig(poke_interval_s=2.0, exponential_backoff=False, max_wait_s=None)
 
 
 @pytest.mark.parametrize("poke_interval_s", [2.0, 8.0, 60.0])
@@ -186,32 +186,32 @@ def test_backoff_is_within_the_bounds_of_base_sensor_operator(polls: int, poke_i
             return False
 
     low_s, high_s = poke_interval_s * 2.0 ** (polls - 2), poke_interval_s * 2.0 ** (polls - 1)
-    policy = PollSchedule(poke_interval_s=poke_interval_s, exponential_backoff=True)
+    policy = WaitConfig(poke_interval_s=poke_interval_s, exponential_backoff=True)
     for n in range(20):
         sensor = Sensor(
             task_id=f"s{n}", poke_interval=poke_interval_s, exponential_backoff=True, timeout=1e11
         )
         theirs_s = sensor._get_next_poke_interval(0.0, lambda: 0.0, polls)
         assert low_s <= theirs_s <= high_s
-        assert low_s <= policy.delay_s(polls, 0.0, f"{ID}{n}") <= high_s
+        assert low_s <= delay_s(policy, polls, 0.0, f"{ID}{n}") <= high_s
 
 
 def test_backoff_differs_from_job_to_job_and_not_from_run_to_run() -> None:
     """Jobs that started together do not poll together; a test or a rerun can know the delay."""
-    policy = PollSchedule(poke_interval_s=8, exponential_backoff=True)
-    delays = [policy.delay_s(5, 0.0, f"job {n}") for n in range(100)]
+    policy = WaitConfig(poke_interval_s=8, exponential_backoff=True)
+    delays = [delay_s(policy, 5, 0.0, f"job {n}") for n in range(100)]
     assert len(set(delays)) > 90
     assert max(delays) - min(delays) > 32
-    assert delays == [policy.delay_s(5, 0.0, f"job {n}") for n in range(100)]
+    assert delays == [delay_s(policy, 5, 0.0, f"job {n}") for n in range(100)]
 
 
 @pytest.mark.parametrize("polls", [1, 2, 10, 100, 10_000])
 @pytest.mark.parametrize("max_wait_s", [0.5, 30.0, 3600.0])
 def test_backoff_does_not_grow_beyond_max_wait(polls: int, max_wait_s: float) -> None:
     """As in `BaseSensorOperator`."""
-    policy = PollSchedule(poke_interval_s=8, exponential_backoff=True, max_wait_s=max_wait_s)
-    assert policy.delay_s(polls, 0.0, ID) <= max_wait_s
-    assert policy.delay_s(10_000, 0.0, ID) == max_wait_s
+    policy = WaitConfig(poke_interval_s=8, exponential_backoff=True, max_wait_s=max_wait_s)
+    assert delay_s(policy, polls, 0.0, ID) <= max_wait_s
+    assert delay_s(policy, 10_000, 0.0, ID) == max_wait_s
 
 
 # ---------------------------------------------------------------------------------- a service in difficulties

@@ -16,7 +16,7 @@ from airflow_provider_twinsync.emulator.world import World
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
-from airflow_provider_twinsync.triggers import TwinSyncTrigger
+from airflow_provider_twinsync.triggers import TwinSyncTrigger, WaitConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ PUBLIC: list[Callable[..., Any]] = [
     TwinSyncSensor.in_triggerer,
     TwinSyncDownloadOperator,
     TwinSyncTrigger,
+    WaitConfig,
     TwinSyncHook,
     TwinSyncHook.submit,
     TwinSyncHook.get_job,

@@ -29,6 +29,7 @@ try:
 except ImportError:  # Airflow 2 and 3.0
     from airflow.exceptions import AirflowRescheduleException as AirflowRescheduleException
 
+from airflow_provider_twinsync._wait.config import Handover, WaitConfig
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 if TYPE_CHECKING:
@@ -106,6 +107,17 @@ def run_task(
     except BaseException as error:
         run.error = error
     return run
+
+
+def trigger_of(job: str, *, twinsync_conn_id: str = "twinsync_default", **fields: Any) -> TwinSyncTrigger:
+    """Return a trigger; each field goes to its part of the row."""
+    options = {name: fields.pop(name) for name in WaitConfig.__dataclass_fields__ if name in fields}
+    return TwinSyncTrigger(
+        twinsync_task_id=job,
+        twinsync_conn_id=twinsync_conn_id,
+        wait=WaitConfig(**options),
+        handover=Handover(**fields).to_row(),
+    )
 
 
 async def first_event(trigger: TwinSyncTrigger) -> dict[str, Any]:

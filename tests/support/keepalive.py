@@ -19,15 +19,16 @@ from urllib.parse import unquote
 import pytest
 
 from airflow_provider_twinsync._http import async_client as pool
+from airflow_provider_twinsync._wait.config import WaitConfig
 from airflow_provider_twinsync._wait.outcome import Again
 from airflow_provider_twinsync._wait.poller import Poller
-from airflow_provider_twinsync._wait.schedule import PollSchedule
 from airflow_provider_twinsync.hooks import TwinSyncHook
-from airflow_provider_twinsync.triggers import TwinSyncTrigger
-from support.drive import first_event
+from support.drive import first_event, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+
+    from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 RUNNING, DONE, FAILED = 102, 100, 104
 NEVER = float("inf")
@@ -227,15 +228,13 @@ def done_after(polls: int) -> Callable[[Asked], Say]:
     return say
 
 
-def trigger(job: str, **arguments: Any) -> TwinSyncTrigger:
-    return TwinSyncTrigger(
-        twinsync_task_id=job, **{"poke_interval_s": 0.1, "max_wait_s": 0.1, "timeout_s": 60.0, **arguments}
-    )
+def trigger(job: str, **fields: Any) -> TwinSyncTrigger:
+    return trigger_of(job, **{"poke_interval_s": 0.1, "max_wait_s": 0.1, "timeout_s": 60.0, **fields})
 
 
-async def reasons(count: int, **arguments: Any) -> set[str]:
+async def reasons(count: int, **fields: Any) -> set[str]:
     """Run a number of waits, and return their ends."""
-    events = await asyncio.gather(*(first_event(trigger(f"job-{n}", **arguments)) for n in range(count)))
+    events = await asyncio.gather(*(first_event(trigger(f"job-{n}", **fields)) for n in range(count)))
     return {event["reason"] for event in events}
 
 
@@ -249,13 +248,13 @@ LEAVES_NOTHING = [
 async def poll(job: str) -> Any:
     """Take one step of a wait, as a trigger does."""
     async with aclosing(TwinSyncHook()) as hook:
-        return await hook.apoll(Poller(job, PollSchedule()), 0.0)
+        return await hook.apoll(Poller(job, WaitConfig()), 0.0)
 
 
 async def kept() -> TwinSyncHook:
     """Return a hook that has joined, and that keeps the session open until it leaves."""
     hook = TwinSyncHook()
-    assert isinstance(await hook.apoll(Poller("first", PollSchedule()), 0.0), Again)
+    assert isinstance(await hook.apoll(Poller("first", WaitConfig()), 0.0), Again)
     return hook
 
 

@@ -26,7 +26,7 @@ from airflow_provider_twinsync.exceptions import (
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
-from airflow_provider_twinsync.triggers import TwinSyncTrigger
+from airflow_provider_twinsync.triggers import TwinSyncTrigger, WaitConfig
 
 version: str = __version__
 assert_type(get_provider_info(), dict[str, Any])
@@ -105,7 +105,14 @@ with DAG("good_morning", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=t
     in_triggerer = TwinSyncSensor.in_triggerer(
         "{{ ti.xcom_pull(task_ids='submits', map_indexes=ti.map_index) }}",
         timeout=HOUR,
+        twinsync_conn_id="mine",
+        execution_timeout=HOUR,
+        poke_interval=5,
+        exponential_backoff=True,
+        max_wait=HOUR,
+        silent_fail=True,
         end_from_trigger=True,
+        do_xcom_push=False,
     )
     assert_type(in_triggerer, dict[str, Any])
     TwinSyncSensor.partial(task_id="waits", **in_triggerer).expand(twinsync_task_id=submits.output)
@@ -126,6 +133,8 @@ with DAG("good_morning", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=t
     TwinSyncSensor(task_id="c", twinsync_task_id="1", poke_interval="5 s")  # type: ignore[arg-type]
     TwinSyncSensor.in_triggerer("{{ ti }}")  # type: ignore[call-arg]
     TwinSyncSensor.in_triggerer(submit.output, timeout=1)  # type: ignore[arg-type]
+    TwinSyncSensor.in_triggerer("1", timeout=1, colour="blue")  # type: ignore[call-arg]
+    TwinSyncSensor.in_triggerer("1", timeout=1, max_wait="5 s")  # type: ignore[arg-type]
     TwinSyncDownloadOperator(task_id="d", result_url=wait.output)  # type: ignore[call-arg]
     TwinSyncDownloadOperator(task_id="e", result_url=b"", destination="a")  # type: ignore[arg-type]
 
@@ -178,11 +187,16 @@ def errors() -> None:
         error.result_code  # type: ignore[attr-defined]
 
 
-trigger = TwinSyncTrigger(twinsync_task_id="1", timeout_s=60, started_at=None, max_wait_s=1.5)
+trigger = TwinSyncTrigger(twinsync_task_id="1", wait=WaitConfig(timeout_s=60, max_wait_s=1.5))
 assert_type(trigger.serialize(), tuple[str, dict[str, Any]])
 assert_type(trigger.started_at, float)
+assert_type(trigger.wait, WaitConfig)
+TwinSyncTrigger(twinsync_task_id="1", twinsync_conn_id="mine", wait={"timeout_s": 60.0})
 TwinSyncTrigger("1")  # type: ignore[call-arg]
-TwinSyncTrigger(twinsync_task_id="1", timeout_s=HOUR)  # type: ignore[arg-type]
+TwinSyncTrigger(twinsync_task_id="1", timeout_s=60)  # type: ignore[arg-type]
+WaitConfig(timeout_s=HOUR)  # type: ignore[arg-type]
+WaitConfig(timeout=60)  # type: ignore[call-arg]
+trigger.wait.timeout_s = 60  # type: ignore[misc]
 
 
 def with_the_emulator() -> None:
