@@ -43,6 +43,7 @@ nitpick_ignore = [
     ("py:class", "ObjectStoragePath"),
     ("py:class", "StartTriggerArgs"),
     ("py:class", "timedelta"),
+    ("py:class", "WaitOptions"),
     ("py:class", "XComArg"),
 ]
 nitpick_ignore_regex = [
