@@ -36,7 +36,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos browser test test-all coverage matrix lint check dist docs format bench install constraints audit clean asked-python
+.PHONY: help demo airflow chaos browser test test-all coverage mutants matrix lint check dist docs format bench install constraints audit clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -49,6 +49,7 @@ help:
 	@echo 'make test          the quick tests: three minutes'
 	@echo 'make test-all      all tests, the demo and whole Airflows among them'
 	@echo 'make coverage      the quick tests, and the lines and branches that they do not reach'
+	@echo 'make mutants       the tests of the pure modules against 300 small changes of their functions; SAMPLE=1000 tries more'
 	@echo 'make matrix        the tests but for those of whole Airflows, from the built wheel, with each release of Airflow'
 	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
 	@echo 'make lint          ruff, codespell, the check of words, zizmor: a minute with the install, which has no Airflow'
@@ -88,6 +89,10 @@ test-all: $(INSTALLED)
 # The floor is in pyproject.toml.
 coverage: $(INSTALLED)
 	@$(PYTEST) -m 'not slow' --cov --cov-report term:skip-covered
+
+# SAMPLE=1000, which make hands on in the environment, tries more mutants.
+mutants: $(INSTALLED)
+	@$(BIN)/python -m dev.mutants
 
 # CELLS="2.11.2-3.10 3.3.2-3.13" picks some, JOBS=1 runs one at a time.
 matrix: $(INSTALLED)
