@@ -63,8 +63,11 @@ def holds(text: str, secret: str) -> bool:
 
 
 def _cannot_hold(text: str, secret: str) -> bool:
-    """Return True if a text has no escapes and not the secret, as most answers."""
-    plain = secret.isascii() and not any(mark in text for mark in "\\%&+")
+    """Return True if a text has no escapes and not the secret, as most answers.
+
+    White space in a secret may be other white space in a text, for example a line break.
+    """
+    plain = secret.isascii() and not any(mark in text for mark in "\\%&+") and not re.search(r"\s", secret)
     return plain and secret.casefold() not in text.casefold()
 
 

@@ -30,6 +30,7 @@ KEYS = [
     "a+b&c<d>e'f\"g/h\\i=j%k#l?m",
     "clé-þ-ÿ/1",
     "钥匙-sésame",
+    "镕基-sésame",  # in GB18030 with a letter as a second byte
     "open  sesame now",
     "𝒦ey+𝒦ey",
     "\\\\a\\b",
@@ -170,6 +171,28 @@ def test_a_key_of_one_to_three_characters_is_hidden_where_it_stands_alone(
     assert hide(text, key, 6_000) == hidden
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "hidden"),
+    [
+        ("next-1234", r"C:\next-1234", r"C:\***"),  # a backslash before a letter is no part of an escape
+        ("open sesame", "open\r\n\tsesame", "***"),
+        ("open sesame", "open     sesame", "open     sesame"),
+        ("open \tsesame", r"open\u0020&#9;sesame", "***"),
+        ("a[b]-sesame", "a&lbrack;b&rsqb;-sesame", "***"),
+        ("a[b]-sesame", "a&lsqb;b&rbrack;-sesame", "***"),
+        ("\\sesame", "\\" * 8 + "sesame", "***"),
+        ("\\sesame", "\\" * 9 + "sesame", "\\" * 9 + "sesame"),
+        ("钥匙-sesame", "?" * 20 + "-sesame", "?" * 12 + "***"),
+        ("\ud800钥-sesame", "key \ud800钥-sesame", "key ***"),
+        ("\ud800钥-sesame", r"key \ud800\u94a5-sesame", "key ***"),
+    ],
+    ids=repr,
+)
+def test_an_escape_has_a_length(key: str, text: str, hidden: str) -> None:
+    """The characters around it are shown; half of a surrogate pair breaks nothing."""
+    assert hide(text, key, 6_000) == hidden
+
+
 def test_a_text_without_the_key_is_as_it_was() -> None:
     """Chinese, with percent signs, with backslashes."""
     for text in ["处理 50% taskID:1", r"C:\new\table", "100% & more + more", "", "x" * 6_000]:
@@ -183,6 +206,7 @@ def test_a_key_across_the_end_of_what_is_read_is_hidden(before: int) -> None:
         read = hide("." * before + written + "." * 100, KEYS[0], 6_000)
         assert read.strip(".") in ("", "***")
         assert len(read) <= 6_003
+        assert before < 6_000 or read == "." * 6_000
 
 
 @pytest.mark.parametrize("length", [41, 200, 1_000])
@@ -228,6 +252,7 @@ def test_no_text_takes_long(key: str, text: str) -> None:
         ("Sesame-7b1f9c", "http://h/a.mp4?key=%53esame%2D7b1f9c", True),
         ("Sesame-7b1f9c", "http://h/a.mp4", False),
         ("example", "http://h/example/a.mp4", False),
+        ("examples", "http://h/examples/a.mp4", True),
     ],
 )
 def test_a_key_of_eight_characters_is_in_no_address_by_chance(key: str, text: str, found: bool) -> None:
