@@ -257,15 +257,15 @@ def _speakable(value: Any) -> str:
 def check_constants(**arguments: Any) -> None:
     """Check the constant arguments of an operator, when the DAG file is parsed.
 
-    Templates, XComs and names of text files are checked when the task runs. So is the length of a text, as
-    its limit is a setting of the connection.
+    Templates and XComs are checked when the task runs. So are the length of a text, as its limit is a setting
+    of the connection, and the content of a text file.
 
     :param arguments: any of ``text``, ``image_url``, ``pronouncer`` and ``destination``.
     :raises UsageError: an argument is wrong, whatever the connection is.
     """
     for name, value in arguments.items():
         constant = str(value) if hasattr(value, "__fspath__") and name == "destination" else value
-        if is_constant(constant) and not (name == "text" and constant.endswith(".txt")):
+        if is_constant(constant):
             _CONSTANT_CHECKS[name](constant)
 
 
