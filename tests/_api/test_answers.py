@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._api.answers import named_job, other_job, shown
+from airflow_provider_twinsync._api.answers import (
+    MAX_ANSWER_BYTES,
+    is_damaged,
+    named_job,
+    other_job,
+    read_json,
+    secrets_of,
+    shown,
+)
 from airflow_provider_twinsync._api.exchange import Answered
 from airflow_provider_twinsync._api.shown import one_line, shown_text, shown_url
 from airflow_provider_twinsync._api.status import JobState, parse_job
@@ -66,6 +74,7 @@ NOT_THE_SAME = [
     {"taskID": OTHER},
     {"taskId": OTHER},
     {"task-id": OTHER},
+    {"task-id": "abc"},
     {"task_id": 10279},
     {"task_id": ID + "0"},
     {"task_id": ID[:-1]},
@@ -75,6 +84,9 @@ NOT_THE_SAME = [
     {"msg": f"taskID: {OTHER} has been completed"},
     {"msg": f"taskID:{ID}0 has been completed"},
     {"msg": f"taskID:{ID}_1 has been completed"},
+    {"msg": f"taskID:{ID}a has been completed"},
+    {"msg": f"taskID:{ID}A has been completed"},
+    {"msg": "taskID: 8f3a21 has been completed"},
     {"msg": "taskID:20230423_11 has been completed"},
     {"msg": "taskID:abc has been completed"},
     {"task_id": ID, "msg": f"taskID:{OTHER} has been completed"},
@@ -112,6 +124,8 @@ def test_an_answer_that_names_another_job_is_no_answer(names: dict[str, Any], co
         ("a b", "a%20b"),
         ("a b", "a+b"),
         ("Ab", "aB"),
+        ("1", "%31"),
+        ("ab", "ab".rjust(120)),
     ],
 )
 def test_an_id_may_be_written_in_another_way(asked: str, named: Any) -> None:
@@ -119,6 +133,66 @@ def test_an_id_may_be_written_in_another_way(asked: str, named: Any) -> None:
     assert other_job({"task_id": named}, asked) is None
     if isinstance(named, str):
         assert other_job({"msg": f"taskID:{named} is done"}, asked) is None
+
+
+def test_an_id_is_not_looked_for_in_a_long_text() -> None:
+    """It has ten times the length of the id at most, and a hundred characters."""
+    assert other_job({"task_id": "ab".rjust(121)}, "ab") == "ab".rjust(121)
+
+
+@pytest.mark.parametrize(
+    ("body", "job"),
+    [
+        (b"task id: 8f3a21 failed", "8f3a21"),
+        (b"task id: the photo is missing", None),
+        (rb'{"task_id": "\u0061bc"}', "abc"),
+    ],
+)
+def test_an_answer_to_a_submit_may_name_its_job_in_a_sentence(body: bytes, job: str | None) -> None:
+    """An id has a digit, unless it is in quotes."""
+    assert named_job(body) == job
+
+
+@pytest.mark.parametrize(
+    ("body", "damaged"),
+    [
+        (b'{"result_code": 203}', False),
+        (b' {"result_code": 203', True),
+        (b"\n[", True),
+        (b"busy {", False),
+        (b"", False),
+        (b"\x1f\x8b\x08", True),
+        (b"\t\r\n", False),
+    ],
+)
+def test_a_body_that_was_cut_or_packed_is_damaged(body: bytes, damaged: bool) -> None:
+    """The rest of it may name a job."""
+    assert is_damaged(body) is damaged
+
+
+def test_a_body_that_is_no_object_has_one_of_three_reasons() -> None:
+    """An error shows it."""
+    reasons = set()
+    for body in (b" " * MAX_ANSWER_BYTES, b"{", b"[]"):
+        with pytest.raises(ValueError, match="answer") as caught:
+            read_json(body)
+        reasons.add(str(caught.value))
+    assert len(reasons) == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("https://h/a.jpg", []),
+        ("https://user:pw@h/a.jpg?a=1?b#c", ["a=1?b", "user:pw"]),
+        ("https://user:pw@h/fetch/http://h/a.jpg", ["user:pw"]),
+        ("https://h/@anna/a@2x.jpg", []),
+        ("https://a@b@h/", ["a@b"]),
+    ],
+)
+def test_the_secrets_of_an_address_are_its_query_and_its_login(url: str, secrets: list[str]) -> None:
+    """An answer may repeat one of them alone."""
+    assert secrets_of(url) == secrets
 
 
 @hypothesis_settings(deadline=None)
@@ -277,11 +351,21 @@ def test_an_address_is_shown_without_what_may_be_secret(url: str, made: str) -> 
         (r'{"u": "http:\/\/h\/a.mp4?Signature=secret", "b": 1}', r'{"u": "http:\/\/h\/a.mp4?…", "b": 1}'),
         ("proxy http://user:secret@h:8/ is down", "proxy http://h:8/ is down"),
         ("is it there? // yes", "is it there? // yes"),
+        ("see //h/a?sig=secret now", "see //h/a?… now"),
+        (r"see \/\/h\/a?sig=secret now", r"see \/\/h\/a?… now"),
+        ("http://h/a?next=//h&sig=secret", "http://h/a?…"),
+        (r"http:\/\/h\/a?next=\/\/h&sig=secret", r"http:\/\/h\/a?…"),
     ],
 )
 def test_addresses_in_a_text_of_the_service_are_shown_without_signatures(text: str, made: str) -> None:
     """In a msg, in a page, in an error of a transport."""
     assert shown(text, KEY) == made
+
+
+def test_a_text_of_the_service_is_cut_at_a_limit() -> None:
+    """At 300 characters, or fewer."""
+    assert shown("x" * 301, KEY) == "x" * 300 + "…"
+    assert shown("x" * 301, KEY, 10) == "x" * 10 + "…"
 
 
 @pytest.mark.parametrize("length", [2_083, 8_000, 8_192, 8_193, 900_000])
@@ -309,6 +393,7 @@ def test_the_name_of_a_file_names_no_job() -> None:
     """A service may give its files names of their own."""
     assert other_job({"result_url": f"http://example.com/{OTHER}.mp4", "msg": "done"}, ID) is None
     assert other_job({"msg": f"the video is at http://example.com/{OTHER}.mp4"}, ID) is None
+    assert other_job({"result_url": f"{OTHER}.mp4"}, ID) is None
 
 
 def test_what_is_said_twice_alike_is_read() -> None:

@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_twinsync._api.durations import checked_seconds
+from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 
@@ -43,6 +44,25 @@ def test_a_time_is_read_as_seconds(value):
     """Seconds, or a timedelta."""
     wanted = value.total_seconds() if isinstance(value, timedelta) else float(value)
     assert checked_seconds("timeout", value) == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("60", "'60'"),
+        ("x" * 200, "'" + "x" * 79),
+        (10**20, str(10**20)),
+        (10**20 + 1, "a number of 21 digits"),
+        (-(10**21), "a number of 22 digits"),
+        (10**5000, "a number of 5001 digits"),
+    ],
+    ids=lambda value: str(value)[:30] if value != 10**5000 else "huge",
+)
+def test_the_error_about_a_time_shows_it_in_short(value: Any, shown: str) -> None:
+    """A number that Python refuses to write is shown by its length."""
+    with pytest.raises(UsageError) as caught:
+        checked_seconds("timeout", value)
+    assert str(caught.value).startswith(f"TS115 timeout is {shown}: ")
 
 
 @pytest.mark.parametrize(

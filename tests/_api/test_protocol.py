@@ -23,6 +23,7 @@ from airflow_provider_twinsync._api.status import (
     JobState,
     build_status,
     describe,
+    outage_of,
     parse_job,
     read_retry_after,
 )
@@ -695,6 +696,42 @@ def test_no_answer_is_no_status(sent: bool) -> None:
     error = status_error((Sent if sent else NotSent)("ConnectTimeout: 30 s"))
     assert error.code == "TS404"
     assert "ConnectTimeout: 30 s" in str(error)
+
+
+def test_the_problem_of_a_status_is_shown_without_the_key() -> None:
+    """The error has it apart from the message, for the messages of a wait."""
+    lost = status_error(Sent(f"bad line {KEY}"))
+    assert lost.problem == "no answer: bad line ***"
+    other = status_error(answer({"result_code": 101, "task_id": f"job {KEY}"}))
+    assert "'job ***'" in other.problem
+    for error in (lost, other):
+        assert TASK_ID in str(error)
+        assert error.problem in str(error)
+
+
+def test_the_reason_why_an_address_is_not_usable_is_named() -> None:
+    """An address with the key in it differs from none."""
+    urls = (None, f"http://h.example/{KEY}.mp4")
+    errors = [status_error(answer({"result_code": 103, "result_url": url})) for url in urls]
+    reasons = {error.problem.partition(": ")[0] for error in errors}
+    assert len(reasons - {"None", ""}) == 2
+
+
+@pytest.mark.parametrize(
+    ("response", "sign"),
+    [
+        *[(Answered(status, b""), f"HTTP {status}") for status in (429, 500, 502, 503, 504)],
+        *[(Answered(status, b""), None) for status in (200, 404, 501)],
+        *[(answer({"result_code": code}, 503), None) for code in (100, 101, 102, 103, 104)],
+        (answer({"result_code": 203}, 503), "HTTP 503"),
+        (answer({"result_code": 102}, 200), None),
+        (NotSent("refused"), "refused"),
+        (Sent("timeout"), "timeout"),
+    ],
+)
+def test_an_answer_without_a_state_may_be_a_sign_of_an_outage(response: Outcome, sign: str | None) -> None:
+    """By its HTTP status; no answer is a sign too."""
+    assert outage_of(response) == sign
 
 
 # ------------------------------------------------------------------------------------------------- encodings

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_twinsync._api.shown import sentence, shown_address, shown_text, shown_url
+from airflow_provider_twinsync._api.shown import shown_address, shown_text, shown_url
 from airflow_provider_twinsync._api.status import build_status
 from airflow_provider_twinsync._api.submit import build_submit, shown_job
+from airflow_provider_twinsync._api.unrendered import refuse_unrendered
 from airflow_provider_twinsync._api.validation import (
     check_constants,
     checked_photo,
@@ -41,6 +42,16 @@ class Unshowable:
 
     def __repr__(self) -> str:
         return "two\nlines"
+
+
+class Signable:
+    """An object in a store that is no path of the system, as an ObjectStoragePath."""
+
+    def sign(self) -> str:
+        return "https://store.example/anna.jpg?sig=1"
+
+    def __str__(self) -> str:
+        return "s3://aws_default@bucket/anna.jpg"
 
 
 def refused(**changes: Any) -> UsageError:
@@ -76,7 +87,7 @@ def test_another_limit_is_a_setting() -> None:
     assert checked_text("one two three", 3)
     error = refused(text="one two three", text_limit_words=2)
     assert error.code == "TS109"
-    assert re.search(r"\b3 words\b.*\b2\b", str(error))
+    assert re.search(r"\b3 words\b.*\b2\b.* 'one two three'", str(error))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +129,8 @@ def test_where_words_are_a_guess_a_long_text_is_sent_with_a_warning(text: str) -
     assert checked_text(text, LIMIT_WORDS) == text
     (warning,) = warnings_of(text, EXAMPLE["pronouncer"], LIMIT_WORDS)
     assert warning.startswith("TS106 ")
-    assert warnings_of("ไทย", EXAMPLE["pronouncer"], LIMIT_WORDS) == []
+    assert warnings_of("ก" * LIMIT_WORDS, EXAMPLE["pronouncer"], LIMIT_WORDS) == []
+    assert len(warnings_of("ก" * (LIMIT_WORDS + 1), EXAMPLE["pronouncer"], LIMIT_WORDS)) == 1
     error = refused(text=text + " word" * (1 if "word" in text else 151))
     assert error.code == "TS109"
     assert "151 words" in str(error)
@@ -179,6 +191,24 @@ def test_a_template_that_was_not_rendered_is_refused(argument: str, value: str) 
     for given in (value, WITHIN[argument].format(value), WITHIN[argument].format(value.replace(" ", ""))):
         with pytest.raises(UsageError, match=f"^{code} {argument} is "):
             CHECKS[argument](given)
+
+
+@pytest.mark.parametrize(("mark", "end"), [("{{", "}}"), ("{%", "%}"), ("{#", "#}")])
+def test_the_error_about_a_template_shows_the_argument_and_its_mark(mark: str, end: str) -> None:
+    """With the mark that a text may have instead; the query of an address may be a signature."""
+    text = f"Why? {mark} x {end}"
+    for argument, value, shown in [("text", text, text), ("image_url", f"https://h/{text}", "https://h/Why")]:
+        with pytest.raises(UsageError) as caught:
+            refuse_unrendered(argument, value)
+        message = str(caught.value)
+        assert message.startswith(f"TS104 {argument} is {shown!r}: {mark!r} ")
+        assert repr(" ".join(mark)) in message
+
+
+def test_an_address_that_is_no_photo_is_checked_for_templates_too() -> None:
+    """For example the address of a video to download."""
+    with pytest.raises(UsageError, match=r"^TS104 result_url is 'https://h\.example/\{\{x\}\}\.mp4'"):
+        checked_url("result_url", "https://h.example/{{x}}.mp4", "an address")
 
 
 @pytest.mark.parametrize(
@@ -323,10 +353,12 @@ def test_what_is_no_http_address_is_refused(url: Any) -> None:
         "file:///data/anna.jpg",
         "s3://bucket/anna.jpg",
         "s3://aws_default@bucket/anna.jpg",
-        "gs://bucket/anna.jpg",
+        "gs://my.bucket/anna.jpg",
+        "S3://my.bucket/anna.jpg",
         "abfs://container@account.dfs.core.windows.net/anna.jpg",
         "ftp://h.example/anna.jpg",
         Path("/data/anna.jpg"),
+        Signable(),
     ],
     ids=str,
 )
@@ -448,6 +480,7 @@ def test_the_names_of_microsofts_voices_are_accepted_without_a_warning() -> None
         "en-us-ava:DragonHDOmniLatestNeural",
         "hu-HU-Réka:MAI-Voice-2-Flash",
         "en-US-Ava:DragonHDv1.1Neural",
+        f"en-US-{'A' * 188}Neural",  # of the greatest length that is sent
     ],
 )
 def test_each_family_of_voices_has_a_known_shape(voice: str) -> None:
@@ -503,7 +536,7 @@ def test_a_voice_of_an_unknown_shape_is_sent_with_a_warning(voice: str) -> None:
         "{voice}-CN-Neural",
         "zh-CN-{name}Neural",
         "<voice-name>",
-        "-".join(["a"] * 200),
+        f"en-US-{'A' * 189}Neural",
         "Microsoft Server Speech Text to Speech Voice (zh-CN, XiaohanNeural)",
     ],
 )
@@ -517,7 +550,7 @@ def test_what_certainly_is_no_voice_is_refused(voice: Any) -> None:
 # -------------------------------------------------------------------------------------------------------- id
 
 
-@pytest.mark.parametrize("task_id", ["20230423_11_23_05_10279", "a", "任务/1?&=#", "0"])
+@pytest.mark.parametrize("task_id", ["20230423_11_23_05_10279", "a", "任务/1?&=#", "0", "1" * 250])
 def test_an_id_is_any_text_without_the_space_around_it(task_id: str) -> None:
     """The document does not describe ids, so no text is refused for its form."""
     request = build_status(f" {task_id}\n")
@@ -605,14 +638,6 @@ def test_a_shortened_text_keeps_its_closing_quote(text):
     assert shown[-2:] == f"…{shown[0]}"
     assert len(shown) <= 83  # 80 characters, two quotes and the ellipsis
     assert shown_text("short") == "'short'"
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"), [("HTTP 500", "HTTP 500."), ("No.", "No."), ("Why? ", "Why?"), ("{}", "{}.")]
-)
-def test_another_sentence_can_follow(text, wanted):
-    """Two sentences do not become one in a log."""
-    assert sentence(text) == wanted
 
 
 def test_the_name_of_a_file_is_not_spoken() -> None:
