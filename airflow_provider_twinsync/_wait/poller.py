@@ -218,8 +218,7 @@ class Poller:
         self._without_address += 1
         self._last_state = JobState.SUCCEEDED
         self._last_problem = error.problem
-        is_deadline = self._deadline_s is not None and elapsed_s >= self._deadline_s
-        if is_deadline or self._without_address >= _MAX_WITHOUT_ADDRESS:
+        if self._without_address >= _MAX_WITHOUT_ADDRESS:
             return self._ended_without_address(elapsed_s)
         is_first = self._without_address == 1
         return self._again(
@@ -257,7 +256,7 @@ class Poller:
             return Again(delay_s)
         self._noted_at_s = elapsed_s
         if self.is_one_poll:
-            return Again(delay_s, f"{note.rstrip('.')}.", level)
+            return Again(delay_s, f"{note}.", level)
         next_poll = f"next poll in {shown_duration(delay_s)}"
         if self._deadline_s is not None:
             next_poll += f", {self._deadline_name} in {shown_duration(max(self._deadline_s - now_s, 0.0))}"

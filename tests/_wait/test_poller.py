@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from airflow_provider_twinsync._api.exchange import Answered, Sent
-from airflow_provider_twinsync._api.shown import shown_duration
+from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync._api.status import Job, JobState
 from airflow_provider_twinsync._wait.config import Handover, WaitConfig
 from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
@@ -170,6 +170,31 @@ def test_a_line_says_what_comes_next(policy: dict[str, Any], what_comes: str) ->
     assert step.note == f"TwinSync job {ID} is running (0 s); {what_comes}"
 
 
+@pytest.mark.parametrize(
+    ("elapsed_s", "what_comes"),
+    [
+        (600.0, "running (10 min); next poll in 5 s, timeout in 49 min."),
+        (3_590.0, "running (60 min); next poll in 0.1 s, timeout in 0 s."),
+    ],
+)
+def test_a_line_counts_from_the_end_of_its_poll(elapsed_s: float, what_comes: str) -> None:
+    """The poll took a minute."""
+    step = poller(**EVERY_5_S, timeout_s=3_600).next(RUNNING, elapsed_s, 60.0)
+    assert isinstance(step, Again)
+    assert str(step.note).endswith(what_comes)
+
+
+def test_the_one_poll_of_a_process_that_counts_no_time_names_none() -> None:
+    """In mode="reschedule" Airflow starts a process for each poll."""
+    wait = Poller(ID, WaitConfig(**EVERY_5_S), is_one_poll=True)
+    name = f"TwinSync job {ID}"
+    assert wait.next(RUNNING, 30.0) == Again(5.0, f"{name} is running.")
+    lost = f"TS408 Status of {name} unavailable (HTTP 502, bad gateway); retrying for up to 300 s."
+    assert wait.next(NO_STATUS, 60.0) == Again(5.0, lost, logging.WARNING)
+    end = wait.next(DONE, 90.0)
+    assert end == End(EndReason.SUCCEEDED, ID, f"{name} is finished; its video is at {VIDEO}", VIDEO)
+
+
 def test_the_last_line_says_where_the_video_is() -> None:
     """Without the query of its address, which may be a signature."""
     done = Job(ID, JobState.SUCCEEDED, 100, "", f"{VIDEO}?Signature=secret")
@@ -193,6 +218,8 @@ def test_a_wait_of_hours_says_once_an_hour_that_it_waits(polls: str, shown: str)
     steps = run(polls, every_s=600.0, tolerance_s=None)
     assert signs(steps) == shown
     notes = [str(step.note) for step in steps if isinstance(step, Again) and step.note]
+    assert all(ID in note for note in notes)
+    assert all(NO_STATUS.problem in note for note in notes if note.startswith("TS408"))
     assert not notes[1:] or "still" in notes[-1] or "again" in notes[-1]
 
 
@@ -202,26 +229,6 @@ def test_the_triggerer_does_not_repeat_what_the_worker_logged() -> None:
         wait = poller()
         wait.resume(10.0, Handover(last_state=last_state))
         assert signs([wait.next(RUNNING, elapsed_s) for elapsed_s in (12.0, 3000.0, 3612.0)]) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0, "0 s"),
-        (0.04, "0 s"),
-        (0.25, "0.2 s"),
-        (1, "1 s"),
-        (119.4, "119 s"),
-        (120, "2 min"),
-        (7199, "120 min"),
-        (7200, "2.0 h"),
-        (172_799, "48.0 h"),
-        (172_800, "2.0 days"),
-        (604_800, "7.0 days"),
-    ],
-)
-def test_a_duration_is_shown_in_the_unit_of_a_person(seconds: float, shown: str) -> None:
-    assert shown_duration(seconds) == shown
 
 
 def test_a_wait_without_a_tolerance_retries_until_the_deadline() -> None:
@@ -286,20 +293,20 @@ def outage_ends_at_s(
     policy: dict[str, Any], seen: StatusError, slow: Slow, after: str = ""
 ) -> tuple[float, int]:
     """Return when the last poll of an outage ends, from its first poll on, and how many there were."""
-    wait, now_s, polls = poller(**policy), 0.0, 0
+    wait, now_s = poller(**policy), 0.0
     for letter in after:
         step = wait.next(SEEN[letter], now_s)
         assert isinstance(step, Again)
         now_s += step.delay_s
     began_s = now_s
-    while True:
-        polls += 1
+    for polls in range(1, 10_000):
         step = wait.next(seen, now_s, slow.took_s)
         now_s += slow.took_s
         if isinstance(step, End):
             assert step.reason is EndReason.STATUS_LOST
             return now_s - began_s, polls
         now_s += step.delay_s + slow.late_s
+    pytest.fail("the outage has no end")
 
 
 @pytest.mark.parametrize("tolerance_s", [1.0, 60.0, 300.0, 900.0])
@@ -380,7 +387,9 @@ def test_a_finished_job_without_an_address_is_asked_for_a_few_times(
     """Then the wait ends for this reason, and not for another."""
     steps = run(polls, **policy)
     assert signs(steps) == shown
-    assert all(str(step.note)[:5] in ("TS408", "TS409") for step in steps if getattr(step, "level", 0) > 20)
+    warnings = [str(step.note) for step in steps if isinstance(step, Again) and step.level > logging.INFO]
+    problems = {"TS408": NO_STATUS.problem, "TS409": NO_ADDRESS.problem}
+    assert all(ID in line and problems[line[:5]] in line for line in warnings if line != "None")
     if isinstance(steps[-1], End) and steps[-1].reason is EndReason.NO_ADDRESS:
         assert code_of(steps[-1]) == "TS403"
         for part in (ID, "no address: HTTP 200, {}"):
@@ -399,8 +408,20 @@ def test_the_address_is_asked_for_over_half_a_minute_whatever_the_interval_is() 
         wait, now_s = poller(**arguments), 0.0
         while isinstance(step := wait.next(NO_ADDRESS, now_s), Again):
             now_s += step.delay_s
+            assert now_s < 1_000
         assert 4 <= now_s <= 30
     assert now_s == 30
+
+
+@pytest.mark.parametrize(("retry_after_s", "delay_s"), [(None, 0.5), (1.5, 1.5), (7.0, 2.0)])
+def test_a_service_may_ask_for_a_delay_before_the_address_is_asked_for(
+    retry_after_s: float | None, delay_s: float
+) -> None:
+    """Up to the delay that the wait has for it."""
+    error = NoAddressError("no address", problem="no address", retry_after_s=retry_after_s)
+    step = poller(poke_interval_s=0.5, max_wait_s=0.5).next(error, 0.0)
+    assert isinstance(step, Again)
+    assert step.delay_s == delay_s
 
 
 def test_an_outage_after_the_end_of_a_job_does_not_say_that_it_may_still_finish() -> None:
@@ -593,6 +614,7 @@ def test_an_interval_that_is_longer_than_an_outage_asks_for_stays() -> None:
         pytest.param(60.0, 0.0, (70.0, False), id="at the start"),
         pytest.param(60.0, 59.75, (10.25, False), id="almost at the deadline"),
         pytest.param(60.0, 59.95, (10.05, True), id="too close to it for another poll"),
+        pytest.param(0.2, 0.1, (10.1, False), id="not too close for another poll"),
         pytest.param(60.0, 60.0, (10.0, True), id="at the deadline"),
         pytest.param(60.0, 1e6, (10.0, True), id="after it"),
     ],
@@ -690,6 +712,7 @@ def test_a_wait_is_handed_over_during_a_delay(
     assert step.delay_s == pytest.approx(delay_s)
     steps = []
     while isinstance(step, Again):
+        assert len(steps) < 10
         elapsed_s += step.delay_s
         steps.append(step := wait.next(NO_STATUS, elapsed_s))
     assert signs(steps) == shown
@@ -720,6 +743,15 @@ def test_backoff_grows_with_every_poll_of_a_wait() -> None:
     ]
     for polls, delay_s in enumerate(delays, start=1):
         assert 8 * 2.0 ** (polls - 2) <= delay_s <= 8 * 2.0 ** (polls - 1)
+
+
+def test_a_wait_that_is_resumed_counts_one_poll() -> None:
+    """The triggerer does not know how many the worker made."""
+    wait = poller(poke_interval_s=8.0, exponential_backoff=True)
+    wait.resume(0.0)
+    step = wait.next(RUNNING, 0.0)
+    assert isinstance(step, Again)
+    assert step.delay_s == pytest.approx(8 * (1 + chance(ID, 2)))
 
 
 @pytest.mark.parametrize(
@@ -783,6 +815,13 @@ def test_an_end_with_another_reason_never_gives_an_address(reason: EndReason) ->
     """A failed job is not a success, even with an address."""
     with pytest.raises(TwinSyncError):
         End(reason, ID, "what happened", VIDEO).result()
+
+
+def test_a_success_without_an_address_is_an_unknown_status() -> None:
+    """A job is not finished without its video."""
+    with pytest.raises(StatusError) as caught:
+        End(EndReason.SUCCEEDED, ID, "what happened").result()
+    assert type(caught.value) is StatusError
 
 
 def test_a_failed_job_has_the_reason_of_the_service() -> None:
@@ -1029,6 +1068,19 @@ def test_an_event_that_is_none_is_one_clear_error(rubbish: Any) -> None:
     with pytest.raises(StatusError) as caught:
         read_event(rubbish)
     assert caught.value.code == "TS407"
+    assert f": {shown_text(rubbish)}. " in str(caught.value)
+
+
+@pytest.mark.parametrize(("field", "limit"), [("twinsync_task_id", 250), ("message", 2_000)])
+def test_a_text_of_an_event_has_a_limit(field: str, limit: int) -> None:
+    """On its way in, and on its way out."""
+    from airflow_provider_twinsync._wait.event import make_event, read_event
+
+    for length, kept in [(limit, "x" * limit), (limit + 1, "x" * limit + "…")]:
+        end = replace(end_of(EndReason.TIMEOUT), **{field: "x" * length})
+        assert make_event(end)[field] == kept
+        found = read_event({**make_event(end_of(EndReason.TIMEOUT)), field: "x" * length})
+        assert getattr(found, field) == kept
 
 
 def test_the_error_about_an_event_is_of_bounded_length() -> None:
