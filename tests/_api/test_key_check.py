@@ -5,10 +5,46 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.answers import KEY, TASK_ID, answer
+from support.submits import code_of
 
-from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Sent
-from airflow_provider_twinsync._api.key_check import describe_transport
+from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
+from airflow_provider_twinsync._api.key_check import build_key_check, describe_transport, parse_key_check
 from airflow_provider_twinsync._api.settings import parse_connection
+
+
+def test_a_key_check_sends_only_the_key() -> None:
+    """Without a text no job can be made of it."""
+    assert build_key_check(KEY) == Request("POST", params={}, form={"key": KEY})
+
+
+@pytest.mark.parametrize(
+    ("response", "code", "shown"),
+    [
+        (answer({"result_code": 200}), "", ""),
+        (answer({"result_code": 201}), "TS302", ""),
+        (answer({"result_code": 202}), "TS303", ""),
+        (answer({"result_code": 203}), "TS304", ""),
+        (answer({"result_code": 100, "task_id": TASK_ID}), "TS326", ""),
+        (answer({"result_code": 7}), "TS325", "HTTP 200"),
+        (Answered(404, b"<html>"), "TS307", "HTTP 404"),
+        (Answered(301, b""), "TS306", "HTTP 301"),
+        (Answered(302, b""), "TS325", "HTTP 302"),
+        (Answered(503, f"bad key {KEY}".encode()), "TS325", "HTTP 503, bad key ***"),
+        (Sent(f"bad line {KEY}"), "TS325", "bad line ***"),
+        (Answered(500, b""), "TS325", "HTTP 500"),
+        (NotSent("refused"), "TS305", "refused"),
+        (Sent("timeout"), "TS325", "timeout"),
+    ],
+)
+def test_a_key_check_returns_whether_the_key_works(response: Outcome, code: str, shown: str) -> None:
+    """Only code 200, for the missing text, means that the service accepts the key."""
+    works, message = parse_key_check(build_key_check(KEY), response)
+    assert works is not bool(code)
+    assert code_of(message) == code
+    assert shown in message
+    assert KEY not in message
+
 
 ANSWER = Answered(200, b"")
 NO_ANSWER = NotSent("refused")
