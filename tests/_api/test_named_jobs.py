@@ -146,14 +146,23 @@ def test_a_body_that_was_cut_or_packed_may_have_named_a_job(status: int, body: b
     assert type(submit_error(Answered(429, b'{"error": "slow down"}'))) is UnavailableError
 
 
-def test_the_address_of_the_photo_names_no_job() -> None:
+@pytest.mark.parametrize("name", [TASK_ID, "task_id/8f3a21"])
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [(202, 200, RejectedError), (203, 200, UnavailableError), (None, 429, UnavailableError)],
+)
+def test_the_address_of_the_photo_names_no_job(
+    name: str, code: int | None, status: int, kind: type[TwinSyncError]
+) -> None:
     """A refusal repeats it, and many photos are called by their time."""
-    photo = f"https://example.com/{TASK_ID}.jpg"
+    photo = f"https://example.com/{name}.jpg"
     request = build_submit(text=TEXT, image_url=photo, pronouncer=VOICE, key=KEY)
-    for body in (answer({"result_code": 202, "msg": f"cannot open {photo}"}),):
-        for shown in (body, Answered(200, body.body.replace(b"/", rb"\/"))):
-            with pytest.raises(RejectedError):
-                parse_submit(request, shown, sent_at=NOW)
+    body = answer({"result_code": code, "msg": f"cannot open {photo}"}).body
+    for written in (body, body.replace(b"/", rb"\/")):
+        with pytest.raises(kind):
+            parse_submit(request, Answered(status, written), sent_at=NOW)
+    with pytest.raises(UnavailableError):
+        parse_submit(request, Answered(429, b"", head=str({"Location": photo})), sent_at=NOW)
 
 
 @pytest.mark.parametrize("status", [200, 404, 429, 503])

@@ -132,6 +132,13 @@ def test_an_error_is_one_line_of_bounded_length(body: bytes) -> None:
         assert len(str(error)) <= MAX_MESSAGE_CHARACTERS
 
 
+@pytest.mark.parametrize("kind", [Sent, NotSent])
+def test_an_error_without_an_answer_does_not_show_the_key(kind: type[Sent | NotSent]) -> None:
+    """The message of a transport may repeat the request."""
+    for error in (submit_error(kind(f"bad line {KEY}")), status_error(kind(f"bad line {KEY}"))):
+        assert "bad line ***" in str(error)
+
+
 @pytest.mark.parametrize("sent", [True, False])
 def test_an_error_without_an_answer_is_one_line_of_bounded_length(sent: bool) -> None:
     """A server that does not speak HTTP comes in through the transport's own message."""

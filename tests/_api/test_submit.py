@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.answers import KEY, NOW, PHOTO, SUBMIT, TASK_ID, TEXT, VOICE, answer, submit_error
 
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._api.key_check import build_key_check
-from airflow_provider_twinsync._api.submit import parse_submit
+from airflow_provider_twinsync._api.submit import given_up, parse_submit
 from airflow_provider_twinsync.exceptions import (
     RejectedError,
     TwinSyncError,
     UnavailableError,
     UncertainSubmitError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_a_submit_is_a_post_of_the_four_documented_fields() -> None:
@@ -214,9 +218,34 @@ def test_an_uncertain_submit_has_the_inputs_of_the_job(response: Outcome) -> Non
     assert error.retryable is False
 
 
+@pytest.fixture
+def in_shanghai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine with another time zone than UTC."""
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_shanghai")
 def test_the_time_of_an_uncertain_submit_is_utc_to_the_second() -> None:
     """In any time zone of the machine: a person compares it with the account's."""
     lost = Sent("timeout")
     sent_at = datetime(2026, 11, 24, 1, 30, 0, 999_999, tzinfo=timezone(timedelta(hours=8)))
     with pytest.raises(UncertainSubmitError, match=re.escape(" 2026-11-23T17:30:00+00:00 ")):
         parse_submit(SUBMIT, lost, sent_at=sent_at)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "retry_after_s", "facts"),
+    [(1, None, ["once"]), (4, None, ["4 times"]), (4, 90.0, ["4 times", " 90 s", "retry_delay"])],
+)
+def test_a_submit_that_was_given_up_has_its_attempts(
+    attempts: int, retry_after_s: float | None, facts: list[str]
+) -> None:
+    """And the delay that the service asks for."""
+    error = given_up(UnavailableError("TS304 busy", retry_after_s=retry_after_s), attempts)
+    assert (type(error), error.code, error.retry_after_s) == (UnavailableError, "TS304", retry_after_s)
+    assert [fact for fact in ("once", "4 times", " 90 s", "retry_delay") if fact in str(error)] == facts
+    assert str(error).startswith("TS304 busy. ")
