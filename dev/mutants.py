@@ -39,7 +39,8 @@ FORK = multiprocessing.get_context("fork")
 def is_message(mutation: Mutation) -> bool:
     """Return True for a change in the words of a message."""
     node = mutation.original_node
-    return isinstance(node, libcst.SimpleString) and not node.prefix and bool(re.search(r"\w ", node.value))
+    text = node.value if isinstance(node, libcst.SimpleString) and not node.prefix else ""
+    return bool(re.search(r"\w( |\.\W$)", text))
 
 
 def mutate(folder: Path) -> dict[str, Path]:
