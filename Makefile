@@ -49,7 +49,7 @@ help:
 	@echo 'make test          the quick tests: three minutes'
 	@echo 'make test-all      all tests, the demo and whole Airflows among them'
 	@echo 'make coverage      the quick tests, and the lines and branches that they do not reach'
-	@echo 'make mutants       the tests of the pure modules against 300 small changes of their functions; SAMPLE=1000 tries more'
+	@echo 'make mutants       the tests of _api, _records, _wait and text against 300 small changes of functions; SAMPLE=1000 tries more'
 	@echo 'make matrix        the tests but for those of whole Airflows, from the built wheel, with each release of Airflow'
 	@echo '                   and each Python that is there; CELLS="2.11.2-3.10 3.3.2-3.13" JOBS=2'
 	@echo 'make lint          ruff, codespell, the check of words, zizmor: a minute with the install, which has no Airflow'

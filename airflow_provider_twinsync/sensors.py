@@ -54,7 +54,8 @@ class TwinSyncSensor(TextFields, Linked, BaseSensorOperator):
         wait = TwinSyncSensor(task_id="wait", twinsync_task_id=submit.output, timeout=3600)
 
     The delay between two polls is 5 % of the time waited so far, at least ``poke_interval`` and at most
-    ``max_wait``, and up to a tenth longer by chance. ``max_wait=poke_interval`` is a fixed interval.
+    ``max_wait``. By chance the first is up to twice as long, and the later ones up to a tenth longer.
+    ``max_wait=poke_interval`` is a fixed interval.
 
     All other arguments of ``BaseSensorOperator`` mean the same as there, deferred or not: ``timeout``,
     ``soft_fail``, ``exponential_backoff``, ``silent_fail``, ``execution_timeout``. Set a ``timeout`` that

@@ -53,8 +53,8 @@ class TwinSyncTrigger(BaseTrigger):
     ``no_address``, ``unusable``, ``timeout`` or ``execution_timeout``), ``twinsync_task_id``, ``message``
     (without a video it begins with its code) and ``result_url`` (None without a video).
 
-    Airflow's database stores the arguments, and they outlive an upgrade of this package. ``version`` tells
-    how to read them.
+    Airflow's database stores the arguments, and they outlive an upgrade of this package. The code
+    reads them by their ``version``.
 
     :param twinsync_task_id: the job (``str``).
     :param twinsync_conn_id: the connection (``str``), by default ``twinsync_default``.
@@ -63,7 +63,7 @@ class TwinSyncTrigger(BaseTrigger):
     :param handover: for a wait that a worker began: its state, a ``dict``. By default the wait begins now.
     :param version: the version of these arguments (``int``). A version that is newer than this package ends
         the wait.
-    :raises TypeError: an argument has another name.
+    :raises TypeError: an argument is unknown, and ``version`` is not newer than this package.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""`make mutants`: the tests of the pure modules against mutants, each of which changes one function a little.
+"""`make mutants`: the tests of `_api`, `_records`, `_wait` and `text` against mutants of one function each.
 
 mutmut makes the mutants; `[tool.mutmut]` in pyproject.toml has the modules. Its own command cannot run these
 tests: it starts pytest several times in one process, where pytest escapes a backslash in an id a second time,

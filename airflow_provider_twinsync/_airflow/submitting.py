@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 class Submission:
     """A submit under way, and how far it came.
 
-    An alarm, Ctrl-C or a lack of memory may end a submit at any line. Whoever handles that error reads here
+    An alarm, Ctrl-C or a lack of memory may end a submit at any line. The handler of that error reads here
     whether a job may exist. For example::
 
         submission = Submission()
@@ -82,7 +82,7 @@ class Submission:
             raise
 
     def ended_by(self, error: BaseException) -> BaseException:
-        """Return the error of a submit that was interrupted; it states whether a job may exist."""
+        """Return the error of a submit that was interrupted, or the same error if nothing was sent."""
         is_alarm = isinstance(error, AirflowTaskTimeout)
         if self._request is None or not self.may_have_job:
             if not is_alarm:
@@ -94,9 +94,14 @@ class Submission:
             came = "Ctrl-C came"
         else:
             came = "the task's execution_timeout passed" if is_alarm else f"{type(error).__name__} came"
-        job = self.twinsync_task_id
-        missed = f"the id {job} was returned" if job else "the answer was read"
-        ending = uncertain(self._request, self._sent_at, f"{came} before {missed}", names_job=bool(job))
+        if job := self.twinsync_task_id:
+            ending = UncertainSubmitError(
+                f"TS324 {came} after TwinSync made job {job}, and another submit would pay again.",
+                "Wait for that id with a TwinSyncSensor.",
+            )
+            ending.names_job = True
+        else:
+            ending = uncertain(self._request, self._sent_at, f"{came} before the answer was read")
         # Still a KeyboardInterrupt, which ends a program; its message is the traceback's last line.
         return KeyboardInterrupt(str(ending)) if isinstance(error, KeyboardInterrupt) else ending
 

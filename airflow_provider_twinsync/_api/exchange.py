@@ -46,7 +46,7 @@ class Answered:
     """The HTTP answer to a request.
 
     :param status: the HTTP status.
-    :param body: the body, up to :data:`MAX_ANSWER_BYTES`.
+    :param body: the body, up to ``answers.MAX_ANSWER_BYTES``.
     :param retry_after_s: the ``Retry-After`` header in seconds; None if there is none, or it is not valid.
     :param head: all headers of the answer to a POST, as a text.
     """

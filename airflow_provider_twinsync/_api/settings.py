@@ -62,10 +62,10 @@ class Settings:
     request_timeout_s: float = ExtraField(
         default=DEFAULT_REQUEST_TIMEOUT_S,
         read=read_positive,
-        wanted="a positive number of seconds",
+        wanted="a positive number of seconds, up to 1,000,000",
         label="Request timeout (s)",
         meaning="The longest duration of one request, in seconds: DNS, all addresses of the name, TLS and "
-        "the answer.",
+        "the answer. A download continues while it receives 10 kB a second on average.",
         kind="number",
     ).as_field()
     verify: bool | str = ExtraField(
@@ -80,7 +80,7 @@ class Settings:
         default=None,
         default_in_words="the proxy of the environment, if any",
         read=read_proxy,
-        wanted="the http:// address of a proxy, whose login has Latin letters only",
+        wanted="the http:// address of a proxy, whose login has Latin-1 characters only",
         label="Proxy",
         meaning="The http:// address of a proxy; SOCKS is not supported.",
         is_secret=True,
@@ -88,7 +88,7 @@ class Settings:
     text_limit_words: int = ExtraField(
         default=DEFAULT_TEXT_LIMIT_WORDS,
         read=read_positive_integer,
-        wanted="a positive whole number of words",
+        wanted="a positive whole number of words, up to 1,000,000",
         label="Text limit (words)",
         meaning="The longest text, in words; each Chinese or Japanese character counts as a word.",
         kind="integer",
@@ -100,12 +100,13 @@ class Settings:
         wanted="a list of host names, or one text with commas in between",
         label="Allowed result hosts",
         meaning="More hosts from which videos may be fetched, with commas in between. Always allowed: the "
-        f"host of this connection and {DOCUMENTED_RESULT_HOST}. Addresses of an inner network stay refused.",
+        f"host of this connection and {DOCUMENTED_RESULT_HOST}. Addresses of an inner network stay "
+        "refused, unless this host is in such a network.",
     ).as_field()
     max_video_mb: float = ExtraField(
         default=2048.0,
         read=read_positive,
-        wanted="a positive number of megabytes",
+        wanted="a positive number of megabytes, up to 1,000,000",
         label="Largest video (MB)",
         meaning="The largest video that is stored, in millions of bytes.",
         kind="number",
@@ -113,7 +114,7 @@ class Settings:
     tolerance_s: float = ExtraField(
         default=DEFAULT_TOLERANCE_S,
         read=read_positive,
-        wanted="a positive number of seconds",
+        wanted="a positive number of seconds, up to 1,000,000",
         label="Tolerance (s)",
         meaning="How long a job's status may be unavailable before the wait fails, in seconds.",
         kind="number",
@@ -122,7 +123,7 @@ class Settings:
         default=None,
         default_in_words="no limit",
         read=read_positive,
-        wanted="a positive number",
+        wanted="a positive number, up to 1,000,000",
         label="Requests per second",
         meaning="The most status requests that one triggerer sends in a second, for all waits over this "
         "connection.",
@@ -209,7 +210,7 @@ def _read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:
     if unknown:
         raise UsageError(
             f"TS205 Connection {conn_id!r}: the extra has unknown fields: {one_line(', '.join(unknown))}. "
-            f"Known ones: {', '.join(EXTRA_FIELDS)}. The access key belongs into the password."
+            f"Known ones: {', '.join(EXTRA_FIELDS)}. The access key belongs in the password."
         )
     # The web form sends an empty field as null or as an empty text.
     return {

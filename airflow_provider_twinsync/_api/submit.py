@@ -1,7 +1,7 @@
 """Build the request of a submit, and read its answer.
 
 Pure: no input or output, no clock, no Airflow, nothing but the standard library. The HTTP client only turns a
-:class:`Request` into an :data:`Answer`; this module decides the meaning of the answer.
+:class:`Request` into an :data:`Outcome`; this module decides the meaning of the answer.
 
 The service's document leaves some questions open. The comment of a rule that is our interpretation of the
 document has the words "our reading".

@@ -1,6 +1,6 @@
 """The connections of a session: their time limit, the other side's address, and the progress of a request.
 
-Import it only where a request is made, as the clients.
+Import it only where a request is made, as the clients do.
 
 These names of urllib3 and of ``http.client`` are not documented. Checked with urllib3 2.2.1 to 2.8.0; a
 test hides each.

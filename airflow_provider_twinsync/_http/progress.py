@@ -9,12 +9,13 @@ class Progress:
     """The progress of one request, as its connection reports it.
 
     An error, an alarm or Ctrl-C may end a request at any line, and a later urllib3 may no longer call the
-    methods that report here. So "not sent" is only believed after a report that proves it: the connection
-    was not made, or the system did not take all of the request. For example::
+    methods that report here. Before :meth:`start` nothing was sent. After it, "not sent" needs a report that
+    proves it: the connection was not made, or the system did not take all of the request. For example::
 
         progress = Progress()
         outcome = send(settings, request, progress)
-        assert progress.was_sent is not None
+        if progress.was_sent is False:
+            ...  # another submit is safe
 
     :ivar was_sent: True if the system took every byte; False if the service cannot have the complete request;
         None if that is unknown, so it may have.

@@ -51,7 +51,8 @@ def reconnect(
     if not keeper.has_same_inputs:
         log.warning(
             "TS319 An earlier try of this task submitted TwinSync job %s for another text, photo, voice or "
-            "host; this try submits a new one. If that is not intended, check for a template that changes.",
+            "address of the service; this try submits a new one. If that is not intended: a template renders "
+            "to another value, or the address in the connection changed.",
             twinsync_task_id,
         )
         return None

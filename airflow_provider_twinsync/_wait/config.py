@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 #: The version of a trigger's row in Airflow's database. A new field needs no new version: older code ignores
-#: the field, and newer code has a default. Raise the version if older code would take a row wrongly. Every
+#: the field, and newer code has a default. Raise the version if older code would misread a row. Every
 #: version keeps `twinsync_task_id`, `twinsync_conn_id` and `version`.
 ROW_VERSION = 1
 
@@ -61,10 +61,12 @@ class WaitConfig(_Row):
     For example, ``WaitConfig(timeout_s=3600.0, max_wait_s=30.0)``. Times are in seconds, as ``float``.
 
     :param poke_interval_s: the least delay between two polls; the default is 2.
-    :param exponential_backoff: double the delay with each poll, from ``poke_interval_s`` on.
-    :param max_wait_s: the longest delay; None for 60, or ``poke_interval_s`` if that is more, and for no
-        bound with ``exponential_backoff``.
-    :param silent_fail: tolerate an outage until the deadline, and not for the connection's ``tolerance_s``.
+    :param exponential_backoff: double the delay with each poll; the first is between half of
+        ``poke_interval_s`` and all of it.
+    :param max_wait_s: the longest delay. None means 60, or ``poke_interval_s`` if that is longer; with
+        ``exponential_backoff`` it means no bound.
+    :param silent_fail: tolerate an outage until the deadline, instead of for ``tolerance_s`` of the
+        connection.
     :param timeout_s: the deadline, counted from the start of the wait; None for none.
     :param execution_timeout_s: the deadline of the task's ``execution_timeout``, counted from the start.
     :param end_from_trigger: end the task in the triggerer when the video is ready.

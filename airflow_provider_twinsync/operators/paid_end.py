@@ -32,7 +32,7 @@ _PAID = "TS324 The task ended after its submit, and a retry would pay again. Its
 
 
 class Paid(Enum):
-    """What a submit task has paid for, as far as it knows."""
+    """The payment of a submit task, as far as the task knows."""
 
     NOTHING = "no job was made"
     MAYBE = "a job may exist, with an unknown id"
@@ -47,7 +47,7 @@ _ERRORS = (Exception, AirflowTaskTimeout, KeyboardInterrupt)
 class PaidEnd:
     """The end of a task that submits: the exception follows from the error and what is paid.
 
-    It rests on what is known at every line: an alarm, Ctrl-C or a lack of memory may come at any of them.
+    An alarm, Ctrl-C or a lack of memory may come at any line, so the attributes are right at every line.
     """
 
     log: Any
@@ -137,14 +137,16 @@ def airflow_error(
     any                     the job failed                     ``AirflowException``: a retry submits
     NOTHING, RECORDED       of this package                    as ``airflow_errors``
     NOTHING, RECORDED       any other                          the same
-    MAYBE                   any, if the user may pay twice     ``AirflowException``; Ctrl-C as it is
-    MAYBE, UNRECORDED       one that skips the retries         the same
+    MAYBE, and a retry may  any                                ``AirflowException``; Ctrl-C as it is
+    pay twice
+    MAYBE, UNRECORDED       one that skips the retries         as ``airflow_errors``
     MAYBE, UNRECORDED       Ctrl-C in a task without retries   the same
     MAYBE, UNRECORDED       any other                          ``AirflowFailException``: no retry
     ======================  =================================  ========================================
 
     :param job: the TwinSync task id, if it is known.
-    :param may_pay_twice: ``on_uncertain_submit="retry"``.
+    :param has_retries: the task has retries.
+    :param may_pay_twice: ``on_uncertain_submit="retry"``; it does not count if the answer named a job.
     """
     if isinstance(error, JobFailedError):
         return AirflowException(f"{sentence(str(error))} A retry of this task submits a new job.")

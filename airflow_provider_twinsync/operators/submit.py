@@ -78,8 +78,8 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
     :param exponential_backoff: double the delay with each poll (``bool``, default False).
     :param max_wait: the longest delay between two polls, in seconds or as a ``timedelta`` (default 60).
     :raises ValueError: ``on_uncertain_submit`` is another word, a time is negative or not finite, an argument
-        of a wait has no ``wait_for_completion``, an argument is a task instead of its output, or a text,
-        photo or voice that is not a template is never valid. A template is checked when the task runs.
+        of a wait is given without ``wait_for_completion``, an argument is a task instead of its output, or a
+        text, photo or voice that is not a template is never valid. A template is checked when the task runs.
     """
 
     template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")
