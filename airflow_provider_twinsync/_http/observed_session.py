@@ -231,8 +231,11 @@ def _reporting(pool: type[HTTPConnectionPool], limit: ObservedSession) -> type[H
             limit.progress.hand_over()
             try:
                 super().request(*args, **kwargs)
-            except OSError:  # of the socket: any other error leaves open how much it took
-                limit.progress.cut()
+            except OSError as error:  # any other error leaves open how much the socket took
+                # The error of the system has a number. A signal's handler may raise a TimeoutError without
+                # one, and after the last byte.
+                if error.errno is not None:
+                    limit.progress.cut()
                 raise
             limit.progress.complete()
 

@@ -56,14 +56,15 @@ def test_a_task_pays_once_with_any_of_the_reports_missing(emulator, connection, 
     assert posts(emulator) == len(emulator.world.tasks) == 1
 
 
-def test_an_error_that_is_not_of_the_socket_leaves_it_open(serve, monkeypatch) -> None:
-    """For example, no memory is left after the last byte."""
+@pytest.mark.parametrize("error", [MemoryError(), TimeoutError("of a signal's handler")], ids=repr)
+def test_an_error_that_is_not_of_the_socket_leaves_it_open(serve, monkeypatch, error) -> None:
+    """For example, no memory is left after the last byte, or a signal's handler raises an error."""
     server = serve(lambda _: [b"HTTP/1.1 200 OK\r\n\r\n"])
     end = urllib3.connection.HTTPConnection.request
 
     def request(*args: Any, **kwargs: Any) -> None:
         end(*args, **kwargs)
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(urllib3.connection.HTTPConnection, "request", request)
     assert isinstance(send(settings_for(server.port), SUBMIT), Sent)
