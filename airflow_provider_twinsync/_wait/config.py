@@ -100,7 +100,10 @@ class WaitConfig(_Row):
         for field in fields(cls):
             name = field.name.removesuffix("_s")
             value = arguments.get(name, field.default)
-            given[field.name] = value if name == field.name else _seconds(name, value)
+            if name == field.name or (value is None and field.default is None):
+                given[field.name] = value
+            else:
+                given[field.name] = _seconds(name, value)
         return cls(**given)
 
     @property
@@ -152,7 +155,5 @@ def trigger_row(
 
 
 def _seconds(name: str, value: Any) -> float | None:
-    if value is None:
-        return None
     # For Airflow these two are no limit if they are 0.
     return checked_seconds(name, value) or (None if name in ("max_wait", "execution_timeout") else 0.0)

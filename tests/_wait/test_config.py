@@ -63,6 +63,12 @@ def test_a_time_that_cannot_be_meant_is_an_error_that_names_it(name: str) -> Non
         WaitConfig.of_arguments({name: float("nan")})
 
 
+def test_there_is_no_wait_without_an_interval() -> None:
+    """A mapped sensor that starts in the triggerer has no other check."""
+    with pytest.raises(UsageError, match=r"^TS115 poke_interval is None"):
+        WaitConfig.of_arguments({"timeout": 1, "poke_interval": None})
+
+
 @pytest.mark.parametrize(
     ("name", "seconds"), [("max_wait", None), ("execution_timeout", None), ("timeout", 0)]
 )
