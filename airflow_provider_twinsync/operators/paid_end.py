@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
-    AirflowTaskTimeout,
+    TaskDeferred,
 )
 
 from airflow_provider_twinsync._airflow.submitting import Submission
@@ -38,10 +38,6 @@ class Paid(Enum):
     MAYBE = "a job may exist, with an unknown id"
     RECORDED = "a job exists, and a retry reconnects to it"
     UNRECORDED = "a job exists, and a retry would pay for another one"
-
-
-#: The errors that end a task. A deferral is none of them, and passes.
-_ERRORS = (Exception, AirflowTaskTimeout, KeyboardInterrupt)
 
 
 class PaidEnd:
@@ -84,10 +80,12 @@ class PaidEnd:
         """Take a step of the task, and turn its error into the Airflow exception."""
         try:
             return step()
-        except _ERRORS as error:
+        except TaskDeferred:  # no end
+            raise
+        except BaseException as error:  # also Airflow 2's exception for a SIGTERM
             try:
                 ending = self._end_of(error)
-            except _ERRORS as second:  # an alarm or Ctrl-C came meanwhile
+            except BaseException as second:  # an alarm or Ctrl-C came meanwhile
                 ending = self._end_of(second)
             raise ending  # noqa: B904  # its cause is set
 
@@ -192,5 +190,5 @@ def _converted(error: BaseException, advice: str) -> BaseException:
     try:
         with airflow_errors(advice=advice):
             raise error
-    except _ERRORS as converted:
+    except BaseException as converted:
         return converted

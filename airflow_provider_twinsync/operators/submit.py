@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -149,6 +150,8 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
 
     def _execute(self, context: Context) -> str:
         began = time.monotonic()
+        # `dag.test()` may run one operator twice.
+        self._job, self._is_recorded, self._is_resumed = None, False, False
         self._submission = Submission()
         self.check_rendered()
         hook = TwinSyncHook(self.twinsync_conn_id)
@@ -198,10 +201,10 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
 
     def _submit(self, hook: TwinSyncHook, keeper: RecordKeeper) -> str:
         keeper.write_intent()
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
-        inputs = {"text": self.text, "image_url": self.image_url, "pronouncer": self.pronouncer}
         try:
+            now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
+            inputs = {"text": self.text, "image_url": self.image_url, "pronouncer": self.pronouncer}
             return submit_job(hook.settings, self.log, self._submission, **inputs)
         except BaseException as error:
             self._record_end(keeper, error)
@@ -230,7 +233,10 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
         self.is_linked = True  # before it was deferred
         self._is_resumed = True
         store = self._store(context)
-        self._job = job_of(store.get(STORE_KEY)) if store is not None else None
+        self._job = None
+        # The event names the job, too. Without a record no retry pays again.
+        with suppress(Exception):
+            self._job = job_of(store.get(STORE_KEY)) if store is not None else None
         self._is_recorded = self._job is not None
         check_triggerer(next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)

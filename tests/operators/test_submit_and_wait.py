@@ -163,6 +163,24 @@ class TestTheOneTaskForm:
         assert "execution_timeout" in str(run.error)
         assert next(iter(emulator.world.tasks)) in str(run.error)
 
+    def test_a_store_that_fails_after_the_wait_does_not_lose_the_video(self, emulator, monkeypatch):
+        """The event names the job, too."""
+        emulator.world.waiting_s = 0.3
+        store = Store()
+        answers = iter([None])  # then a StopIteration
+        monkeypatch.setattr(store, "get", lambda _: next(answers))
+        run = run_task(submit(**WAITING), store=store)
+        assert run.event
+        assert [run.result] == list(emulator.world.tasks)
+
+    def test_a_second_run_of_the_same_operator_knows_nothing_of_the_first(self, emulator):
+        """As of two `dag.test()` in one process: nothing was accepted, so a retry submits."""
+        emulator.world.waiting_s = 0.3
+        operator = submit(**WAITING)
+        assert run_task(operator).event
+        emulator.world.faults.add("submit", HttpError(429, times=None))
+        assert run_task(operator).ended == "AirflowException"
+
     def test_stopping_it_logs_that_the_job_continues(self, emulator, capsys):
         """There is no call that would cancel it."""
         operator = submit()

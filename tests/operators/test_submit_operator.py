@@ -15,6 +15,7 @@ import pytest
 from support.drive import Run, Store, alarm_in_a_pause, alarm_when, rings, run_task
 from support.submits import INPUTS, code_of, posts, submit
 
+from airflow_provider_twinsync._api.submit import shown_job
 from airflow_provider_twinsync._records.submit_record import STORE_KEY, SubmitRecord
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
@@ -176,6 +177,32 @@ def test_an_alarm_after_the_id_is_known_does_not_pay_again(emulator, monkeypatch
     else:
         assert code_of(run.error) == "TS324"
         assert job in str(run.error)
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["one task", "two tasks"])
+def test_a_sigterm_after_the_id_is_known_does_not_pay_again(emulator, monkeypatch, waits):
+    """Airflow 2 raises an error as this one, has no record, and would start a retry."""
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise BaseException("Task received SIGTERM signal")
+
+    monkeypatch.setattr(Run, "xcom_push", stop)
+    run = run_task(submit(wait_for_completion=waits))
+    assert (run.ended, code_of(run.error)) == ("AirflowFailException", "TS324")
+    assert next(iter(emulator.world.tasks)) in str(run.error)
+
+
+def test_an_alarm_after_the_intent_is_no_false_alarm(emulator, monkeypatch):
+    """Nothing was sent yet, and the record says so: the retry submits."""
+    store = Store()
+    with monkeypatch.context() as alarm:
+        # Called for the record, and then for the log.
+        calls = iter([shown_job, rings])
+        name = "airflow_provider_twinsync.operators.submit.shown_job"
+        alarm.setattr(name, lambda *inputs: next(calls)(*inputs))
+        assert run_task(submit(), store=store).ended == "AirflowTaskTimeout"
+    assert run_task(submit(), store=store).ended == "success"
+    assert posts(emulator) == 1
 
 
 def test_stopping_it_during_a_submit_logs_the_inputs_of_the_job(emulator, capsys):
