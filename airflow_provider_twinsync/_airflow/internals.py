@@ -143,6 +143,20 @@ def count_of_clears(ti: Any) -> int:
     return found if isinstance(found, int) else 0
 
 
+def is_ended_by_person(ti: Any, error: BaseException) -> bool:
+    """Return whether a person ended a running task: marked it as success or failed, or cleared it.
+
+    Airflow 2 then raises ``AirflowTaskTerminated`` in the task, and keeps the person's choice only if that
+    error leaves the task. It raises the same for a worker that shuts down, where a retry would follow.
+    Airflow 3 raises it in no task. Name: ``TaskInstance.current_state``. Without it the task fails.
+    """
+    if type(error).__name__ != "AirflowTaskTerminated":
+        return False
+    with suppress(Exception):  # of Airflow's database
+        return bool(ti.current_state() != "running")
+    return False
+
+
 def deferral_timed_out(next_method: str, next_kwargs: dict[str, Any] | None) -> bool:
     """Return whether a deferral ended by Airflow's own deadline, and not by an event.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from airflow import __version__
@@ -106,6 +107,9 @@ def partial_args(twinsync_task_id: str, twinsync_conn_id: str, options: dict[str
     :raises UsageError: a template pulls an XCom without ``map_indexes``, or a time is negative or not finite.
     """
     checked_seconds("timeout", options["timeout"])  # None is no timeout here
+    if not isinstance(limit := options.get("execution_timeout"), (timedelta, NoneType)):
+        # Airflow refuses a number too, but only when it makes the task of a mapped value.
+        raise UsageError(f"TS115 execution_timeout is {limit!r}: it should be a timedelta.")
     wait = WaitConfig.of_arguments(options)
     arguments = {**OPTIONS, **options, "twinsync_conn_id": twinsync_conn_id, "start_from_trigger": True}
     if not _HAS_IT or _why_not_picked_up():  # Airflow 2.11 would start it with the template as the id

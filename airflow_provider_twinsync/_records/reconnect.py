@@ -40,10 +40,11 @@ def reconnect(
         )
     if keeper.is_uncertain:
         error = keeper.record.uncertain()
-        if may_pay_twice and not keeper.record.names_job:
+        names_job = keeper.record.names_job or keeper.record.twinsync_task_id is not None
+        if may_pay_twice and not names_job:
             log.warning("%s It is submitted again, as on_uncertain_submit says.", sentence(error.what))
             return None
-        keeper.write_reported()
+        keeper.write_reported(names_job=names_job)
         raise error
     twinsync_task_id = keeper.twinsync_task_id
     if twinsync_task_id is None:

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.submitting import Submission
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._wait.outcome import job_continues
@@ -25,6 +26,8 @@ from airflow_provider_twinsync.exceptions import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow.providers.common.compat.sdk import Context
 
 _T = TypeVar("_T")
 #: The message of an end whose own message cannot be made.
@@ -76,13 +79,15 @@ class PaidEnd:
     def _may_pay_twice(self) -> bool:
         return self.on_uncertain_submit == "retry"
 
-    def _with_paid_end(self, step: Callable[[], _T]) -> _T:
+    def _with_paid_end(self, context: Context, step: Callable[[], _T]) -> _T:
         """Take a step of the task, and turn its error into the Airflow exception."""
         try:
             return step()
         except TaskDeferred:  # no end
             raise
         except BaseException as error:  # also Airflow 2's exception for a SIGTERM
+            if internals.is_ended_by_person(context.get("ti"), error):
+                raise
             try:
                 ending = self._end_of(error)
             except BaseException as second:  # an alarm or Ctrl-C came meanwhile

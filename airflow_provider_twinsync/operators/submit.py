@@ -146,7 +146,7 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Submit, or reconnect to the job of an earlier try; then wait, with ``wait_for_completion``."""
-        return self._with_paid_end(lambda: self._execute(context))
+        return self._with_paid_end(context, lambda: self._execute(context))
 
     def _execute(self, context: Context) -> str:
         began = time.monotonic()
@@ -227,7 +227,7 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue the task after any end of its deferral."""
-        return self._with_paid_end(lambda: self._resume(next_method, next_kwargs, context))
+        return self._with_paid_end(context, lambda: self._resume(next_method, next_kwargs, context))
 
     def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         self.is_linked = True  # before it was deferred

@@ -92,6 +92,21 @@ def test_without_a_count_of_clears_there_is_one_answer(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ti", "name", "expected"),
+    [
+        (SimpleNamespace(current_state=lambda: "success"), "AirflowTaskTerminated", True),
+        (SimpleNamespace(current_state=lambda: "restarting"), "AirflowTaskTerminated", True),
+        (SimpleNamespace(current_state=lambda: "running"), "AirflowTaskTerminated", False),
+        (SimpleNamespace(current_state=lambda: 1 / 0), "AirflowTaskTerminated", False),
+        (SimpleNamespace(), "AirflowTaskTerminated", False),
+        (SimpleNamespace(current_state=lambda: "success"), "AirflowTaskTimeout", False),
+    ],
+)
+def test_a_person_s_choice_ends_a_task_only_if_airflow_says_so(ti: Any, name: str, expected: bool) -> None:
+    assert internals.is_ended_by_person(ti, type(name, (BaseException,), {})()) is expected
+
+
+@pytest.mark.parametrize(
     ("method", "kwargs", "expected"),
     [
         ("__fail__", {"error": "Trigger timeout"}, True),

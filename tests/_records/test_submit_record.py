@@ -149,3 +149,15 @@ def test_a_record_of_another_version_is_uncertain_and_never_absent(emulator, ver
     assert (run.ended, code_of(run.error)) == ("AirflowFailException", "TS314")
     assert job in str(run.error)
     assert posts(emulator) == 1
+
+
+def test_a_job_of_another_version_is_not_paid_again_with_any_choice_of_the_user(emulator):
+    """`on_uncertain_submit="retry"` is for a job with an unknown id."""
+    store = Store()
+    job = run_task(submit(), store=store).result
+    store.rows[STORE_KEY]["v"] = 2
+    for _ in range(3):
+        run = run_task(submit(on_uncertain_submit="retry"), store=store)
+        assert run.ended == "AirflowFailException"
+    assert posts(emulator) == 1
+    assert run_task(submit(), store=Store({STORE_KEY: {**store.rows[STORE_KEY]}}), clears=1).result != job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,16 @@ def run_to(
                 raise kind("Timeout") if kind is AirflowTaskTimeout else kind
         return trace
 
-    old = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        return run_task(submit(retries=2, **task), store=store), where
-    finally:
-        sys.settrace(old)
+    def run() -> Run:
+        sys.settrace(trace)
+        try:
+            return run_task(submit(retries=2, **task), store=store)
+        finally:
+            sys.settrace(None)
+
+    # An error of a trace function in an `except` leaves that error in the state of the thread (Python 3.12).
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result(), where
 
 
 @pytest.mark.slow

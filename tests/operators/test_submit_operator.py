@@ -297,3 +297,22 @@ def test_a_try_that_airflow_lost_does_not_submit_again_after_an_answer_that_name
         run = run_task(submit(on_uncertain_submit="retry"), store=store)
         assert run.ended == "AirflowFailException"
     assert posts(emulator) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"), [("success", "AirflowTaskTerminated"), ("running", "AirflowFailException")]
+)
+def test_airflow_2_keeps_the_mark_of_a_person_and_starts_no_retry_otherwise(
+    emulator, monkeypatch, state, ended
+):
+    """Airflow 2 raises its error for a SIGTERM in both cases."""
+
+    class AirflowTaskTerminated(BaseException):  # Airflow's name
+        pass
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise AirflowTaskTerminated
+
+    monkeypatch.setattr(Run, "current_state", lambda _: state, raising=False)
+    monkeypatch.setattr(Run, "xcom_push", stop)
+    assert run_task(submit()).ended == ended
