@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.clock import Clock
 from support.environment import AIRFLOW_VERSION, CHECKOUT, DEPRECATIONS, HOME, KEY, PACKAGE
 from support.servers import Received, Server
 
@@ -147,6 +148,19 @@ def hook(connection: str) -> TwinSyncHook:
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
     return TwinSyncHook(connection)
+
+
+@pytest.fixture
+def job(emulator: Emulator, hook: TwinSyncHook) -> str:
+    """A job that stays in the queue until the emulator's clock is moved."""
+    emulator.world.waiting_s = 3600.0
+    return hook.submit(text="Hello", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural")
+
+
+@pytest.fixture
+def clock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Nobody sleeps for real, and a wait that is handed over is so at once."""
+    return Clock(monkeypatch)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ except ImportError:  # Airflow 2 and 3.0
     from airflow.exceptions import AirflowRescheduleException as AirflowRescheduleException
 
 from airflow_provider_twinsync._wait.config import Handover, WaitConfig
+from airflow_provider_twinsync._wait.schedule import chance
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
 if TYPE_CHECKING:
@@ -118,6 +119,17 @@ def trigger_of(job: str, *, twinsync_conn_id: str = "twinsync_default", **fields
         wait=WaitConfig(**options),
         handover=Handover(**fields).to_row(),
     )
+
+
+def trigger_for(job: str, *, every_s: float = 5.0, **fields: Any) -> TwinSyncTrigger:
+    """Return one of a wait of an hour with a constant delay."""
+    interval = {"poke_interval_s": every_s, "max_wait_s": every_s}
+    return trigger_of(job, **{**interval, "timeout_s": 3600.0, **fields})
+
+
+def first_delay_s(job: str, every_s: float = 5.0) -> float:
+    """Return the delay of a wait that is resumed at an unknown time: longer, by the id."""
+    return every_s * (1 + chance(job, 0))
 
 
 async def first_event(trigger: TwinSyncTrigger) -> dict[str, Any]:
