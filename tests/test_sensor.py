@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
-from support.clock import Clock
-from support.drive import Run, alarm_in_a_pause, alarm_when, run_task
-from support.environment import AIRFLOW_VERSION, KEY
-from support.servers import answer
+from support.drive import run_task
+from support.sensors import IN_BOTH_MODES, sensor, submit
 
-from airflow_provider_twinsync.emulator.faults import (
-    FailJob,
-    Hang,
-    HttpError,
-    NotJson,
-    ResetBefore,
-    ResultCode,
-    Slow,
-)
+from airflow_provider_twinsync.emulator.faults import FailJob, HttpError, NotJson, ResetBefore, ResultCode
 from airflow_provider_twinsync.sensors import TwinSyncSensor
-from airflow_provider_twinsync.triggers import TwinSyncTrigger
-
-IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
-
-
-@pytest.fixture
-def job(emulator, hook) -> str:
-    """A job that stays in the queue until the emulator's clock is moved."""
-    emulator.world.waiting_s = 3600.0
-    return submit(hook)
-
-
-def submit(hook) -> str:
-    return hook.submit(text="你好", image_url="https://example.com/a.jpg", pronouncer="zh-CN-XiaohanNeural")
-
-
-@pytest.fixture
-def clock(emulator, monkeypatch) -> Clock:
-    """Nobody sleeps for real, and a wait that is handed over is so at once."""
-    return Clock(monkeypatch)
-
-
-def status(code: Any, **more: Any) -> bytes:
-    """A server's answer to a status request."""
-    return answer(200, json.dumps({"result_code": code, **more}).encode())
-
-
-def sensor(**arguments: Any) -> TwinSyncSensor:
-    return TwinSyncSensor(**{"task_id": "wait", "poke_interval": 0, **arguments})
 
 
 @IN_BOTH_MODES
@@ -187,94 +146,6 @@ def test_a_wait_ends_alike_in_both_modes(
     assert run.xcoms == {"twinsync_link": f"{emulator.url}/phototalking?taskID={twinsync_task_id}"}
 
 
-@pytest.mark.parametrize(
-    ("soft_fail", "ended"), [(False, "AirflowTaskTimeout"), (True, "AirflowSkipException")]
-)
-@pytest.mark.parametrize("poke_interval", [0, 60])
-def test_the_alarm_of_a_worker_ends_a_wait_like_the_trigger(job, soft_fail, ended, poke_interval):
-    """Airflow's own alarm rings before our poll at the deadline; the message names the job all the same."""
-    waiting = sensor(
-        twinsync_task_id=job,
-        deferrable=False,
-        soft_fail=soft_fail,
-        poke_interval=poke_interval,
-        execution_timeout=timedelta(seconds=61),
-    )
-    with alarm_in_a_pause():
-        run = run_task(waiting)
-    assert run.ended == ended
-    assert str(run.error).startswith("TS405 ")
-    assert job in str(run.error)
-    assert "execution_timeout" in str(run.error)
-
-
-@IN_BOTH_MODES
-@pytest.mark.parametrize(
-    ("soft_fail", "ended"), [(False, "AirflowTaskTimeout"), (True, "AirflowSkipException")]
-)
-def test_the_alarm_of_a_worker_in_mid_request(emulator, job, deferrable, soft_fail, ended):
-    """The service hangs: the first poll is the worker's in both modes."""
-    emulator.world.faults.add("status", Hang())
-    waiting = sensor(
-        twinsync_task_id=job,
-        deferrable=deferrable,
-        soft_fail=soft_fail,
-        execution_timeout=timedelta(seconds=61),
-    )
-    with alarm_when(lambda: len(emulator.world.journal) > 1):
-        run = run_task(waiting)
-    assert run.ended == ended
-    assert str(run.error).startswith("TS405 ")
-    assert job in str(run.error)
-    assert "execution_timeout" in str(run.error)
-
-
-@pytest.mark.slow
-@IN_BOTH_MODES
-@pytest.mark.parametrize(
-    ("is_done", "skips", "ended"),
-    [
-        (True, {}, "success"),
-        (False, {}, "AirflowSensorTimeout"),
-        (False, {"never_fail": True}, "AirflowSkipException"),
-        (False, {"soft_fail": True}, "AirflowSkipException"),
-    ],
-    ids=["done meanwhile", "not done", "never_fail", "soft_fail"],
-)
-def test_a_poll_that_lasts_beyond_the_deadline(emulator, hook, deferrable, is_done, skips, ended, capsys):
-    """A slow service: there is a last poll, its video counts, and the end names the job."""
-    emulator.world.waiting_s = 0.3 if is_done else 3600.0
-    emulator.world.faults.add("status", Slow(delay_s=0.8, times=None))
-    job = submit(hook)
-    run = run_task(sensor(twinsync_task_id=job, deferrable=deferrable, timeout=0.5, **skips))
-    assert run.ended == ended
-    # The message of a skip after a deferral is BaseSensorOperator's.
-    assert f"TS405 TwinSync job {job} " in f"{run.error} {capsys.readouterr().out}" or is_done
-
-
-def test_a_sensor_that_is_rescheduled_tolerates_an_outage_until_its_timeout(emulator, job, connect, capsys):
-    """Each poll is a process of its own, without a past; the log promises no more."""
-    connect(tolerance_s=0.001)
-    emulator.world.faults.add("status", HttpError(status=500, times=None))
-    waiting = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule")
-    for _ in range(4):
-        assert waiting.poke({}).is_done is False
-    assert "until the deadline" in capsys.readouterr().out
-
-
-def test_the_log_of_a_sensor_that_is_rescheduled_has_no_times(emulator, job, capsys):
-    """The process of a poll knows neither the start of the wait nor the next poll."""
-    lines = []
-    for advanced_s in (0, 3600):
-        emulator.world.advance(advanced_s)
-        sensor(twinsync_task_id=job, deferrable=False, mode="reschedule").poke({})
-        lines += [line for line in capsys.readouterr().out.splitlines() if f"TwinSync job {job}" in line]
-    assert [line.partition(f"TwinSync job {job} ")[2].partition(" [")[0] for line in lines] == [
-        "is waiting.",
-        f"is finished; its video is at {emulator.url}/example/{job}.mp4",
-    ]
-
-
 @IN_BOTH_MODES
 @pytest.mark.parametrize("good_polls", [0, 1], ids=["at the first poll", "later"])
 def test_a_short_outage_is_tolerated_and_logged_once(emulator, hook, clock, deferrable, good_polls, capsys):
@@ -290,15 +161,6 @@ def test_a_short_outage_is_tolerated_and_logged_once(emulator, hook, clock, defe
     log = capsys.readouterr().out
     assert log.count("TS408") == 1
     assert log.count("available again after 30 s") == 1
-
-
-@IN_BOTH_MODES
-@pytest.mark.parametrize("code", [103, "103", "100"])
-def test_every_code_of_success_is_success(emulator, hook, code, deferrable):
-    """The document's table has 103 and its example 100; digits in a text are a number."""
-    job = submit(hook)
-    emulator.world.faults.add("status", ResultCode(code=code))
-    assert run_task(sensor(twinsync_task_id=job, deferrable=deferrable)).result.endswith(f"{job}.mp4")
 
 
 @IN_BOTH_MODES
@@ -344,154 +206,11 @@ def test_a_connection_that_airflow_cannot_read_is_not_called_absent(monkeypatch,
     assert "percent-encoded" in str(run.error)
 
 
-IN_ALL_MODES = pytest.mark.parametrize(
-    "mode",
-    [{"deferrable": True}, {"deferrable": False}, {"deferrable": False, "mode": "reschedule"}],
-    ids=str,
-)
-
-
-def wait_in(mode: dict[str, Any], job: str, **arguments: Any) -> Any:
-    """Run a sensor to its end; a rescheduled one to its first poll's, which has to end it."""
-    waiting = sensor(twinsync_task_id=job, poke_interval=3600, **mode, **arguments)
-    if "mode" not in mode:
-        run = run_task(waiting)
-        assert run.trigger is None, "a job that is finished needs no triggerer"
-        return run
-    run = Run()
-    try:
-        run.result = waiting.poke({}).xcom_value
-    except Exception as error:
-        run.error = error
-    return run
-
-
-@IN_ALL_MODES
-@pytest.mark.parametrize("url", [None, "", "/a.mp4", "ftp://h/a.mp4", "http://h/a\u202eb.mp4"])
-def test_a_finished_job_without_an_address_ends_the_wait_for_this_reason(serve, connect, clock, mode, url):
-    """After five polls in half a minute, with any interval; without a retry or a promise."""
-    body = json.dumps({"result_code": 103, "result_url": url}).encode()
-    served = serve(lambda _: [answer(200, body)])
-    connect(port=served.port)
-    run = wait_in(mode, "1")
-    assert run.ended == "AirflowFailException"
-    assert str(run.error).startswith("TS403 TwinSync job 1 ")
-    assert "5 polls over 30 s" in str(run.error)
-    assert "may still finish" not in str(run.error)
-    assert "Clear this task" not in str(run.error)
-    assert len(served.requests) == 5
-    assert clock.now_s == 30
-
-
-@IN_ALL_MODES
-def test_an_address_that_comes_late_is_taken(serve, connect, clock, mode):
-    """The service stored the state first."""
-    answers = [status(103), status(103), status(103, result_url=" http://127.0.0.1/a.mp4\n")]
-    connect(port=serve(lambda _: [answers.pop(0)]).port)
-    assert wait_in(mode, "1").result == "http://127.0.0.1/a.mp4"
-
-
-@IN_ALL_MODES
-def test_the_answer_about_another_job_is_no_success(serve, connect, clock, mode):
-    """It is tolerated as an outage is; then this job's own answer comes."""
-    answers = [
-        status(103, result_url="http://h/other.mp4", msg="taskID:2 has been completed"),
-        status(103, result_url="http://h/other.mp4", task_id="2"),
-        status(103, result_url="http://h/this.mp4", msg="taskID:1 has been completed"),
-    ]
-    connect(port=serve(lambda _: [answers.pop(0)]).port)
-    if "mode" in mode:
-        waiting = sensor(twinsync_task_id="1", **mode)
-        assert [waiting.poke({}).is_done for _ in range(2)] == [False, False]
-        assert waiting.poke({}).xcom_value == "http://h/this.mp4"
-    else:
-        assert run_task(sensor(twinsync_task_id="1", **mode)).result == "http://h/this.mp4"
-
-
-@IN_ALL_MODES
-def test_no_status_request_is_answered_by_a_cache(serve, connect, clock, mode):
-    """Each of them forbids it, from the worker and from the triggerer."""
-    answers = [status(102), status(102), status(103, result_url="http://h/a.mp4")]
-    served = serve(lambda _: [answers.pop(0)])
-    connect(port=served.port)
-    if "mode" in mode:
-        waiting = sensor(twinsync_task_id="1", **mode)
-        assert [waiting.poke({}).is_done for _ in range(3)] == [False, False, True]
-    else:
-        assert run_task(sensor(twinsync_task_id="1", **mode)).ended == "success"
-    assert [request.headers.get("cache-control") for request in served.requests] == ["no-cache"] * 3
-
-
-@IN_BOTH_MODES
-@pytest.mark.parametrize("written", [KEY, quote(KEY, safe="").lower(), KEY.replace("-", r"\u002D")])
-def test_a_status_that_repeats_the_key_does_not_bring_it_anywhere(
-    serve, connect, clock, deferrable, written, capsys
-):
-    """Neither into the log, nor the exception, nor the event that is stored in the database."""
-    answers = [status(102, msg=f"key {written}"), answer(503, f"<p>{written}</p>".encode())]
-    answers += [status(102), status(104, msg=f"account of key {written} has no credit")]
-    connect(port=serve(lambda _: [answers.pop(0)]).port)
-    run = run_task(sensor(twinsync_task_id="1", deferrable=deferrable))
-    assert run.ended == "AirflowFailException"
-    assert str(run.error).startswith("TS401 ")
-    assert "(code 104): account of key *** has no credit." in str(run.error)
-    kept = f"{run.error!r} {run.event} {run.xcoms} {capsys.readouterr().out}"
-    assert "<p>***</p>" in kept
-    assert written not in kept
-    assert KEY not in kept
-
-
 def test_never_fail_skips(emulator, hook):
     """It is the other name under which a sensor may skip."""
     emulator.world.faults.add("submit", FailJob())
     run = run_task(sensor(twinsync_task_id=submit(hook), never_fail=True))
     assert run.ended == "AirflowSkipException"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "waited_s", "least_s", "most_s"),
-    [
-        ({"poke_interval": 60}, 0, 60, 66),
-        ({"poke_interval": 60}, 3600, 60, 60),
-        ({"poke_interval": 10, "max_wait": 300}, 3600, 180, 198),
-        ({"poke_interval": 60, "exponential_backoff": True}, 0, 30, 60),
-    ],
-    ids=["the floor", "the default ceiling", "a share of the time waited", "backoff is Airflow's"],
-)
-def test_a_rescheduled_sensor_polls_once_a_time(
-    monkeypatch, emulator, job, arguments, waited_s, least_s, most_s
-):
-    """With mode="reschedule" each poll frees the worker; the delay is as in the other modes."""
-    from airflow.providers.common.compat.sdk import timezone
-    from support.drive import AirflowRescheduleException
-
-    began = timezone.utcnow() - timedelta(seconds=waited_s)
-
-    class TaskInstance(dict):  # as BaseSensorOperator uses it in this mode
-        xcom_push = staticmethod(lambda **_: None)
-        get_first_reschedule_date = staticmethod(lambda _: began)
-        max_tries = map_index = 0
-        dag_id = task_id = run_id = "wait"
-
-    if AIRFLOW_VERSION < (3, 0):  # it asks the database itself
-        monkeypatch.setattr("airflow.sensors.base._orig_start_date", lambda **_: began)
-    asked = sensor(twinsync_task_id=job, deferrable=False, mode="reschedule", timeout=6000, **arguments)
-    with pytest.raises(AirflowRescheduleException) as rescheduled:
-        asked.execute({"ti": TaskInstance()})
-    delay_s = (rescheduled.value.reschedule_date - timezone.utcnow()).total_seconds()
-    assert least_s - 1 < delay_s <= most_s
-    assert [entry.call for entry in emulator.world.journal] == ["submit", "status"]
-
-
-def test_the_deferral_has_a_backstop_behind_the_trigger_s_own_deadline(job):
-    """Airflow's deadline names neither job nor reason, so it comes later."""
-    from airflow.providers.common.compat.sdk import TaskDeferred
-
-    waiting = sensor(twinsync_task_id=job, timeout=100, execution_timeout=timedelta(seconds=50))
-    with pytest.raises(TaskDeferred) as deferral:
-        waiting.execute({"ti": type("TI", (), {"xcom_push": staticmethod(lambda **_: None)})()})
-    assert isinstance(deferral.value.trigger, TwinSyncTrigger)
-    assert timedelta(seconds=50) < deferral.value.timeout <= timedelta(seconds=120)
 
 
 @pytest.mark.parametrize(
