@@ -53,3 +53,9 @@ def sender(request: pytest.FixtureRequest, quick_garbage_collector: None) -> Ite
     """Each of the two."""
     yield Sender(request.param)
     gc.collect()
+
+
+@pytest.fixture
+def quick(sleeps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No delays, and one attempt of each download: the others would be the same."""
+    monkeypatch.setattr("airflow_provider_twinsync._download.transfer._MAX_TRIES", 1)
