@@ -5,61 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from operator import attrgetter
-from pathlib import Path
 
-import airflow
 import pytest
 import requests
 from airflow.providers.common.compat.sdk import DAG
 from support.dags import load, module
 from support.drive import activate
 from support.environment import AIRFLOW_VERSION, CHECKOUT, EXAMPLES, IMPORT_FOR_AIRFLOW_2
+from support.example_runs import is_whole, links, xcoms
 
-from airflow_provider_twinsync.emulator.faults import FailJob, ResultCode
-from airflow_provider_twinsync.links import TwinSyncVideoLink
+from airflow_provider_twinsync.emulator.faults import ResultCode
+
+pytestmark = pytest.mark.usefixtures("short_jobs")
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 #: The Airflow from which on there is what an example shows. That one runs in test_without_worker.py.
 NEEDS = {"approve": (3, 3)}  # `response_timeout` of the standard provider
-FETCHED = ("video.fetch", "success")
-
-
-@pytest.fixture(autouse=True)
-def _world(migrated, connection, emulator, monkeypatch):
-    """An emulator with short jobs, and no quicker photo than the placeholder."""
-    emulator.world.waiting_s, emulator.world.duration_s = 0.5, 0.5
-
-
-def xcoms(run, task_id: str, key: str = "return_value") -> list:
-    """The values that the instances of a task pushed, by map index."""
-    from airflow.utils.session import create_session
-
-    try:
-        from airflow.models.xcom import XComModel
-
-        value_of = XComModel.deserialize_value
-    except ImportError:  # Airflow 2, whose rows come deserialised
-        from airflow.models.xcom import XCom as XComModel
-
-        value_of = attrgetter("value")
-    with create_session() as session:
-        query = session.query(XComModel).filter_by(run_id=run.run_id, task_id=task_id, key=key)
-        return [value_of(row) for row in query.order_by(XComModel.map_index)]
-
-
-def links(run, task_id: str) -> list[str]:
-    """Where a task's link leads. Airflow 3 keeps it as an XCom of its own, made when the task ends."""
-    if airflow.__version__.startswith("2."):
-        ti = run.get_task_instance(task_id)
-        return [run.dag.get_task(task_id).get_extra_links(ti, TwinSyncVideoLink.name)]
-    return xcoms(run, task_id, "_link_TwinSyncVideoLink")
-
-
-def is_whole(fetched: dict) -> bool:
-    """Whether the file is what the task says it is."""
-    video = Path(fetched["path"]).read_bytes()
-    return (len(video), hashlib.sha256(video).hexdigest()) == (fetched["bytes"], fetched["sha256"])
 
 
 @pytest.mark.slow
@@ -86,16 +47,6 @@ def test_the_links_of_all_three_tasks_lead_to_the_job(emulator, tmp_path):
     assert links(run, "submit") == [address]
     assert links(run, "wait") == [address]
     assert links(run, "fetch") == [address]
-
-
-def test_a_job_that_fails_fails_the_wait_and_makes_no_file(emulator, tmp_path):
-    """Downstream of a video that is not there, nothing runs."""
-    emulator.world.faults.add("submit", FailJob())
-    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
-    assert run.state == "failed"
-    states = {ti.task_id: ti.state for ti in run.get_task_instances()}
-    assert states == {"submit": "success", "wait": "failed", "fetch": "upstream_failed"}
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -135,55 +86,6 @@ def test_the_example_of_every_morning_names_the_video_by_its_date(emulator, tmp_
     assert is_whole(fetched)
 
 
-def test_one_text_of_many_that_fails_holds_up_no_other(emulator, tmp_path):
-    """Each text goes its own way, to the end."""
-    emulator.world.faults.add("submit", FailJob())
-    texts = {"a": "One.", "b": "Two.", "c": "Three."}
-    run = load("many_photos").test(run_conf={"texts": texts, "folder": str(tmp_path)})
-    assert run.state == "failed"
-    states = sorted(ti.state for ti in run.get_task_instances() if ti.task_id == "video.fetch")
-    assert states == ["success", "success", "upstream_failed"]
-    # The names are those of the rows, whichever failed.
-    fetched = [ti.map_index for ti in run.get_task_instances() if (ti.task_id, ti.state) == FETCHED]
-    names = {f"{run.run_id}-{list(texts)[index]}.mp4" for index in fetched}
-    assert {path.name for path in tmp_path.iterdir()} == names
-
-
-FLAT = """
-from airflow.providers.common.compat.sdk import DAG
-
-from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
-from airflow_provider_twinsync.sensors import TwinSyncSensor
-
-with DAG("flat", schedule=None) as dag:
-    submit = TwinSyncSubmitOperator.partial(
-        task_id="submit", image_url="https://example.com/a.jpg", pronouncer="en-US-JennyNeural"
-    ).expand(text=["word " * 151, "Two.", "Three."])
-    TwinSyncSensor.partial(task_id="wait", trigger_rule="all_done", timeout=60).expand(
-        twinsync_task_id=submit.output
-    )
-"""
-
-
-@pytest.mark.slow
-def test_rows_that_are_mapped_one_task_at_a_time_move_after_a_failure(emulator, monkeypatch, tmp_path):
-    """Which the page about many videos warns of: the first wait has the job of the second row."""
-    (tmp_path / "flat.py").write_text(FLAT)
-    bundle = {
-        "name": "flat",
-        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {"path": str(tmp_path)},
-    }
-    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
-    run = module("flat", tmp_path).dag.test()
-    waits = {ti.map_index: ti.state for ti in run.get_task_instances() if ti.task_id == "wait"}
-    assert waits == {0: "success", 1: "success"}
-    texts = {f"{emulator.url}/example/{job.id}.mp4": job.text for job in emulator.world.tasks.values()}
-    found = [texts[address] for address in xcoms(run, "wait")]
-    assert sorted(found) == ["Three.", "Two."]
-    assert found == [emulator.world.tasks[job].text for job in xcoms(run, "submit")]
-
-
 @pytest.mark.slow
 def test_the_photo_from_a_bucket_is_signed_for_the_service(emulator, tmp_path, monkeypatch, moto_port):
     """By S3's own signature, which only the bucket's owner can make; the emulator opens the photo by it."""
@@ -220,35 +122,6 @@ def test_the_next_task_opens_the_video(emulator, tmp_path, capfd):
     assert re.fullmatch(rf"{video}: \d+\.\d+ s", printed)
 
 
-def test_a_run_fails_when_one_of_its_videos_failed(emulator, tmp_path):
-    """Although a task that runs whatever became of them has succeeded."""
-    emulator.world.faults.add("submit", FailJob())
-    run = load("fail_the_run").test(run_conf={"folder": str(tmp_path)})
-    assert run.state == "failed"
-    [made] = tmp_path.iterdir()
-    assert xcoms(run, "summary") == [str(made)]
-    states = {ti.task_id: ti.state for ti in run.get_task_instances() if "." not in ti.task_id}
-    assert states == {"rows": "success", "summary": "success", "fail_the_run": "failed"}
-
-
-@pytest.mark.slow
-def test_a_run_without_a_failed_video_succeeds(emulator, tmp_path):
-    """The task that fails a run is skipped."""
-    run = load("fail_the_run").test(run_conf={"folder": str(tmp_path)})
-    assert run.state == "success"
-    assert xcoms(run, "summary") == [f"{tmp_path}/0.mp4, {tmp_path}/1.mp4"]
-    states = {ti.task_id: ti.state for ti in run.get_task_instances() if "." not in ti.task_id}
-    assert states == {"rows": "success", "summary": "success", "fail_the_run": "skipped"}
-
-
-@pytest.mark.slow
-def test_without_that_task_such_a_run_succeeds(emulator, tmp_path):
-    """Which is why the page exists: Airflow judges a run by its last tasks alone."""
-    emulator.world.faults.add("submit", FailJob())
-    dag = load("fail_the_run").partial_subset("summary", include_upstream=True)
-    assert dag.test(run_conf={"folder": str(tmp_path)}).state == "success"
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_has_the_imports_of_both_airflows(name):
     """What a reader copies works on Airflow 3, and on Airflow 2 with what the comment says."""
@@ -279,45 +152,6 @@ def test_the_example_of_own_tasks_makes_a_video(emulator, tmp_path):
     assert run.state == "success"
     assert xcoms(run, "fetch") == [hashlib.sha256(video.read_bytes()).hexdigest()]
     assert xcoms(run, "report") == ["succeeded"]
-
-
-@pytest.mark.slow
-def test_the_example_of_own_tasks_takes_the_other_photo(emulator, tmp_path):
-    """Of a photo that the service cannot use, no job is made."""
-    emulator.world.faults.add("submit", ResultCode(code=202))
-    photos = ["https://example.com/broken.jpg", "https://example.com/spare.jpg"]
-    run = load("own_tasks").test(run_conf={"photos": photos, "destination": str(tmp_path / "video.mp4")})
-    assert run.state == "success"
-    assert [job.image_url for job in emulator.world.tasks.values()] == photos[1:]
-
-
-def test_the_example_of_alerts_goes_on_without_a_video(emulator, tmp_path, logged):
-    """The callback hears of the task that failed, in the task's words; the others were not run."""
-    emulator.world.faults.add("submit", FailJob())
-    run = load("alerts").test(run_conf={"destination": str(tmp_path / "video.mp4")})
-    states = {ti.task_id: ti.state for ti in run.get_task_instances()}
-    assert states == {
-        "submit": "success",
-        "wait": "failed",
-        "fetch": "upstream_failed",
-        "go_on_without_it": "success",
-    }
-    (job,) = emulator.world.tasks
-    told = [line for line in logged().splitlines() if "No video: wait failed. " in line]
-    assert told
-    # Of Airflow 3.0 to 3.2, `dag.test()` gives a callback no exception; a worker does.
-    if not (3, 0) <= AIRFLOW_VERSION < (3, 3):
-        assert all(f"wait failed. TS401 TwinSync job {job} failed (code 104)" in line for line in told)
-
-
-@pytest.mark.slow
-def test_the_example_of_alerts_is_quiet_when_there_is_a_video(emulator, tmp_path, logged):
-    """Nothing to tell, and nothing to do without one."""
-    run = load("alerts").test(run_conf={"destination": str(tmp_path / "video.mp4")})
-    states = {ti.task_id: ti.state for ti in run.get_task_instances()}
-    assert states.pop("go_on_without_it") == "skipped"
-    assert set(states.values()) == {"success"}
-    assert "No video: " not in logged()
 
 
 @pytest.mark.slow
