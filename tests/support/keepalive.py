@@ -263,6 +263,11 @@ def pools() -> list[pool.AsyncClient]:
     return [one for one in pool._pools.get(asyncio.get_running_loop(), {}).values() if one.members]
 
 
+def lines_about(logged: Callable[[], str], words: str) -> Counter[str]:
+    """Count the log's lines with some words after a job; Airflow 2 prints each line twice."""
+    return Counter(re.findall(rf"(?m)^[^\[\n].*?job ([\w-]+) {words}", logged()))
+
+
 @pytest.fixture
 def service(connect: Callable[..., None], caplog: pytest.LogCaptureFixture) -> Iterator[Service]:
     """A service that keeps its connections open; the default connection leads to it."""
