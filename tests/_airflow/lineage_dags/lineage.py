@@ -1,4 +1,4 @@
-"""The DAGs of ``test_lineage.py``; the run's configuration has the emulator's address and the folder."""
+"""The DAGs of ``support/lineage.py``; the run's configuration has the emulator's address and the folder."""
 
 from __future__ import annotations
 
