@@ -5,8 +5,8 @@ tests: it starts pytest several times in one process, where pytest escapes a bac
 and the folder of the tests' Airflow is gone. Here pytest collects once, and forks for each mutant. A mutant
 meets the tests of its folder that call its function, for example those of `tests/_wait`, the quickest first.
 
-mutmut changes neither code outside functions nor functions with a decorator. The words of a message stay as
-they are, because tests compare codes and data.
+mutmut changes neither code outside functions nor functions with a decorator, and a function that only runs at
+import keeps its mutants. The words of a message stay as they are: tests compare codes and data.
 """
 
 from __future__ import annotations

@@ -182,6 +182,17 @@ def test_the_triggerer_does_not_repeat_what_the_worker_logged() -> None:
         assert signs([wait.next(RUNNING, elapsed_s) for elapsed_s in (12.0, 3000.0, 3612.0)]) == shown
 
 
+def test_a_wait_hands_over_its_last_state_and_its_outage() -> None:
+    """With the next poll, in seconds from the start."""
+    wait = Poller(ID, WaitConfig())
+    assert wait.hand_over(started_at=1e9, next_poll_s=2.0) == Handover(1e9, 2.0)
+    wait.next(RUNNING, 10.0)
+    wait.next(NO_STATUS, 20.0)
+    assert wait.hand_over(started_at=1e9, next_poll_s=25.0) == Handover(1e9, 25.0, 20.0, "running")
+    wait.next(WAITING, 25.0)
+    assert wait.hand_over(started_at=1e9, next_poll_s=30.0) == Handover(1e9, 30.0, None, "waiting")
+
+
 @pytest.mark.parametrize("elapsed_s", [0, 59.99, 60, 1e6])
 def test_a_wait_that_is_resumed_polls_at_least_once(elapsed_s: float) -> None:
     """Even after the deadline, for a triggerer that was down; then it ends."""
