@@ -110,7 +110,7 @@ class Mutants:
 def run(items: list[pytest.Item], mutant: str) -> tuple[dict[str, float], dict[str, set[str]]]:
     """Run tests until one fails; return the time of each, and the functions that it called."""
     times_s, called = {}, {}
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.dup2(os.open(os.devnull, os.O_WRONLY), 1), 2)
     set_mutant_under_test(mutant)
     for item in items:
         # With its cache, few tests would call the functions of a pattern.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from airflow_provider_twinsync._records.submit_record import (
     SubmitRecord,
     job_of,
 )
-from airflow_provider_twinsync.exceptions import StatusError, UncertainSubmitError
+from airflow_provider_twinsync.exceptions import StatusError, UnavailableError, UncertainSubmitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,12 @@ def keeper_of(store: Store, inputs: str = "in") -> RecordKeeper:
 
 def job(state: JobState) -> Callable[[str], Job]:
     """Return a function that requests the status of a job."""
-    return lambda job_id: Job(job_id, state, 100, "")
+
+    def get_job(job_id: str) -> Job:
+        assert job_id == ID
+        return Job(job_id, state, 100, "")
+
+    return get_job
 
 
 def unavailable(_: str) -> Job:
@@ -209,12 +215,48 @@ def test_a_store_that_takes_nothing_fails_no_task(
     assert "(away)." in log
 
 
+def test_without_a_store_nothing_is_written() -> None:
+    """And the log does not claim that a retry can reconnect."""
+    keeper = RecordKeeper(None, "in", "a text", 1)
+    keeper.write_intent()
+    keeper.write_reported()
+    keeper.write_no_job()
+    assert not keeper.write_job(ID)
+    assert (keeper.record, keeper.is_missing(2)) == (SubmitRecord(), False)
+
+
+def test_a_store_that_cannot_be_read_is_named_with_its_error() -> None:
+    """It is not one without a record."""
+
+    class Unreadable(Store):
+        def get(self, key: str) -> Any:
+            raise ValueError(f"no {key}")
+
+    with pytest.raises(UnavailableError) as caught:
+        keeper_of(Unreadable())
+    assert caught.value.code == "TS315"
+    assert f"(ValueError: no {STORE_KEY})" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "kept"),
+    [(INTENT, INTENT), ({**INTENT, "inputs": 5}, {"v": VERSION}), ("damaged", {"v": VERSION})],
+    ids=str,
+)
+def test_a_report_keeps_the_intent_of_an_earlier_try(entry: Any, kept: dict[str, Any]) -> None:
+    """A damaged one may be too large for the store."""
+    store = store_of(entry)
+    keeper_of(store).write_reported()
+    assert store.rows[STORE_KEY] == {**kept, "told_at_max_tries": 1}
+
+
 def test_what_is_written_is_read_by_the_next_try() -> None:
     """An intent, its job, or that there is none."""
     store = Store()
     keeper = keeper_of(store)
     keeper.write_intent()
     assert keeper_of(store).is_uncertain
+    assert datetime.fromisoformat(keeper_of(store).record.marked_at).utcoffset() == timedelta(0)
     keeper.write_reported(names_job=True)
     written = RecordKeeper(store, "in", "a text", 2)
     assert (written.is_uncertain, written.record.names_job, written.record.shown) == (False, True, "a text")
