@@ -90,10 +90,8 @@ class Submission:
             return UnavailableError(
                 "TS308 The task's execution_timeout passed before TwinSync took the submit. No job was made."
             )
-        if isinstance(error, KeyboardInterrupt):
-            came = "Ctrl-C came"
-        else:
-            came = "the task's execution_timeout passed" if is_alarm else f"{type(error).__name__} came"
+        name = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+        came = "the task's execution_timeout passed" if is_alarm else f"{name} came"
         if job := self.twinsync_task_id:
             ending = UncertainSubmitError(
                 f"TS324 {came} after TwinSync made job {job}, and another submit would pay again.",

@@ -22,8 +22,6 @@ class Progress:
     :ivar sent_at: when the first byte was handed to the system, or None.
     """
 
-    __slots__ = ("sent_at", "was_sent")
-
     def __init__(self) -> None:
         self.was_sent: bool | None = False
         self.sent_at: datetime | None = None

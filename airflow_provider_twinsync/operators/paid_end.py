@@ -86,10 +86,9 @@ class PaidEnd:
         except TaskDeferred:  # no end
             raise
         except BaseException as error:  # also Airflow 2's exception for a SIGTERM
-            if internals.is_ended_by_person(context.get("ti"), error):
-                raise
             try:
-                ending = self._end_of(error)
+                by_person = internals.is_ended_by_person(context.get("ti"), error)
+                ending = error if by_person else self._end_of(error)
             except BaseException as second:  # an alarm or Ctrl-C came meanwhile
                 ending = self._end_of(second)
             raise ending  # noqa: B904  # its cause is set
@@ -99,13 +98,8 @@ class PaidEnd:
         try:
             if paid is Paid.MAYBE and not isinstance(error, UncertainSubmitError):
                 error = self._submission.ended_by(error)
-            ending = airflow_error(
-                error,
-                paid,
-                self._known_job,
-                has_retries=bool(self.retries),
-                may_pay_twice=self._may_pay_twice,
-            )
+            retries, twice = bool(self.retries), self._may_pay_twice
+            ending = airflow_error(error, paid, self._known_job, has_retries=retries, may_pay_twice=twice)
         except MemoryError:  # not enough for a message
             if paid in (Paid.NOTHING, Paid.RECORDED):
                 raise

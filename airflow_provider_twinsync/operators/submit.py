@@ -165,12 +165,9 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
         inputs = fingerprint(hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer))
         tries = internals.count_of_clears(context["ti"])
         keeper = RecordKeeper(store, inputs, shown_job(self.text, self.image_url), tries)
+        number = getattr(context["ti"], "try_number", 1)
         self._job = earlier = reconnect(
-            keeper,
-            hook.get_job,
-            self.log,
-            try_number=getattr(context["ti"], "try_number", 1),
-            may_pay_twice=self._may_pay_twice,
+            keeper, hook.get_job, self.log, try_number=number, may_pay_twice=self._may_pay_twice
         )
         self._is_recorded = earlier is not None
         twinsync_task_id = earlier or self._submit(hook, keeper)
@@ -189,12 +186,10 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
         # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
         context["ti"].xcom_push(key="twinsync_task_id", value=twinsync_task_id)
         wait = WorkerWait(hook, twinsync_task_id, WaitConfig.of(self))
-        if self.deferrable:
-            step = wait.poll()
-            if isinstance(step, Again):
-                wait.defer(self, step)
-            return self._finish(context, step)
-        return self._finish(context, wait.run())
+        step = wait.poll() if self.deferrable else wait.run()
+        if isinstance(step, Again):
+            wait.defer(self, step)
+        return self._finish(context, step)
 
     def _store(self, context: Context) -> Any:
         return context.get("task_state_store") if self.durable else None
@@ -213,10 +208,9 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
             self._submitting = ""
 
     def _record_end(self, keeper: RecordKeeper, error: BaseException) -> None:
-        submission = self._submission
-        if submission.twinsync_task_id:
-            self._is_recorded = keeper.write_job(submission.twinsync_task_id)
-        elif not submission.may_have_job or submits_again(error, may_pay_twice=self._may_pay_twice):
+        if job := self._submission.twinsync_task_id:
+            self._is_recorded = keeper.write_job(job)
+        elif not self._submission.may_have_job or submits_again(error, may_pay_twice=self._may_pay_twice):
             keeper.write_no_job()
         else:
             keeper.write_reported(names_job=getattr(error, "names_job", False))
