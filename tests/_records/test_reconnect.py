@@ -172,7 +172,7 @@ def test_the_error_about_an_earlier_submit_has_its_inputs_and_its_time() -> None
     for entry, parts in [
         (INTENT, ["TS313 ", " noon, ", ": a text."]),
         ({**KNOWN, "inputs": 5}, ["TS314 ", " noon, ", f" names TwinSync job {ID}. ", ": a text."]),
-        ({**INTENT, "inputs": 5}, ["TS314 ", " is unknown. "]),
+        ({**INTENT, "inputs": 5}, ["TS314 ", " is unknown. It may have been paid: "]),
     ]:
         error = SubmitRecord.read(entry).uncertain()
         assert [part for part in parts if part not in str(error)] == []
