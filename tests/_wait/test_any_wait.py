@@ -54,7 +54,7 @@ def test_any_wait_ends_once_and_for_the_reason_that_was_seen(
         since_s = elapsed_s if not without_status else since_s
         without_status = without_status + 1 if isinstance(seen, StatusError) else 0
         tolerance_s = policy["tolerance_s"]
-        lost = without_status >= 2 and tolerance_s is not None and elapsed_s - since_s >= tolerance_s
+        lost = without_status >= 2 and tolerance_s is not None and since_s + tolerance_s <= elapsed_s
         step = wait.next(seen, elapsed_s)
         if isinstance(step, Again):
             assert seen not in (DONE, FAILED)

@@ -6,9 +6,8 @@ import gc
 import linecache
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
@@ -17,6 +16,9 @@ from support.submits import code_of, submit
 
 import airflow_provider_twinsync
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGE = Path(airflow_provider_twinsync.__file__).parent
 #: No retry follows one of these.
@@ -52,16 +54,18 @@ def run_to(
                 raise kind("Timeout") if kind is AirflowTaskTimeout else kind
         return trace
 
-    def run() -> Run:
+    def run() -> Iterator[Run]:
         sys.settrace(trace)
         try:
-            return run_task(submit(retries=2, **task), store=store)
+            ended = run_task(submit(retries=2, **task), store=store)
         finally:
-            sys.settrace(None)
+            sys.settrace(old)
+        yield ended
 
-    # An error of a trace function in an `except` leaves that error in the state of the thread (Python 3.12).
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(run).result(), where
+    # From Python 3.12 on, an error of a trace function in an `except` block stays the error that is handled.
+    # A generator has its own.
+    old = sys.gettrace()
+    return next(run()), where
 
 
 @pytest.mark.slow
