@@ -60,7 +60,8 @@ class TwinSyncTrigger(BaseTrigger):
     :param twinsync_conn_id: the connection (``str``), by default ``twinsync_default``.
     :param wait: the options of the wait, a :class:`WaitConfig`; in the database a ``dict`` of its fields. The
         default is a wait without a deadline.
-    :param handover: for a wait that a worker began: its state, a ``dict``. By default the wait begins now.
+    :param handover: for a wait that a worker began: its state; in the database a ``dict``. By default the
+        wait begins now.
     :param version: the version of these arguments (``int``). A version that is newer than this package ends
         the wait.
     :raises TypeError: an argument is unknown, and ``version`` is not newer than this package.
@@ -72,7 +73,7 @@ class TwinSyncTrigger(BaseTrigger):
         twinsync_task_id: str,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
         wait: WaitConfig | Mapping[str, Any] | None = None,
-        handover: Mapping[str, Any] | None = None,
+        handover: Handover | Mapping[str, Any] | None = None,
         version: int = ROW_VERSION,
         **newer: NoReturn,
     ) -> None:

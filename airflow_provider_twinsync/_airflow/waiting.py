@@ -99,7 +99,7 @@ class WorkerWait:
             twinsync_task_id=self.twinsync_task_id,
             twinsync_conn_id=self._hook.twinsync_conn_id,
             wait=config,
-            handover=handover.to_row(),
+            handover=handover,
         )
         spare_s = BACKSTOP_S + self._hook.settings().request_timeout_s
         backstop = None if config.deadline_s is None else timedelta(seconds=config.deadline_s + spare_s)

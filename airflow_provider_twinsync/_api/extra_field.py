@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: No number in the extra may be larger: a million seconds are eleven days, a million megabytes a terabyte.
 _MOST = 1_000_000
+UP_TO = f"up to {_MOST:,}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_twinsync._api.extra_field import (
+    UP_TO,
     ExtraField,
     bracketed,
     read_hosts,
@@ -62,7 +63,7 @@ class Settings:
     request_timeout_s: float = ExtraField(
         default=DEFAULT_REQUEST_TIMEOUT_S,
         read=read_positive,
-        wanted="a positive number of seconds, up to 1,000,000",
+        wanted=f"a positive number of seconds, {UP_TO}",
         label="Request timeout (s)",
         meaning="The longest duration of one request, in seconds: DNS, all addresses of the name, TLS and "
         "the answer. A download continues while it receives 10 kB a second on average.",
@@ -88,7 +89,7 @@ class Settings:
     text_limit_words: int = ExtraField(
         default=DEFAULT_TEXT_LIMIT_WORDS,
         read=read_positive_integer,
-        wanted="a positive whole number of words, up to 1,000,000",
+        wanted=f"a positive whole number of words, {UP_TO}",
         label="Text limit (words)",
         meaning="The longest text, in words; each Chinese or Japanese character counts as a word.",
         kind="integer",
@@ -106,7 +107,7 @@ class Settings:
     max_video_mb: float = ExtraField(
         default=2048.0,
         read=read_positive,
-        wanted="a positive number of megabytes, up to 1,000,000",
+        wanted=f"a positive number of megabytes, {UP_TO}",
         label="Largest video (MB)",
         meaning="The largest video that is stored, in millions of bytes.",
         kind="number",
@@ -114,7 +115,7 @@ class Settings:
     tolerance_s: float = ExtraField(
         default=DEFAULT_TOLERANCE_S,
         read=read_positive,
-        wanted="a positive number of seconds, up to 1,000,000",
+        wanted=f"a positive number of seconds, {UP_TO}",
         label="Tolerance (s)",
         meaning="How long a job's status may be unavailable before the wait fails, in seconds.",
         kind="number",
@@ -123,7 +124,7 @@ class Settings:
         default=None,
         default_in_words="no limit",
         read=read_positive,
-        wanted="a positive number, up to 1,000,000",
+        wanted=f"a positive number, {UP_TO}",
         label="Requests per second",
         meaning="The most status requests that one triggerer sends in a second, for all waits over this "
         "connection.",
