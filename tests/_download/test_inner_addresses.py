@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.servers import Received, Server
-
-    Serve = Callable[..., Server]
+    from support.servers import Received, Serve
 
 VIDEO = b"\0\0\0\x18ftypisom" + bytes(1000)
 COMPLETE = answer(200, VIDEO, Content_Type="video/mp4", Content_Length=len(VIDEO))

@@ -17,7 +17,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, ObjectStoragePath
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 from support.drive import alarm_when, attach
-from support.servers import Received, answer, mp4
+from support.servers import NO_LEAKS, Received, answer, mp4
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
 
@@ -25,16 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from support.servers import Server
+    from support.servers import Serve
 
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
-    Serve = Callable[..., Server]
-
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 VIDEO = mp4(700_000)
 CUT = 300_000

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.servers import answer, mp4
+from support.servers import NO_LEAKS, answer, mp4
 from support.videos import CUT, JOB, VIDEO, complete, cut, files_beside, in_turn, part_of
 
 from airflow_provider_twinsync.emulator import Body, FailJob, HttpError
@@ -18,16 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.servers import Received, Server
+    from support.servers import Received, Serve
 
     from airflow_provider_twinsync.emulator import Emulator
 
-    Serve = Callable[..., Server]
-
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.servers import answer, mp4
+from support.servers import NO_LEAKS, answer, mp4
 from support.videos import (
     CUT,
     JOB,
@@ -34,16 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from support.servers import Received, Server
+    from support.servers import Received, Serve
 
     from airflow_provider_twinsync.emulator import Emulator
 
-    Serve = Callable[..., Server]
-
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 def test_a_video_of_the_emulator_resumes_after_a_cut(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.environment import KEY
-from support.servers import answer
+from support.servers import NO_LEAKS, answer
 from support.videos import JOB, VIDEO, complete, files_beside, head, in_turn
 
 from airflow_provider_twinsync.emulator import WrongVideo
@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.servers import Received, Server
+    from support.servers import Received, Serve
 
     from airflow_provider_twinsync.emulator import Emulator
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
-    Serve = Callable[..., Server]
-
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 def test_the_file_is_the_emulators_video(hook: TwinSyncHook, emulator: Emulator, destination: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.servers import answer
+from support.servers import NO_LEAKS, answer
 from support.videos import CUT, OTHER_VIDEO, VIDEO, asked, complete, cut, files_beside, head, in_turn
 
 from airflow_provider_twinsync._download.validators import is_mismatch
@@ -15,16 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.servers import Received, Server
+    from support.servers import Received, Serve
 
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
-    Serve = Callable[..., Server]
-
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 LONG_AGO = "Wed, 21 Oct 2015 07:28:00 GMT"

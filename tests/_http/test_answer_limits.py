@@ -14,7 +14,7 @@ import time
 import tracemalloc
 import warnings
 import zlib
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -26,7 +26,7 @@ from support.senders import (
     settings_for,
     without_words,
 )
-from support.servers import Received, answer
+from support.servers import NO_LEAKS, Received, answer
 
 from airflow_provider_twinsync._api.exchange import Answered, NotSent
 from airflow_provider_twinsync._api.status import parse_job
@@ -38,15 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from support.servers import Server
+    from support.servers import Serve
 
-    Serve: TypeAlias = "Callable[..., Server]"
-
-# A socket that is left open is found when the garbage collector meets it, and pytest then warns.
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 BOUNDS_HEADERS = "max_headers" in inspect.signature(aiohttp.ClientSession).parameters
 

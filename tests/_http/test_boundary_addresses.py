@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.servers import Server
-
-    Serve = Callable[..., Server]
+    from support.servers import Serve
 
 pytestmark = pytest.mark.usefixtures("quick")
 

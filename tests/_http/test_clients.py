@@ -8,7 +8,7 @@ import socket
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.senders import (
@@ -24,7 +24,7 @@ from support.senders import (
     settings_for,
     without_words,
 )
-from support.servers import Received, answer, closed_port
+from support.servers import NO_LEAKS, Received, answer, closed_port
 
 from airflow_provider_twinsync._api.exchange import Answered, Outcome, Request, Sent
 from airflow_provider_twinsync._http.sync_client import send
@@ -41,19 +41,13 @@ from airflow_provider_twinsync.emulator import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from support.servers import Server
+    from support.servers import Serve
 
     from airflow_provider_twinsync.emulator import Emulator
 
-    Serve: TypeAlias = "Callable[..., Server]"
-
-# A socket that is left open is found when the garbage collector meets it, and pytest then warns.
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import itertools
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.senders import (
@@ -17,22 +17,16 @@ from support.senders import (
     settings_for,
     without_words,
 )
-from support.servers import answer, closed_port, name_with
+from support.servers import NO_LEAKS, answer, closed_port, name_with
 
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Request, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.servers import Server
+    from support.servers import Serve
 
-    Serve: TypeAlias = "Callable[..., Server]"
-
-# A socket that is left open is found when the garbage collector meets it, and pytest then warns.
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import json
+import socket
 import textwrap
 from datetime import datetime, timezone
 from http import client
@@ -12,23 +12,17 @@ from typing import Any
 import pytest
 import urllib3
 from support.environment import KEY
+from support.senders import settings_for
 from support.servers import answer
 from urllib3.connection import HTTPConnection
 
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Request
-from airflow_provider_twinsync._api.settings import Settings, parse_connection
 from airflow_provider_twinsync._api.submit import parse_submit
-from airflow_provider_twinsync._http import observed_session
 from airflow_provider_twinsync._http.sync_client import send
 from airflow_provider_twinsync.exceptions import DownloadRefusedError, UncertainSubmitError
 from airflow_provider_twinsync.hooks import TwinSyncHook
 
 SUBMIT = Request("POST", form={"text": "Hello", "image_url": "https://example.com/a.jpg", "key": KEY})
-
-
-def settings_for(host: str, port: int) -> Settings:
-    extra = json.dumps({"request_timeout_s": 5})
-    return parse_connection("c", host=host, port=port, schema="http", password=KEY, extra=extra)
 
 
 @pytest.mark.parametrize("names", [("_new_conn",), ("_new_conn", "request")], ids=str)
@@ -55,7 +49,7 @@ def test_without_the_classes_of_pools_nothing_is_sent(serve, monkeypatch) -> Non
 
     monkeypatch.setattr(urllib3.PoolManager, "__init__", make_without)
     server = serve(lambda _: [answer()])
-    outcome = send(settings_for("127.0.0.1", server.port), SUBMIT)
+    outcome = send(settings_for(server.url, request_timeout_s=5), SUBMIT)
     assert isinstance(outcome, NotSent)
     assert "pool_classes_by_scheme" in outcome.problem
     assert not server.requests
@@ -65,7 +59,7 @@ def test_without_the_class_of_connections_nothing_is_sent(serve, monkeypatch) ->
     """`ConnectionCls`: the error names it."""
     monkeypatch.delattr(urllib3.HTTPConnectionPool, "ConnectionCls")
     server = serve(lambda _: [answer()])
-    outcome = send(settings_for("127.0.0.1", server.port), SUBMIT)
+    outcome = send(settings_for(server.url, request_timeout_s=5), SUBMIT)
     assert isinstance(outcome, NotSent)
     assert "ConnectionCls" in outcome.problem
     assert not server.requests
@@ -74,11 +68,11 @@ def test_without_the_class_of_connections_nothing_is_sent(serve, monkeypatch) ->
 def test_without_the_name_for_the_resolver_the_host_is_resolved(serve, monkeypatch) -> None:
     """`_dns_host`: urllib3's `host`, which lacks a last dot."""
     hosts: list[str] = []
-    resolve = observed_session.resolve
+    resolve = socket.getaddrinfo
 
-    def resolved(host: str, *rest: Any) -> Any:
+    def resolved(host: str, *rest: Any, **more: Any) -> Any:
         hosts.append(host)
-        return resolve(host, *rest)
+        return resolve(host, *rest, **more)
 
     def read(self: Any) -> str:
         return str(self.__dict__["plain"]).rstrip(".")
@@ -86,14 +80,15 @@ def test_without_the_name_for_the_resolver_the_host_is_resolved(serve, monkeypat
     def connected(self: Any) -> Any:
         return urllib3.util.connection.create_connection((self.host, self.port), self.timeout)
 
-    monkeypatch.setattr(observed_session, "resolve", resolved)
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
     monkeypatch.setattr(
         HTTPConnection, "host", property(read, lambda self, to: self.__dict__.update(plain=to))
     )
     monkeypatch.setattr(HTTPConnection, "_new_conn", connected)
     server = serve(lambda _: [answer(200, b"{}")])
-    assert isinstance(send(settings_for("localhost.", server.port), SUBMIT), Answered)
-    assert hosts == ["localhost"]
+    settings = settings_for(f"http://localhost.:{server.port}", request_timeout_s=5)
+    assert isinstance(send(settings, SUBMIT), Answered)
+    assert [host for host in hosts if "localhost" in host] == ["localhost"]
 
 
 def test_without_the_reader_of_the_status_line_an_interim_answer_is_final(serve, monkeypatch) -> None:
@@ -108,7 +103,7 @@ def test_without_the_reader_of_the_status_line_an_interim_answer_is_final(serve,
     monkeypatch.delattr(client.HTTPResponse, "_read_status")
     accepted = answer(200, b'{"result_code": 100, "task_id": "7"}')
     server = serve(lambda _: [b"HTTP/1.1 103 Early Hints\r\n\r\n", accepted])
-    outcome = send(settings_for("127.0.0.1", server.port), SUBMIT)
+    outcome = send(settings_for(server.url, request_timeout_s=5), SUBMIT)
     with pytest.raises(UncertainSubmitError):
         parse_submit(SUBMIT, outcome, sent_at=datetime.now(timezone.utc))
     assert len(server.requests) == 1

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import Any
 
 import pytest
 import urllib3
 from support.drive import run_task
-from support.environment import KEY
+from support.senders import SUBMIT, settings_for
 from support.servers import closed_port
 from support.submits import posts, submit
 
-from airflow_provider_twinsync._api.exchange import NotSent, Request, Sent
-from airflow_provider_twinsync._api.settings import Settings, parse_connection
+from airflow_provider_twinsync._api.exchange import NotSent, Sent
 from airflow_provider_twinsync._http.progress import Progress
 from airflow_provider_twinsync._http.sync_client import send
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset
 
-SUBMIT = Request("POST", form={"text": "Hello", "key": KEY})
 HOOKS = ("_new_conn", "connect", "request")
 #: Each set of the methods that a later urllib3 may no longer call.
 MISSING = [names for size in range(len(HOOKS) + 1) for names in itertools.combinations(HOOKS, size)]
-
-
-def settings_for(port: int) -> Settings:
-    extra = json.dumps({"request_timeout_s": 5})
-    return parse_connection("c", host="127.0.0.1", port=port, schema="http", password=KEY, extra=extra)
 
 
 @pytest.mark.parametrize("names", MISSING, ids=str)
@@ -35,7 +27,7 @@ def test_a_submit_that_may_have_arrived_is_never_not_sent(serve, hide, names) ->
     """With any of the reports missing."""
     hide(names)
     server = serve(lambda _: [])
-    assert isinstance(send(settings_for(server.port), SUBMIT), Sent)
+    assert isinstance(send(settings_for(server.url, request_timeout_s=5), SUBMIT), Sent)
     assert len(server.requests) == 1
 
 
@@ -43,7 +35,7 @@ def test_a_submit_that_may_have_arrived_is_never_not_sent(serve, hide, names) ->
 def test_a_connection_that_is_refused_is_not_sent_if_that_is_reported(hide, names) -> None:
     """Without the report of `connect` it is unknown."""
     hide(names)
-    outcome = send(settings_for(closed_port()), SUBMIT)
+    outcome = send(settings_for(f"http://127.0.0.1:{closed_port()}", request_timeout_s=5), SUBMIT)
     assert type(outcome) is (Sent if "connect" in names else NotSent)
 
 
@@ -67,7 +59,7 @@ def test_an_error_that_is_not_of_the_socket_leaves_it_open(serve, monkeypatch, e
         raise error
 
     monkeypatch.setattr(urllib3.connection.HTTPConnection, "request", request)
-    assert isinstance(send(settings_for(server.port), SUBMIT), Sent)
+    assert isinstance(send(settings_for(server.url, request_timeout_s=5), SUBMIT), Sent)
 
 
 STEPS = ("start", "not_connected", "hand_over", "cut", "complete")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 from support.environment import KEY
@@ -18,23 +18,15 @@ from support.senders import (
     settings_for,
     without_words,
 )
-from support.servers import answer, closed_port
+from support.servers import NO_LEAKS, answer, closed_port
 
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Request, Sent
 from airflow_provider_twinsync._http.sync_client import send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from support.servers import Serve
 
-    from support.servers import Server
-
-    Serve: TypeAlias = "Callable[..., Server]"
-
-# A socket that is left open is found when the garbage collector meets it, and pytest then warns.
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 import threading
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.senders import (
@@ -18,7 +18,7 @@ from support.senders import (
     settings_for,
     without_words,
 )
-from support.servers import answer
+from support.servers import NO_LEAKS, answer
 
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._http.sync_client import problem_of, send
@@ -29,17 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.servers import Server
+    from support.servers import Serve, Server
 
     from airflow_provider_twinsync.emulator import Emulator
 
-    Serve: TypeAlias = "Callable[..., Server]"
-
-# A socket that is left open is found when the garbage collector meets it, and pytest then warns.
-pytestmark = [
-    pytest.mark.filterwarnings("error::ResourceWarning"),
-    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = NO_LEAKS
 
 
 @pytest.fixture

@@ -15,11 +15,6 @@ from airflow_provider_twinsync.emulator.faults import (
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 
 
-@pytest.fixture(autouse=True)
-def _connected(connection, sleeps):
-    """The delays between two submits are skipped, and those of a wait are short."""
-
-
 @pytest.mark.parametrize(
     ("argument", "value"),
     [

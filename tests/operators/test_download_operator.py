@@ -11,11 +11,6 @@ from support.submits import submit
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
 
 
-@pytest.fixture(autouse=True)
-def _connected(connection, sleeps):
-    """The delays between two submits are skipped, and those of a wait are short."""
-
-
 def test_the_download_operator_returns_the_file(emulator, tmp_path):
     """Path, size, checksum and type, and a link to the video."""
     import hashlib

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from support.drive import Run, Store, run_task
-from support.submits import code_of, submit
+from support.submits import code_of, posts, submit
 
 import airflow_provider_twinsync
+from airflow_provider_twinsync._records.submit_record import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PACKAGE = Path(airflow_provider_twinsync.__file__).parent
 #: No retry follows one of these.
@@ -34,10 +35,13 @@ CASES: dict[str, tuple[Any, dict[str, Any], str]] = {
 
 
 def run_to(
-    at_line: int, emulator: Any, kind: type[BaseException], folder: Path, **task: Any
+    at_line: int, counts: Callable[[], bool], kind: type[BaseException], folder: Path, **task: Any
 ) -> tuple[Run, str]:
-    """Run a submit, with an error at a line of a folder after the job was made; also returns the line."""
-    before, seen, where = len(emulator.world.tasks), 0, ""
+    """Run a submit, with an error at a line of a folder; also returns the line.
+
+    :param at_line: the number of the line, among those that run while ``counts()`` is true.
+    """
+    seen, where = 0, ""
     store = task.pop("store")
 
     def trace(frame: Any, event: str, _: Any) -> Any:
@@ -45,7 +49,7 @@ def run_to(
         name = frame.f_code.co_filename
         if not name.startswith(str(folder)) or "emulator" in name:
             return None
-        if event == "line" and len(emulator.world.tasks) > before:
+        if event == "line" and counts():
             # Python calls a signal's handler at a call, in a loop or at the start of a function.
             if not linecache.getline(name, frame.f_lineno).strip().startswith(NO_SIGNAL):
                 seen += 1
@@ -73,9 +77,7 @@ def run_to(
 @pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "not recorded"])
 @pytest.mark.parametrize("kind", [AirflowTaskTimeout, KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize(("fault", "task", "folder"), CASES.values(), ids=CASES)
-def test_no_error_at_any_line_leads_to_a_second_job(
-    emulator, connect, sleeps, fault, task, folder, kind, recorded
-):
+def test_no_error_at_any_line_leads_to_a_second_job(emulator, connect, fault, task, folder, kind, recorded):
     """Every line that runs after the job was made: of the answer, the record, the error and its message."""
     connect(request_timeout_s=5)
     run_task(submit(**task))  # imports all modules
@@ -86,7 +88,11 @@ def test_no_error_at_any_line_leads_to_a_second_job(
         if fault:
             emulator.world.faults.add("submit", fault)
         before, store = len(emulator.world.tasks), Store() if recorded else None
-        run, where = run_to(at_line, emulator, kind, PACKAGE / folder, store=store, **task)
+
+        def is_made(before: int = before) -> bool:
+            return len(emulator.world.tasks) > before
+
+        run, where = run_to(at_line, is_made, kind, PACKAGE / folder, store=store, **task)
         if not where:
             break
         job = list(emulator.world.tasks)[-1]
@@ -104,3 +110,25 @@ def test_no_error_at_any_line_leads_to_a_second_job(
         if one.name == "twinsync-time-limit":
             one.join()
     gc.collect()
+
+
+def test_an_alarm_at_any_line_after_the_intent_is_no_false_alarm(emulator):
+    """Of the operator, before anything is sent: the record says so, and the retry submits."""
+    run_task(submit())  # imports all modules
+    at_line = 0
+    while True:
+        at_line += 1
+        emulator.world.tasks.clear()
+        emulator.world.journal.clear()
+        store = Store()
+
+        def is_begun(store: Store = store) -> bool:
+            return STORE_KEY in store.rows and not emulator.world.tasks
+
+        run, where = run_to(at_line, is_begun, AirflowTaskTimeout, PACKAGE / "operators", store=store)
+        if not where:
+            break
+        assert run.ended == "AirflowTaskTimeout", where
+        assert run_task(submit(), store=store).ended == "success", where
+        assert posts(emulator) == 1, where
+    assert at_line > 4

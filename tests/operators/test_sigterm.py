@@ -15,11 +15,6 @@ from airflow_provider_twinsync.emulator.faults import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _connected(connection, sleeps):
-    """The delays between two submits are skipped, and those of a wait are short."""
-
-
 @pytest.mark.parametrize("waits", [True, False], ids=["one task", "two tasks"])
 def test_a_sigterm_after_the_id_is_known_does_not_pay_again(emulator, monkeypatch, waits):
     """Airflow 2 raises an error as this one, has no record, and would start a retry."""

@@ -7,28 +7,15 @@ from typing import Any
 
 import pytest
 from support.drive import Store, rings, run_task
-from support.submits import INPUTS, code_of, posts, submit
+from support.submits import INPUTS, WAITING, code_of, has_no_job, posts, submit
 
-from airflow_provider_twinsync._records.submit_record import STORE_KEY, SubmitRecord
+from airflow_provider_twinsync._records.submit_record import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenReset,
     FailJob,
     HttpError,
     ResultCode,
 )
-
-WAITING = {"wait_for_completion": True, "poke_interval": 0}
-
-
-def has_no_job(store: Store) -> bool:
-    """Return True if the record has a try that is over, and made no job."""
-    record = SubmitRecord.read(store.rows.get(STORE_KEY))
-    return record.made_no_job and not record.is_damaged and not record.twinsync_task_id
-
-
-@pytest.fixture(autouse=True)
-def _connected(connection, sleeps):
-    """The delays between two submits are skipped, and those of a wait are short."""
 
 
 class TestTheTaskStateStore:

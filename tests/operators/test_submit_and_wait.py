@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
 from support.drive import Run, Store, alarm_in_a_pause, run_task
-from support.submits import INPUTS, submit
+from support.sensors import IN_BOTH_MODES
+from support.submits import INPUTS, WAITING, submit
 
 from airflow_provider_twinsync._api.submit import fingerprint
 from airflow_provider_twinsync._records.submit_record import STORE_KEY
@@ -17,14 +18,6 @@ from airflow_provider_twinsync.emulator.faults import (
     FailJob,
     HttpError,
 )
-
-WAITING = {"wait_for_completion": True, "poke_interval": 0}
-IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "poke"])
-
-
-@pytest.fixture(autouse=True)
-def _connected(connection, sleeps):
-    """The delays between two submits are skipped, and those of a wait are short."""
 
 
 class TestTheOneTaskForm:

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 from support.drive import Run, Store, alarm_in_a_pause, alarm_when, rings, run_task
-from support.submits import INPUTS, code_of, posts, submit
+from support.submits import INPUTS, code_of, has_no_job, posts, submit
 
-from airflow_provider_twinsync._api.submit import shown_job
-from airflow_provider_twinsync._records.submit_record import STORE_KEY, SubmitRecord
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
     AcceptThenHttpError,
@@ -25,17 +23,6 @@ from airflow_provider_twinsync.emulator.faults import (
     NotJson,
     ResultCode,
 )
-
-
-def has_no_job(store: Store) -> bool:
-    """Return True if the record has a try that is over, and made no job."""
-    record = SubmitRecord.read(store.rows.get(STORE_KEY))
-    return record.made_no_job and not record.is_damaged and not record.twinsync_task_id
-
-
-@pytest.fixture(autouse=True)
-def _connected(connection, sleeps):
-    """The delays between two submits are skipped, and those of a wait are short."""
 
 
 def test_it_returns_the_id_of_the_one_job_it_made(emulator):
@@ -176,19 +163,6 @@ def test_an_alarm_after_the_id_is_known_does_not_pay_again(emulator, monkeypatch
     else:
         assert code_of(run.error) == "TS324"
         assert job in str(run.error)
-
-
-def test_an_alarm_after_the_intent_is_no_false_alarm(emulator, monkeypatch):
-    """Nothing was sent yet, and the record says so: the retry submits."""
-    store = Store()
-    with monkeypatch.context() as alarm:
-        # Called for the record, and then for the log.
-        calls = iter([shown_job, rings])
-        name = "airflow_provider_twinsync.operators.submit.shown_job"
-        alarm.setattr(name, lambda *inputs: next(calls)(*inputs))
-        assert run_task(submit(), store=store).ended == "AirflowTaskTimeout"
-    assert run_task(submit(), store=store).ended == "success"
-    assert posts(emulator) == 1
 
 
 def test_an_error_before_a_byte_is_sent_is_no_false_alarm(emulator, monkeypatch):

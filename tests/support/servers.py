@@ -7,13 +7,20 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
 
-    import pytest
+Serve: TypeAlias = "Callable[..., Server]"
+#: A socket that is left open is found when the garbage collector meets it, and pytest then warns.
+NO_LEAKS = [
+    pytest.mark.filterwarnings("error::ResourceWarning"),
+    pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def box(name: bytes, *content: bytes) -> bytes:
