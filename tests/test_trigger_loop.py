@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 import threading
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_twinsync.triggers import TwinSyncTrigger
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_of_others() -> None:
+    """A socket that an earlier test of this process left in a cycle is not of these tests."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def cancelled_when(ready: Any, trigger: TwinSyncTrigger) -> None:
