@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_twinsync._airflow.connection_lookup import aread_settings, read_settings
-from airflow_provider_twinsync._airflow.submitting import Submission, submit_job
+from airflow_provider_twinsync._airflow.submitting import Submission, prepare_submit, submit_job
 from airflow_provider_twinsync._api.key_check import build_key_check, describe_transport, parse_key_check
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.status import Job, build_status, parse_job
+from airflow_provider_twinsync._http.import_client import import_client
 from airflow_provider_twinsync._wait.outcome import Again, End
 from airflow_provider_twinsync.exceptions import StatusError, TwinSyncError, UnavailableError
 
@@ -29,17 +28,6 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._wait.poller import Poller
 
 DEFAULT_CONN_ID = "twinsync_default"
-
-_imported: list[Any] = []  # the module of the asynchronous client, after its first use in this process
-
-
-async def _import_client() -> Any:
-    """Import the asynchronous client in a thread: the import would block the event loop for half a second."""
-    if not _imported:  # sys.modules also has a module that another thread is still importing
-        _imported.append(
-            await asyncio.to_thread(import_module, "airflow_provider_twinsync._http.async_client")
-        )
-    return _imported[0]
 
 
 class TwinSyncHook(BaseHook):
@@ -149,9 +137,43 @@ class TwinSyncHook(BaseHook):
         :raises UncertainSubmitError: a job may exist.
         :raises KeyboardInterrupt: Ctrl-C; if a job may exist, its message is that of the error above.
         """
-        return submit_job(
-            self.settings, self.log, Submission(), text=text, image_url=image_url, pronouncer=pronouncer
-        )
+        settings = self.settings()
+        request = prepare_submit(settings, text=text, image_url=image_url, pronouncer=pronouncer)
+        return submit_job(settings, request, self.log, Submission())
+
+    def submit_once(
+        self,
+        *,
+        text: str,
+        image_url: str,
+        pronouncer: str,
+        ledger: str | os.PathLike[str] | ObjectStoragePath | None = None,
+        reuse: Literal["tries", "runs"] = "tries",
+    ) -> str:
+        """Submit a job, or return the job that an earlier call submitted of the same inputs.
+
+        A job that failed is submitted again. The records are in the ledger; without one, in the state store
+        of the task that calls this (Airflow 3.3 and later); else nowhere, and each call submits. For
+        example::
+
+            inputs = {"text": "Hello.", "image_url": photo, "pronouncer": "en-US-JennyNeural"}
+            with airflow_errors():
+                job = TwinSyncHook().submit_once(**inputs, ledger="s3://aws_default@videos/ledger")
+
+        :param text: the text (``str``), as in :meth:`submit`, as are the next two.
+        :param image_url: the address of the photo (``str``).
+        :param pronouncer: the voice (``str``).
+        :param ledger: the folder of the records; by default that of the connection, if it has one.
+        :param reuse: ``"tries"`` (the default) returns a job of this task instance alone, ``"runs"`` a job of
+            any task or process with this ledger.
+        :return: the TwinSync task id (``str``).
+        :raises TwinSyncError: as :meth:`submit`; an ``UnavailableError`` also if the ledger is unavailable,
+            or another task submits the same inputs and has no id yet.
+        """
+        from airflow_provider_twinsync._airflow.records import submit_once
+
+        inputs = {"text": text, "image_url": image_url, "pronouncer": pronouncer}
+        return submit_once(self, ledger=ledger, reuse=reuse, **inputs)
 
     def get_job(self, twinsync_task_id: str) -> Job:
         """Request the status of a job, once.
@@ -187,7 +209,7 @@ class TwinSyncHook(BaseHook):
 
     async def _join(self) -> AsyncClient:
         settings = await self.asettings()
-        client: AsyncClient = await (await _import_client()).join(settings)
+        client: AsyncClient = await (await import_client()).join(settings)
         self._settings = client.settings  # ten thousand equal settings share one object
         return client
 

@@ -131,7 +131,9 @@ def test_the_first_poll_of_a_process_imports_nothing_in_the_loop(hook, monkeypat
     for name in clients:
         import_module(name)
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr("airflow_provider_twinsync.hooks._imported", [])  # as in a fresh process
+    monkeypatch.setattr(
+        "airflow_provider_twinsync._http.import_client._imported", []
+    )  # as in a fresh process
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     with pytest.raises(StatusError):
         asyncio.run(hook.aget_job("1"))

@@ -32,20 +32,29 @@ class Inputs(TypedDict):
 
     ``fingerprint`` is the hash of text, photo, voice and service: the same inputs have the same fingerprint.
     ``photo`` is the address of the photo, without its login and its query, which may be a signature, for
-    example ``https://example.com/anna.jpg``.
+    example ``https://example.com/anna.jpg``. ``record`` is the address of the job's record in a ledger.
     """
 
     twinsync_task_id: str
     fingerprint: str
     photo: str
+    record: str | None
 
 
-def push_inputs(context: Context, twinsync_task_id: str, *, fingerprint: str, image_url: str) -> None:
+def push_inputs(
+    context: Context, twinsync_task_id: str, *, fingerprint: str, image_url: str, record: str | None
+) -> None:
     """Push the inputs of a job as an XCom, for the download."""
-    inputs = Inputs(
-        twinsync_task_id=twinsync_task_id, fingerprint=fingerprint, photo=bare_url(image_url.strip())
-    )
+    photo = bare_url(image_url.strip())
+    inputs = Inputs(twinsync_task_id=twinsync_task_id, fingerprint=fingerprint, photo=photo, record=record)
     push_xcom(context, INPUTS_KEY, inputs)
+
+
+def pull_own_inputs(context: Context) -> Inputs | None:
+    """Return the inputs that this task pushed before it was deferred, or None."""
+    ti: Any = context["ti"]
+    found: Inputs | None = ti.xcom_pull(task_ids=ti.task_id, key=INPUTS_KEY, map_indexes=ti.map_index)
+    return found
 
 
 def pull_inputs(

@@ -24,8 +24,6 @@ from airflow_provider_twinsync._wait.schedule import submit_delay_s
 from airflow_provider_twinsync.exceptions import TwinSyncError, UnavailableError, UncertainSubmitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_twinsync._api.exchange import Request
     from airflow_provider_twinsync._api.settings import Settings
 
@@ -40,18 +38,25 @@ class Submission:
 
         submission = Submission()
         try:
-            submit_job(hook.settings, log, submission, text=text, image_url=image_url, pronouncer=voice)
+            submit_job(settings, request, log, submission)
         except BaseException:
             print(submission.may_have_job)
             raise
 
     :ivar twinsync_task_id: the job, as soon as its id is known.
+    :ivar is_recorded: a record has the job, so a retry reconnects to it.
     """
 
     def __init__(self) -> None:
         self.twinsync_task_id: str | None = None
+        self.is_recorded = False
         self._request: Request | None = None
         self._progress: Progress = Progress()
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether a request was handed over to be sent."""
+        return self._request is not None
 
     @property
     def may_have_job(self) -> bool:
@@ -104,21 +109,30 @@ class Submission:
         return KeyboardInterrupt(str(ending)) if isinstance(error, KeyboardInterrupt) else ending
 
 
-def submit_job(
-    read_settings: Callable[[], Settings], task_log: Any, submission: Submission, **inputs: str
-) -> str:
+def prepare_submit(settings: Settings, *, text: Any, image_url: Any, pronouncer: Any) -> Request:
+    """Build the request of a submit over a connection.
+
+    :raises UsageError: an argument is wrong.
+    """
+    return build_submit(
+        text=text,
+        image_url=image_url,
+        pronouncer=pronouncer,
+        key=settings.key,
+        text_limit_words=settings.text_limit_words,
+    )
+
+
+def submit_job(settings: Settings, request: Request, task_log: Any, submission: Submission) -> str:
     """Submit a job, and return its TwinSync task id.
 
-    :param read_settings: a function that returns the settings of the connection.
+    :param request: the result of :func:`prepare_submit`.
     :param task_log: the logger of the task.
     :param submission: shows how far the submit came, also after an interruption.
-    :param inputs: ``text``, ``image_url`` and ``pronouncer``.
     :raises TwinSyncError: as ``TwinSyncHook.submit``.
     :raises KeyboardInterrupt: Ctrl-C; its message states that a job may exist, if one may.
     """
     try:
-        settings = read_settings()
-        request = build_submit(**inputs, key=settings.key, text_limit_words=settings.text_limit_words)
         for warning in _warnings_of(request, settings):
             task_log.warning("%s", warning)
         if settings.sends_key_in_clear:
@@ -139,6 +153,11 @@ def submit_job(
         raise
     except BaseException as error:  # an alarm or a signal may end it at any line, and memory may run out
         raise submission.ended_by(error) from None
+
+
+def submits_again(error: BaseException, *, may_pay_twice: bool) -> bool:
+    """Return whether a retry submits again after an uncertain submit; never if the answer named a job."""
+    return may_pay_twice and not getattr(error, "names_job", False)
 
 
 def _warnings_of(request: Request, settings: Settings) -> list[str]:

@@ -65,6 +65,13 @@ def read_path(value: Any) -> str:
     return value
 
 
+def read_text(value: Any) -> str:
+    """Return a text without surrounding white space, which is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
 def read_positive(value: Any) -> float:
     """Return a positive number, also of a text such as ``"2.5"``."""
     number = float(value)

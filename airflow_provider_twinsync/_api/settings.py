@@ -21,6 +21,7 @@ from airflow_provider_twinsync._api.extra_field import (
     read_positive,
     read_positive_integer,
     read_proxy,
+    read_text,
     read_verify,
 )
 from airflow_provider_twinsync._api.shown import one_line, shown_address, shown_text
@@ -129,6 +130,16 @@ class Settings:
         meaning="The most status requests that one triggerer sends in a second, for all waits over this "
         "connection.",
         kind="number",
+    ).as_field()
+
+    ledger: str | None = ExtraField(
+        default=None,
+        default_in_words="none",
+        read=read_text,
+        wanted="a text: an absolute path, or an address such as 's3://aws_default@videos/ledger'",
+        label="Ledger",
+        meaning="The folder with the submit records of all tasks, so that no retry pays again: a path that "
+        "all workers share, or an address that ObjectStoragePath understands. A task may name another.",
     ).as_field()
 
     @property

@@ -16,8 +16,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
-
+from airflow_provider_twinsync._airflow.object_storage import local_path, open_store
 from airflow_provider_twinsync._api.shown import shown_destination, shown_text
 from airflow_provider_twinsync._api.validation import checked_destination
 from airflow_provider_twinsync._download.partial_file import open_partial_file, writing
@@ -174,29 +173,16 @@ def find_place(destination: Any) -> Place:
     :raises DownloadInterruptedError: it is a relative path, and there is no working folder now.
     """
     target = checked_destination(destination)
-    scheme, colon, rest = target.partition("://")
-    if colon and scheme not in ("file", "local"):
-        return _find_in_store(target, destination)
     try:
-        return LocalPlace(str(Path(rest if colon else target).expanduser().absolute()))
+        path = local_path(target)
+        if path is not None:
+            return LocalPlace(str(path.absolute()))
     except (OSError, RuntimeError) as error:  # no such user's home; no working folder
         raise _unwritable(f"TS522 destination {shown_destination(target)}", error) from None
-
-
-def _find_in_store(target: str, destination: Any) -> StorePlace:
-    shown = shown_destination(target)
-    try:
-        path = destination if isinstance(destination, ObjectStoragePath) else ObjectStoragePath(target)
-        store = path.fs
-    except (ValueError, ImportError) as error:
-        raise UsageError(
-            f"TS522 destination {shown} cannot be written: {error}. Is the provider for it installed?"
-        ) from None
-    except AirflowNotFoundException as error:
-        raise UsageError(f"TS522 destination {shown} cannot be written: {error}.") from None
-    if not path.name:
-        raise _folder_error(shown)
-    return StorePlace(target, store, path.path)
+    store, place = open_store(target, destination, "TS522 destination", "written")
+    if not place.name:
+        raise _folder_error(shown_destination(target))
+    return StorePlace(target, store, place.path)
 
 
 def _folder_error(shown: str) -> UsageError:

@@ -1,78 +1,141 @@
-"""Reconnect a task to the job of an earlier try, or let it submit."""
+"""Find the job of an earlier submit, or let this try submit."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.status import JobState
-from airflow_provider_twinsync._records.submit_record import HOW_TO_DELETE
-from airflow_provider_twinsync.exceptions import StatusError
+from airflow_provider_twinsync.exceptions import StatusError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_twinsync._api.status import Job
-    from airflow_provider_twinsync._records.submit_record import RecordKeeper
+    from airflow_provider_twinsync._records.keeper import RecordKeeper
+
+#: The delay between two looks at the record of another task that submits.
+_LOOK_EVERY_S = 1.0
 
 
-def reconnect(
-    keeper: RecordKeeper, get_job: Callable[[str], Job], log: Any, *, try_number: int, may_pay_twice: bool
+def find_job(
+    keeper: RecordKeeper,
+    get_job: Callable[[str], Job],
+    log: Any,
+    *,
+    try_number: int,
+    may_pay_twice: bool,
+    patience_s: float,
 ) -> str | None:
-    """Return the job that an earlier try of this task submitted, or None if this try submits.
+    """Return the job that an earlier submit made, or None if this try submits; the intent is then stored.
 
     For example, a retry with the same inputs returns the job of the first try, unless that job has failed.
 
-    :param keeper: the submit record.
+    :param keeper: the submit records.
     :param get_job: a function that requests the status of a job.
     :param log: the task's logger.
     :param try_number: the number of this try, from 1.
     :param may_pay_twice: ``on_uncertain_submit="retry"``: submit again after an uncertain submit.
+    :param patience_s: how long to wait for the job of another task that submits.
     :raises UncertainSubmitError: an earlier try may have made a job.
+    :raises UnavailableError: another task submits and has no id yet, or the records cannot be read.
     """
-    if keeper.is_missing(try_number):
-        log.warning(
-            "TS317 This is try %s of this task, and Airflow has no record of a submit by an earlier one, so "
-            "this try submits. If the log of an earlier try names a TwinSync job, that one is paid: wait for "
-            "its id with a TwinSyncSensor. Airflow may discard a task's state after a clear, and after "
-            "[state_store] default_retention_days.",
-            try_number,
-        )
-    if keeper.is_uncertain:
-        error = keeper.record.uncertain()
-        names_job = keeper.record.names_job or keeper.record.twinsync_task_id is not None
-        if may_pay_twice and not names_job:
-            log.warning("%s It is submitted again, as on_uncertain_submit says.", sentence(error.what))
+    store = keeper.store
+    if store is None or not store.creates:
+        keeper.read()
+    elif keeper.write_intent():
+        _warn_of_missing(keeper, try_number, log)
+        return None
+    else:
+        keeper.read()
+    if store is not None and not store.creates:
+        _warn_of_missing(keeper, try_number, log)
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        if (known := keeper.twinsync_task_id) is not None:
+            if _is_wanted(keeper, known, get_job, log):
+                return known
+        elif keeper.is_open:
+            if keeper.follow():
+                continue
+            if keeper.record.is_of_other and not keeper.record.is_damaged:
+                if time.monotonic() >= give_up_at:
+                    raise _other_submits(keeper, patience_s)
+                time.sleep(_LOOK_EVERY_S)
+                keeper.read()
+                continue
+            _report(keeper, log, may_pay_twice=may_pay_twice)
+        if keeper.write_intent():
             return None
+        keeper.read()
+
+
+def _warn_of_missing(keeper: RecordKeeper, try_number: int, log: Any) -> None:
+    if keeper.store is not None and keeper.is_missing(try_number):
+        log.warning(
+            "TS317 This is try %s of this task, and there is no record of a submit by an earlier one, so "
+            "this try submits. If the log of an earlier try names a TwinSync job, that one is paid: wait for "
+            "its id with a TwinSyncSensor. %s",
+            try_number,
+            keeper.store.why_missing,
+        )
+
+
+def _other_submits(keeper: RecordKeeper, patience_s: float) -> UnavailableError:
+    assert keeper.store is not None  # noqa: S101  # for the type checker
+    return UnavailableError(
+        f"TS330 Another task began to submit the same inputs at {keeper.record.marked_at} "
+        f"({keeper.record.owner}), and has no job after {patience_s:.0f} s more. This task submitted "
+        "nothing. If the other task was killed, clear it: it then reports the uncertain submit. If it cannot "
+        f"be cleared, check your account and {keeper.store.how_to_delete}."
+    )
+
+
+def _report(keeper: RecordKeeper, log: Any, *, may_pay_twice: bool) -> None:
+    """Report an uncertain submit, unless a person has decided.
+
+    :raises UncertainSubmitError: there may be a job.
+    """
+    if not keeper.is_uncertain:
+        return
+    assert keeper.store is not None  # noqa: S101  # for the type checker
+    error = keeper.record.uncertain(keeper.store.how_to_delete)
+    names_job = keeper.record.names_job or keeper.record.twinsync_task_id is not None
+    if not may_pay_twice or names_job:
         keeper.write_reported(names_job=names_job)
         raise error
-    twinsync_task_id = keeper.twinsync_task_id
-    if twinsync_task_id is None:
-        return None
+    log.warning("%s It is submitted again, as on_uncertain_submit says.", sentence(error.what))
+
+
+def _is_wanted(keeper: RecordKeeper, job: str, get_job: Callable[[str], Job], log: Any) -> bool:
+    """Return whether a job serves this try: it is of the same inputs, and has not failed."""
+    assert keeper.store is not None  # noqa: S101  # for the type checker
     if not keeper.has_same_inputs:
         log.warning(
             "TS319 An earlier try of this task submitted TwinSync job %s for another text, photo, voice or "
             "address of the service; this try submits a new one. If that is not intended: a template renders "
             "to another value, or the address in the connection changed.",
-            twinsync_task_id,
+            job,
         )
-        return None
+        return False
     unavailable = None
     try:
-        if get_job(twinsync_task_id).state is JobState.FAILED:
-            log.info(
-                "TwinSync job %s of an earlier try failed; this try submits a new one.", twinsync_task_id
-            )
-            return None
+        if get_job(job).state is JobState.FAILED:
+            log.info("TwinSync job %s of an earlier submit failed; this try submits a new one.", job)
+            return False
     except StatusError as error:
         unavailable = error
+        if keeper.store.has_next():  # it failed, and the service may have forgotten it
+            return False
     # The first line of a task that a person has cleared to run it again.
     log.info(
-        "TwinSync job %s was submitted by an earlier try of this task; this try reconnects to it and pays "
-        "nothing. To force a new job, set durable=False, or %s.",
-        twinsync_task_id,
-        HOW_TO_DELETE,
+        "TwinSync job %s was submitted by %s; this try reconnects to it and pays nothing. To force a new "
+        "job, set durable=False, or %s.",
+        job,
+        keeper.record.owner or "an earlier try of this task",
+        keeper.store.how_to_delete,
     )
     if unavailable:
         log.warning("%s", unavailable)
-    return twinsync_task_id
+    return True

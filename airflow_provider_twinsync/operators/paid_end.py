@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_twinsync._airflow import internals
-from airflow_provider_twinsync._airflow.submitting import Submission
+from airflow_provider_twinsync._airflow.submitting import Submission, submits_again
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._wait.outcome import job_continues
 from airflow_provider_twinsync.exceptions import (
@@ -112,7 +112,7 @@ class PaidEnd:
 
     def on_kill(self) -> None:
         """Log that stopping the task does not stop its job."""
-        if self._submitting:
+        if self._submitting and self._submission.has_begun:
             self.log.warning(
                 "TS320 Stopped during a submit: a job may exist, and be paid for, of %s. Check your account "
                 "before a rerun.",
@@ -165,11 +165,6 @@ def airflow_error(
         message = f"TS324 The task ended after its submit, and a retry would pay again: {message}"
     which = f" (TwinSync job {job}, which is paid for)" if job and job not in message else ""
     return AirflowFailException(f"{message}{which}")
-
-
-def submits_again(error: BaseException, *, may_pay_twice: bool) -> bool:
-    """Return whether a retry submits again after an uncertain submit; never if the answer named a job."""
-    return may_pay_twice and not getattr(error, "names_job", False)
 
 
 def _next_step(*, is_recorded: bool) -> str:

@@ -10,29 +10,37 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_twinsync._airflow import internals
-from airflow_provider_twinsync._airflow.lineage import openlineage, push_inputs
-from airflow_provider_twinsync._airflow.submitting import Submission, submit_job
+from airflow_provider_twinsync._airflow.lineage import openlineage, pull_own_inputs, push_inputs
+from airflow_provider_twinsync._airflow.records import (
+    open_records,
+    reconnect_or_submit,
+    task_state_store,
+)
+from airflow_provider_twinsync._airflow.submitting import Submission, prepare_submit
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._airflow.waiting import WorkerWait, check_triggerer
 from airflow_provider_twinsync._api.durations import checked_seconds
 from airflow_provider_twinsync._api.shown import shown_duration
-from airflow_provider_twinsync._api.submit import fingerprint, shown_job
+from airflow_provider_twinsync._api.submit import shown_job
 from airflow_provider_twinsync._api.validation import check_constants
-from airflow_provider_twinsync._records.reconnect import reconnect
-from airflow_provider_twinsync._records.submit_record import STORE_KEY, RecordKeeper, job_of
+from airflow_provider_twinsync._records.submit_record import job_of
 from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, WaitConfig
 from airflow_provider_twinsync._wait.event import read_event
 from airflow_provider_twinsync._wait.outcome import Again, End
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked
-from airflow_provider_twinsync.operators.paid_end import PaidEnd, submits_again
+from airflow_provider_twinsync.operators.paid_end import PaidEnd
 from airflow_provider_twinsync.operators.wait_arguments import check_unused
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from airflow_provider_twinsync._api.exchange import Request
+    from airflow_provider_twinsync._records.keeper import RecordKeeper
 
 
 class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
@@ -50,12 +58,12 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
     A submit costs money, so it is repeated only if the service cannot have accepted it. If no usable answer
     comes, a job may exist: the task fails, skips its retries, and shows the inputs and the time of that job.
 
-    On Airflow 3.3 and later the task records its job across tries, as long as Airflow keeps its task state. A
-    retry with the same rendered inputs reconnects to the job and pays nothing, unless the job has failed. So
-    does a clear on Airflow 3.3; a later Airflow may discard the state then, and the task submits. Below 3.3
-    every try submits. With ``wait_for_completion`` the task also waits, and pushes the address of the video
-    as the XCom ``result_url``. A retry then submits again if the job failed. Without a record, any other end
-    of the wait skips the retries, as they would pay again.
+    With a ``ledger`` the task records its job across tries, on every Airflow. A retry with the same rendered
+    inputs reconnects to the job and pays nothing, unless the job has failed; so does a clear. Without a
+    ledger the record is in Airflow's task state store (Airflow 3.3 and later), as long as Airflow keeps it;
+    below 3.3 every try then submits. With ``wait_for_completion`` the task also waits, and pushes the address
+    of the video as the XCom ``result_url``. A retry then submits again if the job failed. Without a record,
+    any other end of the wait skips the retries, as they would pay again.
 
     The XCom ``twinsync_inputs`` has the inputs of the job for a later download:
     ``{"twinsync_task_id", "fingerprint", "photo"}``.
@@ -69,7 +77,11 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
     :param twinsync_conn_id: the connection (``str``, templated).
     :param wait_for_completion: also wait for the video (``bool``, default False).
     :param deferrable: with ``wait_for_completion``: wait in the triggerer, without a worker (default True).
-    :param durable: record the job across tries (``bool``, default True; Airflow 3.3 and later).
+    :param durable: record the job across tries (``bool``, default True).
+    :param ledger: the folder of the records: an absolute path that all workers share, or an address that
+        ``ObjectStoragePath`` understands (templated; by default that of the connection, if it has one).
+    :param reuse: with a ledger: ``"tries"`` (the default) reconnects to a job of this task instance alone,
+        ``"runs"`` to a job of the same inputs of any task and run.
     :param on_uncertain_submit: the reaction if a submit may or may not have created a job: ``"fail"`` (the
         default), or ``"retry"`` to let Airflow's retries submit again, at the risk of paying twice.
     :param poke_interval: with ``wait_for_completion``: the shortest delay between two polls, in seconds or as
@@ -83,7 +95,7 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
         text, photo or voice that is not a template is never valid. A template is checked when the task runs.
     """
 
-    template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id")
+    template_fields: Sequence[str] = ("text", "image_url", "pronouncer", "twinsync_conn_id", "ledger")
     template_ext: Sequence[str] = (".txt",)
     # Airflow 2 shows it as text, and Airflow 3 by its content.
     template_fields_renderers = {"text": "doc"}  # noqa: RUF012  # as BaseOperator has it
@@ -102,6 +114,8 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
         wait_for_completion: bool = False,
         deferrable: bool = True,
         durable: bool = True,
+        ledger: str | os.PathLike[str] | ObjectStoragePath | None = None,
+        reuse: Literal["tries", "runs"] = "tries",
         on_uncertain_submit: Literal["fail", "retry"] = "fail",
         poke_interval: timedelta | float = DEFAULT_POKE_INTERVAL_S,
         timeout: timedelta | float | None = None,
@@ -116,6 +130,8 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
             raise ValueError(
                 f"TS114 on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
             )
+        if reuse not in ("tries", "runs"):
+            raise ValueError(f"TS132 reuse is {reuse!r}: it should be 'tries' or 'runs'.")
         if not internals.is_unmapped(self):
             check_constants(text=text, image_url=image_url, pronouncer=pronouncer)
         # An XComArg here is a text when the task runs.
@@ -126,6 +142,8 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.durable = durable
+        self.ledger: Any = ledger
+        self.reuse = reuse
         self.on_uncertain_submit = on_uncertain_submit
         self.poke_interval = checked_seconds("poke_interval", poke_interval)
         self.timeout = checked_seconds(
@@ -155,32 +173,33 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
         self._submission = Submission()
         self.check_rendered()
         hook = TwinSyncHook(self.twinsync_conn_id)
-        store = self._store(context)
-        if self.wait_for_completion and store is None and self.retries:
+        settings = hook.settings()
+        inputs = {"text": self.text, "image_url": self.image_url, "pronouncer": self.pronouncer}
+        request = prepare_submit(settings, **inputs)
+        records = {"ledger": self.ledger, "reuse": self.reuse, "durable": self.durable}
+        keeper = open_records(context, settings, request, **records)
+        if self.wait_for_completion and keeper.store is None and self.retries:
             self.log.warning(
-                "TS318 This task does not record its job across tries (that takes Airflow 3.3 and "
-                "durable=True): a retry may pay again, and is skipped where it would. Submit and wait in two "
-                "tasks instead."
+                "TS318 This task does not record its job across tries (that takes a ledger, or Airflow 3.3, "
+                "and durable=True): a retry may pay again, and is skipped where it would. Give it a ledger, "
+                "or submit and wait in two tasks."
             )
-        inputs = fingerprint(hook.settings().url, str(self.text), str(self.image_url), str(self.pronouncer))
-        tries = internals.count_of_clears(context["ti"])
-        keeper = RecordKeeper(store, inputs, shown_job(self.text, self.image_url), tries)
-        number = getattr(context["ti"], "try_number", 1)
-        self._job = earlier = reconnect(
-            keeper, hook.get_job, self.log, try_number=number, may_pay_twice=self._may_pay_twice
-        )
-        self._is_recorded = earlier is not None
-        twinsync_task_id = earlier or self._submit(hook, keeper)
-        if not earlier:
+        twinsync_task_id = self._reconnect_or_submit(context, hook, request, keeper)
+        if self._job:
+            self._is_recorded = True
+        else:
             self.log.info(
                 "TwinSync job %s is submitted (%s); %s for its video.",
                 twinsync_task_id,
                 shown_duration(time.monotonic() - began),
                 "this task waits" if self.wait_for_completion else "a TwinSyncSensor can wait",
             )
-        self._is_recorded = self._is_recorded or keeper.write_job(twinsync_task_id)
-        self.push_link(context, hook.settings().status_url(twinsync_task_id))
-        push_inputs(context, twinsync_task_id, fingerprint=inputs, image_url=self.image_url)
+            self._is_recorded = keeper.write_job(twinsync_task_id)
+        self.push_link(context, settings.status_url(twinsync_task_id))
+        record = keeper.address if self._is_recorded else None
+        push_inputs(
+            context, twinsync_task_id, fingerprint=keeper.inputs, image_url=self.image_url, record=record
+        )
         if not self.wait_for_completion:
             return twinsync_task_id
         # Only a task that succeeds has a `return_value`; one that fails in its wait has a job as well.
@@ -191,29 +210,20 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
             wait.defer(self, step)
         return self._finish(context, step)
 
-    def _store(self, context: Context) -> Any:
-        return context.get("task_state_store") if self.durable else None
-
-    def _submit(self, hook: TwinSyncHook, keeper: RecordKeeper) -> str:
-        keeper.write_intent()
+    def _reconnect_or_submit(
+        self, context: Context, hook: TwinSyncHook, request: Request, keeper: RecordKeeper
+    ) -> str:
         try:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
             self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
-            inputs = {"text": self.text, "image_url": self.image_url, "pronouncer": self.pronouncer}
-            return submit_job(hook.settings, self.log, self._submission, **inputs)
-        except BaseException as error:
-            self._record_end(keeper, error)
-            raise
+            job = reconnect_or_submit(
+                keeper, hook, request, self.log, context, self._submission, may_pay_twice=self._may_pay_twice
+            )
+            self._job = None if self._submission.twinsync_task_id else job
+            return job
         finally:
+            self._is_recorded = self._submission.is_recorded
             self._submitting = ""
-
-    def _record_end(self, keeper: RecordKeeper, error: BaseException) -> None:
-        if job := self._submission.twinsync_task_id:
-            self._is_recorded = keeper.write_job(job)
-        elif not self._submission.may_have_job or submits_again(error, may_pay_twice=self._may_pay_twice):
-            keeper.write_no_job()
-        else:
-            keeper.write_reported(names_job=getattr(error, "names_job", False))
 
     def execute_complete(self, context: Context, event: Any = None) -> str:
         """Finish the task with the trigger's event; :meth:`resume_execution` calls this."""
@@ -226,14 +236,21 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
     def _resume(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         self.is_linked = True  # before it was deferred
         self._is_resumed = True
-        store = self._store(context)
         self._job = None
         # The event names the job, too. Without a record no retry pays again.
         with suppress(Exception):
-            self._job = job_of(store.get(STORE_KEY)) if store is not None else None
+            self._job = self._recorded_job(context)
         self._is_recorded = self._job is not None
         check_triggerer(next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)
+
+    def _recorded_job(self, context: Context) -> str | None:
+        """Return the job of a task that was deferred, if a retry reconnects to it."""
+        state = task_state_store(context) if self.durable else None
+        if state and (job := job_of(state.read())):
+            return job
+        own = pull_own_inputs(context)
+        return own["twinsync_task_id"] if own and own["record"] else None
 
     def _finish(self, context: Context, end: End) -> str:
         self._job = end.twinsync_task_id

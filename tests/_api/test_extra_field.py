@@ -45,6 +45,7 @@ from airflow_provider_twinsync.exceptions import UsageError
         ("requests_per_second", 0.5, 0.5),
         ("requests_per_second", " 2.5 ", 2.5),
         ("requests_per_second", 1_000_000, 1e6),
+        ("ledger", " s3://aws@videos/ledger ", "s3://aws@videos/ledger"),
     ],
 )
 def test_an_extra_field_is_read(name: str, value: Any, read_as: Any) -> None:
@@ -101,6 +102,7 @@ BAD_FIELDS: dict[str, list[Any]] = {
     "max_video_mb": [0, -1, "large", True, []],
     "tolerance_s": [0, -1, "long", "nan", True, []],
     "requests_per_second": [0, -1, "0", "many", "nan", "inf", 1_000_001, "1e9", True, False, [5], {}, "5/s"],
+    "ledger": [5, True, ["/srv/ledger"], {}, " "],
 }
 #: Once these were accepted, or raised another error.
 BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
@@ -112,6 +114,7 @@ BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
     "max_video_mb": [10**400, 1e303],
     "tolerance_s": [10**400],
     "requests_per_second": [10**400, float("nan"), float("inf"), 1e303],
+    "ledger": [],
 }
 
 

@@ -11,7 +11,7 @@ from support.submits import INPUTS, code_of, posts, submit
 
 from airflow_provider_twinsync import __version__
 from airflow_provider_twinsync._api.submit import fingerprint
-from airflow_provider_twinsync._records.submit_record import STORE_KEY
+from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset, Body, ResultCode
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -10,15 +10,10 @@ from support.drive import Store
 from support.submits import code_of
 
 from airflow_provider_twinsync._api.status import Job, JobState
-from airflow_provider_twinsync._records.reconnect import reconnect
-from airflow_provider_twinsync._records.submit_record import (
-    HOW_TO_DELETE,
-    STORE_KEY,
-    VERSION,
-    RecordKeeper,
-    SubmitRecord,
-    job_of,
-)
+from airflow_provider_twinsync._records.keeper import RecordKeeper
+from airflow_provider_twinsync._records.reconnect import find_job
+from airflow_provider_twinsync._records.submit_record import VERSION, SubmitRecord, job_of
+from airflow_provider_twinsync._records.task_state_store import HOW_TO_DELETE, STORE_KEY, TaskStateStore
 from airflow_provider_twinsync.exceptions import StatusError, UnavailableError, UncertainSubmitError
 
 if TYPE_CHECKING:
@@ -28,6 +23,7 @@ ID = "20230423_11_23_05_10279"
 #: The intent of a submit, and a record with its job.
 INTENT = {"v": VERSION, "inputs": "in", "shown": "a text", "marked_at": "noon", "twinsync_task_id": None}
 KNOWN = {**INTENT, "twinsync_task_id": ID}
+SECOND_TRY = {"try_number": 2, "may_pay_twice": False, "patience_s": 0.0}
 
 
 class Log:
@@ -50,7 +46,14 @@ def store_of(entry: Any) -> Store:
 
 def keeper_of(store: Store, inputs: str = "in") -> RecordKeeper:
     """Return the keeper of a record, for a try of a task with one retry."""
-    return RecordKeeper(store, inputs, "a text", 1)
+    return RecordKeeper(TaskStateStore(store), inputs, "a text", 1)
+
+
+def read_by(store: Store, inputs: str = "in") -> RecordKeeper:
+    """Return the keeper of a record that it has read."""
+    keeper = keeper_of(store, inputs)
+    keeper.read()
+    return keeper
 
 
 def job(state: JobState) -> Callable[[str], Job]:
@@ -84,7 +87,7 @@ def test_a_job_is_taken_up_unless_it_has_failed(
     """Or is of other inputs; the log names it."""
     log = Log()
     keeper = keeper_of(store_of(KNOWN), inputs)
-    assert reconnect(keeper, get_job, log, try_number=2, may_pay_twice=False) == result
+    assert find_job(keeper, get_job, log, **SECOND_TRY) == result
     assert [level for level, _ in log.lines] == [level for level, *_ in lines]
     for (_, line), (_, *parts) in zip(log.lines, lines, strict=True):
         assert [part for part in parts if part not in line] == []
@@ -94,7 +97,7 @@ def test_a_job_is_taken_up_unless_it_has_failed(
 def test_without_a_record_a_try_submits(try_number: int, codes: list[str]) -> None:
     """A later one warns: Airflow may have discarded it."""
     log, keeper = Log(), keeper_of(Store())
-    assert reconnect(keeper, unavailable, log, try_number=try_number, may_pay_twice=False) is None
+    assert find_job(keeper, unavailable, log, **{**SECOND_TRY, "try_number": try_number}) is None
     assert [code_of(line) for _, line in log.lines] == codes
     assert all(f" try {try_number} " in line for _, line in log.lines)
 
@@ -121,7 +124,7 @@ def test_an_uncertain_submit_is_reported_until_a_person_decides(
     keeper = keeper_of(store)
 
     def try_again() -> str | None:
-        return reconnect(keeper, unavailable, log, try_number=2, may_pay_twice=may_pay_twice)
+        return find_job(keeper, unavailable, log, **{**SECOND_TRY, "may_pay_twice": may_pay_twice})
 
     if submits:
         assert try_again() is None
@@ -174,7 +177,7 @@ def test_the_error_about_an_earlier_submit_has_its_inputs_and_its_time() -> None
         ({**KNOWN, "inputs": 5}, ["TS314 ", " noon, ", f" names TwinSync job {ID}. ", ": a text."]),
         ({**INTENT, "inputs": 5}, ["TS314 ", " is unknown. It may have been paid: "]),
     ]:
-        error = SubmitRecord.read(entry).uncertain()
+        error = SubmitRecord.read(entry).uncertain(HOW_TO_DELETE)
         assert [part for part in parts if part not in str(error)] == []
         assert (HOW_TO_DELETE in error.advice) is (error.code == "TS314")
 
@@ -233,7 +236,7 @@ def test_a_store_that_cannot_be_read_is_named_with_its_error() -> None:
             raise ValueError(f"no {key}")
 
     with pytest.raises(UnavailableError) as caught:
-        keeper_of(Unreadable())
+        read_by(Unreadable())
     assert caught.value.code == "TS315"
     assert f"(ValueError: no {STORE_KEY})" in str(caught.value)
 
@@ -246,7 +249,7 @@ def test_a_store_that_cannot_be_read_is_named_with_its_error() -> None:
 def test_a_report_keeps_the_intent_of_an_earlier_try(entry: Any, kept: dict[str, Any]) -> None:
     """A damaged one may be too large for the store."""
     store = store_of(entry)
-    keeper_of(store).write_reported()
+    read_by(store).write_reported()
     assert store.rows[STORE_KEY] == {**kept, "told_at_max_tries": 1}
 
 
@@ -255,18 +258,19 @@ def test_what_is_written_is_read_by_the_next_try() -> None:
     store = Store()
     keeper = keeper_of(store)
     keeper.write_intent()
-    assert keeper_of(store).is_uncertain
-    assert datetime.fromisoformat(keeper_of(store).record.marked_at).utcoffset() == timedelta(0)
+    assert read_by(store).is_uncertain
+    assert datetime.fromisoformat(read_by(store).record.marked_at).utcoffset() == timedelta(0)
     keeper.write_reported(names_job=True)
-    written = RecordKeeper(store, "in", "a text", 2)
+    written = RecordKeeper(TaskStateStore(store), "in", "a text", 2)
+    written.read()
     assert (written.is_uncertain, written.record.names_job, written.record.shown) == (False, True, "a text")
     assert keeper.write_job(ID)
-    known = keeper_of(store, "other")
+    known = read_by(store, "other")
     assert (known.twinsync_task_id, known.has_same_inputs) == (ID, False)
     known.write_intent()
     known.write_no_job()  # the job of the earlier try counts again
     assert job_of(store.rows[STORE_KEY]) == ID
-    assert keeper_of(store).has_same_inputs
+    assert read_by(store).has_same_inputs
     store = Store()
     keeper_of(store).write_no_job()
     assert SubmitRecord.read(store.rows[STORE_KEY]).made_no_job

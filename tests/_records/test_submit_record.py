@@ -12,7 +12,8 @@ from support.drive import Store, run_task
 from support.submits import INPUTS, code_of, posts, submit
 
 from airflow_provider_twinsync._api.submit import fingerprint
-from airflow_provider_twinsync._records.submit_record import HOW_TO_DELETE, STORE_KEY, SubmitRecord
+from airflow_provider_twinsync._records.submit_record import SubmitRecord
+from airflow_provider_twinsync._records.task_state_store import HOW_TO_DELETE, STORE_KEY
 from airflow_provider_twinsync.emulator.faults import ResultCode
 
 ID = "20230423_11_23_05_10279"

@@ -51,7 +51,7 @@ def test_a_connection_that_is_not_found_leaves_the_retries_and_no_record(emulato
 
 def test_every_argument_a_dag_author_would_template_is_a_template_field():
     """Texts and photos come from elsewhere."""
-    assert set(TwinSyncSubmitOperator.template_fields) == {*INPUTS, "twinsync_conn_id"}
+    assert set(TwinSyncSubmitOperator.template_fields) == {*INPUTS, "twinsync_conn_id", "ledger"}
     assert set(TwinSyncDownloadOperator.template_fields) == {
         "result_url",
         "destination",

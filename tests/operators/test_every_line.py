@@ -15,7 +15,7 @@ from support.drive import Run, Store, run_task
 from support.submits import code_of, posts, submit
 
 import airflow_provider_twinsync
-from airflow_provider_twinsync._records.submit_record import STORE_KEY
+from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_no_error_at_any_line_leads_to_a_second_job(emulator, connect, fault, ta
 
 
 def test_an_alarm_at_any_line_after_the_intent_is_no_false_alarm(emulator):
-    """Of the operator, before anything is sent: the record says so, and the retry submits."""
+    """In the folder of the submit, before anything is sent: the record says so, and the retry submits."""
     run_task(submit())  # imports all modules
     at_line = 0
     while True:
@@ -125,10 +125,11 @@ def test_an_alarm_at_any_line_after_the_intent_is_no_false_alarm(emulator):
         def is_begun(store: Store = store) -> bool:
             return STORE_KEY in store.rows and not emulator.world.tasks
 
-        run, where = run_to(at_line, is_begun, AirflowTaskTimeout, PACKAGE / "operators", store=store)
+        run, where = run_to(at_line, is_begun, AirflowTaskTimeout, PACKAGE / "_airflow", store=store)
         if not where:
             break
-        assert run.ended == "AirflowTaskTimeout", where
+        ended = (run.ended, code_of(run.error))
+        assert ended in [("AirflowTaskTimeout", ""), ("AirflowException", "TS308")], where
         assert run_task(submit(), store=store).ended == "success", where
         assert posts(emulator) == 1, where
     assert at_line > 4

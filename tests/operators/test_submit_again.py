@@ -9,7 +9,7 @@ import pytest
 from support.drive import Store, rings, run_task
 from support.submits import INPUTS, WAITING, code_of, has_no_job, posts, submit
 
-from airflow_provider_twinsync._records.submit_record import STORE_KEY
+from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenReset,
     FailJob,

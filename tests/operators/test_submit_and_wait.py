@@ -13,7 +13,7 @@ from support.sensors import IN_BOTH_MODES
 from support.submits import INPUTS, WAITING, submit
 
 from airflow_provider_twinsync._api.submit import fingerprint
-from airflow_provider_twinsync._records.submit_record import STORE_KEY
+from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import (
     FailJob,
     HttpError,
@@ -39,6 +39,7 @@ class TestTheOneTaskForm:
                 "twinsync_task_id": run.result,
                 "fingerprint": fingerprint(f"{emulator.url}/phototalking", *INPUTS.values()),
                 "photo": INPUTS["image_url"],
+                "record": None,
             },
         }
 

@@ -14,7 +14,7 @@ from support.drive import Store, run_task
 
 from airflow_provider_twinsync._api.exchange import Answered
 from airflow_provider_twinsync._api.submit import build_submit, parse_submit, uncertain
-from airflow_provider_twinsync._records.submit_record import STORE_KEY
+from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.exceptions import RejectedError
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 from dev.chaos.account import REFUSED_WORDS, UNCERTAIN_WORDS, Account, table

@@ -64,6 +64,14 @@ class Run:
     event: dict[str, Any] | None = None
     max_tries: int = 0
     try_number: int = 1
+    dag_id: str = "dag"
+    task_id: str = "submit"
+    run_id: str = "run"
+    map_index: int = -1
+
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)  # of this task alone
+        return self.xcoms.get(key)
 
     def xcom_push(self, key: str, value: Any) -> None:
         if key.startswith("_link_"):  # on Airflow 3, beside the link's own
@@ -84,14 +92,16 @@ def run_task(
     clears: int = 0,
     try_number: int = 1,
     context: dict[str, Any] | None = None,
+    **instance: Any,
 ) -> Run:
     """Make one try of the task.
 
     :param clears: how often the task was cleared so far: each clear raises the max_tries of Airflow.
     :param try_number: which try it is, as Airflow counts them.
     :param context: more entries of the task's context.
+    :param instance: fields of the task instance, such as its `run_id`.
     """
-    run = Run(max_tries=clears, try_number=try_number)
+    run = Run(max_tries=clears, try_number=try_number, **instance)
     context = {**(context or {}), "ti": run}
     if store is not None:
         context["task_state_store"] = store

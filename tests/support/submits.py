@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync._records.submit_record import STORE_KEY, SubmitRecord
+from airflow_provider_twinsync._records.submit_record import SubmitRecord
+from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.emulator import AcceptThenHang, Hang
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 

@@ -1,0 +1,169 @@
+"""The records of a submit task: in a ledger, in Airflow's task state store, or nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+from airflow_provider_twinsync._airflow import internals
+from airflow_provider_twinsync._airflow.submitting import (
+    Submission,
+    prepare_submit,
+    submit_job,
+    submits_again,
+)
+from airflow_provider_twinsync._api.redaction import hide
+from airflow_provider_twinsync._api.shown import shown_text
+from airflow_provider_twinsync._api.submit import fingerprint, shown_job
+from airflow_provider_twinsync._records.keeper import RecordKeeper
+from airflow_provider_twinsync._records.reconnect import find_job
+from airflow_provider_twinsync._records.task_state_store import TaskStateStore
+from airflow_provider_twinsync.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_twinsync._api.exchange import Request
+    from airflow_provider_twinsync._api.settings import Settings
+    from airflow_provider_twinsync._records.ledger import Ledger
+    from airflow_provider_twinsync.hooks import TwinSyncHook
+
+Reuse = Literal["tries", "runs"]
+_MOST_SHOWN = 2_000
+
+
+def task_state_store(context: Mapping[str, Any] | None) -> TaskStateStore | None:
+    """Return the state store of the task of a context; None outside of a task, and below Airflow 3.3."""
+    store = (context or {}).get("task_state_store")
+    return None if store is None else TaskStateStore(store)
+
+
+def open_records(
+    context: Mapping[str, Any] | None,
+    settings: Settings,
+    request: Request,
+    *,
+    ledger: Any,
+    reuse: Reuse,
+    durable: bool = True,
+) -> RecordKeeper:
+    """Return the keeper of the records of a submit. Sends nothing.
+
+    :param context: the context of the task; None outside of a task.
+    :param settings: the settings of the connection, whose ledger is the default.
+    :param request: the submit.
+    :param ledger: the ledger of the task, or None.
+    :param reuse: ``tries`` or ``runs``.
+    :param durable: whether the task keeps records.
+    :raises UsageError: the ledger cannot be used, or ``reuse="runs"`` has none.
+    """
+    form = request.form or {}
+    text, image_url, pronouncer = form["text"], form["image_url"], form["pronouncer"]
+    inputs = fingerprint(settings.url, text, image_url, pronouncer)
+    shown = hide(shown_job(text, image_url), settings.key, _MOST_SHOWN)
+    clears = internals.count_of_clears(context["ti"]) if context else 0
+    ledger = ledger or settings.ledger
+    state = task_state_store(context) if durable else None
+    if reuse == "runs" and not (ledger and durable):
+        raise UsageError(
+            "TS133 reuse='runs' needs a ledger, which outlives the run, and durable=True: give the task a "
+            "ledger, such as 's3://aws_default@videos/ledger', or put one into the connection's extra."
+        )
+    if not ledger or not durable:
+        return RecordKeeper(state, inputs, shown, clears)
+    owner = owner_of(context)
+    details = {
+        "pronouncer": shown_text(hide(pronouncer, settings.key, _MOST_SHOWN)),
+        "service": settings.url,
+        "reuse": reuse,
+        "owner": owner,
+    }
+    return RecordKeeper(
+        _open_ledger(ledger, settings, inputs, owner, reuse, state), inputs, shown, clears, details
+    )
+
+
+def _open_ledger(
+    ledger: Any, settings: Settings, inputs: str, owner: Any, reuse: Reuse, spare: TaskStateStore | None
+) -> Ledger:
+    # Here, as `ObjectStoragePath` is slow to import.
+    from airflow_provider_twinsync._records.ledger import Ledger, account, record_name
+    from airflow_provider_twinsync._records.ledger_folder import open_folder
+
+    if reuse == "tries" and owner is None:
+        raise UsageError(
+            "TS134 reuse='tries' is for the tries of a task, and this is none: give reuse='runs'."
+        )
+    of_account = account(settings.url, settings.key)
+    name = record_name(inputs, of_account, owner if reuse == "tries" else None)
+    return Ledger(open_folder(ledger), name, inputs, owner, spare)
+
+
+def owner_of(context: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the task instance of a context, as a record has it."""
+    if context is None:
+        return None
+    ti = context["ti"]
+    names = ("dag_id", "task_id", "run_id", "map_index", "try_number")
+    return {name: getattr(ti, name, None) for name in names}
+
+
+def current_context() -> Mapping[str, Any] | None:
+    """Return the context of the task that runs in this process, or None outside of a task."""
+    from airflow.providers.common.compat.sdk import get_current_context
+
+    try:
+        return get_current_context()
+    except (RuntimeError, AirflowException):  # Airflow 3, Airflow 2
+        return None
+
+
+def reconnect_or_submit(
+    keeper: RecordKeeper,
+    hook: TwinSyncHook,
+    request: Request,
+    log: Any,
+    context: Mapping[str, Any] | None,
+    submission: Submission,
+    *,
+    may_pay_twice: bool,
+) -> str:
+    """Return the job of an earlier submit, or submit one; an end by an error is recorded.
+
+    :param request: the result of :func:`prepare_submit`.
+    :param submission: has the job afterwards, if it is not an earlier one.
+    :param may_pay_twice: ``on_uncertain_submit="retry"``.
+    :raises TwinSyncError: as ``TwinSyncHook.submit_once``.
+    """
+    settings = hook.settings()
+    try:
+        earlier = find_job(
+            keeper,
+            hook.get_job,
+            log,
+            try_number=getattr(context["ti"], "try_number", 1) if context else 1,
+            may_pay_twice=may_pay_twice,
+            patience_s=settings.request_timeout_s,
+        )
+        return earlier or submit_job(settings, request, log, submission)
+    except BaseException as error:  # an alarm may ring at any line
+        if job := submission.twinsync_task_id:
+            submission.is_recorded = keeper.write_job(job)
+        elif keeper.has_begun:
+            if not submission.may_have_job or submits_again(error, may_pay_twice=may_pay_twice):
+                keeper.write_no_job()
+            else:
+                keeper.write_reported(names_job=getattr(error, "names_job", False))
+        raise
+
+
+def submit_once(hook: TwinSyncHook, *, ledger: Any, reuse: Reuse, **inputs: str) -> str:
+    """Submit a job, or return the earlier one; as ``TwinSyncHook.submit_once``."""
+    settings, context, submission = hook.settings(), current_context(), Submission()
+    request = prepare_submit(settings, **inputs)
+    keeper = open_records(context, settings, request, ledger=ledger, reuse=reuse)
+    job = reconnect_or_submit(keeper, hook, request, hook.log, context, submission, may_pay_twice=False)
+    if submission.twinsync_task_id:
+        keeper.write_job(job)
+    return job
