@@ -116,9 +116,8 @@ class TwinSyncHook(BaseHook):
         """Submit a job.
 
         A submit costs money. It is repeated up to three times, but only if the service cannot have accepted
-        it. In a task of your own, wrap the call in
-        :func:`~airflow_provider_twinsync.exceptions.airflow_errors`: it skips Airflow's retries where they
-        would pay again. For example::
+        it. ``airflow_errors`` skips Airflow's retries where they would pay again. For example, in a task of
+        your own::
 
             with airflow_errors():
                 twinsync_task_id = TwinSyncHook().submit(
@@ -153,16 +152,13 @@ class TwinSyncHook(BaseHook):
         """Submit a job, or return the job that an earlier call submitted of the same inputs.
 
         A job that failed is submitted again. The records are in the ledger; without one, in the state store
-        of the task that calls this (Airflow 3.3 and later); else nowhere, and each call submits. For
-        example::
+        of the calling task (Airflow 3.3 and later); else nowhere, and each call submits. For example::
 
             inputs = {"text": "Hello.", "image_url": photo, "pronouncer": "en-US-JennyNeural"}
             with airflow_errors():
                 job = TwinSyncHook().submit_once(**inputs, ledger="s3://aws_default@videos/ledger")
 
-        :param text: the text (``str``), as in :meth:`submit`, as are the next two.
-        :param image_url: the address of the photo (``str``).
-        :param pronouncer: the voice (``str``).
+        :param text: the text (``str``), as in :meth:`submit`, as are ``image_url`` and ``pronouncer``.
         :param ledger: the folder of the records; by default that of the connection, if it has one.
         :param reuse: ``"tries"`` (the default) returns a job of this task instance alone, ``"runs"`` a job of
             any task or process with this ledger.
@@ -173,7 +169,9 @@ class TwinSyncHook(BaseHook):
         from airflow_provider_twinsync._airflow.records import submit_once
 
         inputs = {"text": text, "image_url": image_url, "pronouncer": pronouncer}
-        return submit_once(self, ledger=ledger, reuse=reuse, **inputs)
+        return submit_once(
+            self.settings(), inputs, get_job=self.get_job, log=self.log, ledger=ledger, reuse=reuse
+        )
 
     def get_job(self, twinsync_task_id: str) -> Job:
         """Request the status of a job, once.

@@ -22,12 +22,12 @@ from airflow_provider_twinsync._records.task_state_store import TaskStateStore
 from airflow_provider_twinsync.exceptions import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_twinsync._api.exchange import Request
     from airflow_provider_twinsync._api.settings import Settings
+    from airflow_provider_twinsync._api.status import Job
     from airflow_provider_twinsync._records.ledger import Ledger
-    from airflow_provider_twinsync.hooks import TwinSyncHook
 
 Reuse = Literal["tries", "runs"]
 _MOST_SHOWN = 2_000
@@ -121,28 +121,31 @@ def current_context() -> Mapping[str, Any] | None:
 
 def reconnect_or_submit(
     keeper: RecordKeeper,
-    hook: TwinSyncHook,
+    settings: Settings,
     request: Request,
-    log: Any,
-    context: Mapping[str, Any] | None,
     submission: Submission,
     *,
+    get_job: Callable[[str], Job],
+    log: Any,
+    try_number: int,
     may_pay_twice: bool,
 ) -> str:
     """Return the job of an earlier submit, or submit one; an end by an error is recorded.
 
     :param request: the result of :func:`prepare_submit`.
     :param submission: has the job afterwards, if it is not an earlier one.
+    :param get_job: a function that requests the status of a job.
+    :param log: the task's logger.
+    :param try_number: the number of this try, from 1.
     :param may_pay_twice: ``on_uncertain_submit="retry"``.
     :raises TwinSyncError: as ``TwinSyncHook.submit_once``.
     """
-    settings = hook.settings()
     try:
         earlier = find_job(
             keeper,
-            hook.get_job,
+            get_job,
             log,
-            try_number=getattr(context["ti"], "try_number", 1) if context else 1,
+            try_number=try_number,
             may_pay_twice=may_pay_twice,
             patience_s=settings.request_timeout_s,
         )
@@ -158,12 +161,34 @@ def reconnect_or_submit(
         raise
 
 
-def submit_once(hook: TwinSyncHook, *, ledger: Any, reuse: Reuse, **inputs: str) -> str:
+def try_number_of(context: Mapping[str, Any] | None) -> int:
+    """Return the number of a task's try; 1 outside of a task."""
+    return getattr(context["ti"], "try_number", 1) if context else 1
+
+
+def submit_once(
+    settings: Settings,
+    inputs: dict[str, str],
+    *,
+    get_job: Callable[[str], Job],
+    log: Any,
+    ledger: Any,
+    reuse: Reuse,
+) -> str:
     """Submit a job, or return the earlier one; as ``TwinSyncHook.submit_once``."""
-    settings, context, submission = hook.settings(), current_context(), Submission()
+    context, submission = current_context(), Submission()
     request = prepare_submit(settings, **inputs)
     keeper = open_records(context, settings, request, ledger=ledger, reuse=reuse)
-    job = reconnect_or_submit(keeper, hook, request, hook.log, context, submission, may_pay_twice=False)
+    job = reconnect_or_submit(
+        keeper,
+        settings,
+        request,
+        submission,
+        get_job=get_job,
+        log=log,
+        try_number=try_number_of(context),
+        may_pay_twice=False,
+    )
     if submission.twinsync_task_id:
         keeper.write_job(job)
     return job

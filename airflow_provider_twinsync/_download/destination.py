@@ -7,6 +7,7 @@ appears only when the video is complete.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import tempfile
@@ -16,10 +17,10 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from airflow_provider_twinsync._airflow.object_storage import local_path, open_store
 from airflow_provider_twinsync._api.shown import shown_destination, shown_text
 from airflow_provider_twinsync._api.validation import checked_destination
 from airflow_provider_twinsync._download.partial_file import open_partial_file, writing
+from airflow_provider_twinsync._storage.addresses import local_path, open_store
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
 
 if TYPE_CHECKING:
@@ -75,6 +76,14 @@ class LocalPlace:
             if not stat.S_ISREG(mode):
                 raise PermissionError(errno.EPERM, "it is no regular file")
 
+    def sha256(self) -> str | None:
+        """Return the checksum of the file, or None if it does not exist."""
+        try:
+            with Path(self.address).open("rb") as file:
+                return _sha256(file)
+        except FileNotFoundError:
+            return None
+
     def publish(self, partial_file: PartialFile) -> None:
         """Move a video to the destination in one step; a symbolic link stays, and its target is replaced."""
         partial_file.finish()
@@ -110,6 +119,14 @@ class StorePlace:
                 "TS523 The temporary folder (TMPDIR), which holds a video on its way into a store,", error
             ) from None
 
+    def sha256(self) -> str | None:
+        """Return the checksum of the object, or None if it does not exist; reads all of it."""
+        try:
+            with self._store.open(self._path, "rb") as file:
+                return _sha256(file)
+        except FileNotFoundError:
+            return None
+
     def publish(self, partial_file: PartialFile) -> None:
         """Upload a video to the store, which shows an object only when it is complete."""
         partial_file.finish()
@@ -124,6 +141,13 @@ class StorePlace:
             raise DownloadInterruptedError(
                 f"TS521 The video was fetched, and {shown} could not be written: {problem}"
             ) from error
+
+
+def _sha256(file: Any) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1_048_576):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 # The names of stores that fsspec does not document, each with its fallback.

@@ -95,6 +95,7 @@ class Ledger:
         self._number = 1
         self._token = ""  # of the record that this task began
         self._has_refused = False
+        self._found: Any = None  # the current record, if it was read already
         self.how_to_delete = (
             f"delete the record with: python -m airflow_provider_twinsync ledger "
             f"{shown_destination(folder.address)} --delete {name}"
@@ -124,7 +125,7 @@ class Ledger:
         :raises UsageError: the ledger cannot be used.
         :raises UnavailableError: the ledger cannot be read now.
         """
-        entry = self._read(self._file)
+        entry, self._found = self._found or self._read(self._file), None
         if entry is None or self._is_decided(entry):
             return entry
         if not isinstance(entry, dict):
@@ -168,7 +169,7 @@ class Ledger:
     def go_on(self) -> None:
         """Make the next record the current one, which may not exist yet."""
         self._number += 1
-        self._token = ""
+        self._token, self._found = "", None
 
     def begin(self, entry: dict[str, Any]) -> bool:
         """Create the current record, and return False if it is there.
@@ -180,35 +181,42 @@ class Ledger:
         :raises UnavailableError: the ledger cannot be written now.
         """
         self._token = uuid.uuid4().hex
-        if not self._create({**entry, "token": self._token}):
-            self._token, self._has_refused = "", True
-            return False
+        problem = self._create({**entry, "token": self._token})
+        if problem is not None:
+            # A client that repeats a request after a lost answer is refused by its own file.
+            self._found = self._read(self._file)
+            if self._found is None:
+                raise self._unusable(problem)
+            self._has_refused = True
+            if self._token_of(self._found) != self._token:
+                self._token = ""
+                return False
+        if self._has_refused:
+            return True
         second = uuid.uuid4().hex
-        if not self._has_refused and self._create({**entry, "token": second}):
-            self._token = second
-            raise UsageError(
-                f"TS328 The ledger {shown_destination(self._folder.address)} is in a store that created one "
-                "object twice, so two tasks could both submit. Nothing was sent. Use S3, Google Cloud "
-                "Storage, Azure Blob Storage or a folder on a disk."
-            )
-        self._has_refused = True
-        return True
+        problem = self._create({**entry, "token": second})
+        is_refused = isinstance(problem, FileExistsError)
+        if is_refused or (problem and self._token_of(self._read(self._file)) == self._token):
+            self._has_refused = True
+            return True
+        self._token = second
+        raise UsageError(
+            f"TS328 The ledger {shown_destination(self._folder.address)} is in a store that created one "
+            "object twice, so two tasks could both submit. Nothing was sent. Use S3, Google Cloud "
+            "Storage, Azure Blob Storage or a folder on a disk."
+        )
 
-    def _create(self, entry: dict[str, Any]) -> bool:
-        """Create the file of the current record, and return False if it was there.
-
-        A client that repeats a request after a lost answer is refused by its own file, which its token tells.
-        """
-        problem: Exception | None = None
+    def _create(self, entry: dict[str, Any]) -> Exception | None:
+        """Create the file of the current record, and return the error if that failed."""
         try:
             self._folder.create(self._file, _written(entry))
-            return True
         except Exception as error:  # of any store
-            problem = error
-        found = self._read(self._file)
-        if found is None:
-            raise self._unusable(problem)
-        return isinstance(found, dict) and found.get("token") == entry["token"]
+            return error
+        return None
+
+    @staticmethod
+    def _token_of(entry: Any) -> Any:
+        return entry.get("token") if isinstance(entry, dict) else None
 
     def write(self, entry: dict[str, Any]) -> None:
         """Replace the current record.
@@ -228,7 +236,7 @@ class Ledger:
         """Record that the submit made no job; the file stays, so that later files keep their place."""
         if self._token:
             found = self._read(self._file)
-            if isinstance(found, dict) and found.get("token") == self._token:
+            if self._token_of(found) == self._token:
                 self.write(entry)
 
     def write_reported(self, entry: dict[str, Any]) -> None:

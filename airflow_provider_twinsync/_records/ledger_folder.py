@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from airflow_provider_twinsync._airflow.object_storage import local_path, open_store
 from airflow_provider_twinsync._api.shown import bare_url, shown_address, shown_destination, shown_text
 from airflow_provider_twinsync._api.unrendered import refuse_unrendered
+from airflow_provider_twinsync._storage.addresses import local_path, open_store
 from airflow_provider_twinsync.exceptions import UsageError
 
 #: A record has about a kilobyte; of a larger file the start is enough to see that it is none.
@@ -180,6 +180,16 @@ def open_folder(ledger: Any) -> Folder:
             "folder, would find another ledger and pay again. Give the whole path."
         )
     store, place = open_store(address, ledger, "TS327 ledger", "used")
+    return store_folder(address, store, place.path.rstrip("/"))
+
+
+def store_folder(address: str, store: Any, path: str) -> StoreFolder:
+    """Return a folder in a store.
+
+    :param store: the file system, of fsspec.
+    :param path: the path in it.
+    :raises UsageError: the store cannot create an object only if there is none.
+    """
     if not _can_create(store):
         kind = type(store).__name__
         raise UsageError(
@@ -187,7 +197,7 @@ def open_folder(ledger: Any) -> Folder:
             "only if there is none, so two tasks could both submit. Use S3, Google Cloud Storage, Azure Blob "
             "Storage or a folder on a disk."
         )
-    return StoreFolder(address, store, place.path.rstrip("/"))
+    return StoreFolder(address, store, path)
 
 
 def _can_create(store: Any) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -12,6 +13,7 @@ from airflow_provider_twinsync._airflow.lineage import openlineage, pull_inputs,
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants, checked_task_id, is_http_url
+from airflow_provider_twinsync._records.stored import read_stored, write_stored
 from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
@@ -45,7 +47,8 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
     The file appears at the destination only when it is complete, and replaces an earlier one. This holds for
     local paths, and for stores that commit an upload at its end, as S3, Google Cloud Storage and Azure do (S3
     is tested). An interrupted download resumes within the try, if the server supports ranges. A retry begins
-    again.
+    again. With ``reuse="runs"`` of the submit, a video that an earlier run stored at the same destination is
+    not fetched again, if the file still has its checksum.
 
     The event of each asset among the ``outlets`` has the ``return_value`` as its ``extra``, and the keys
     ``twinsync_task_id`` and ``fingerprint`` (of the job's inputs, if a submit upstream made the job).
@@ -102,6 +105,14 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
             self._job = twinsync_task_id
             self._is_fetching = True
+            self._inputs = pull_inputs(context, submits_before(self), twinsync_task_id)
+            if earlier := _stored_before(self._inputs, self.destination):
+                self.log.info(
+                    "The video of TwinSync job %s is at %s, unchanged since an earlier run.",
+                    twinsync_task_id,
+                    earlier["path"],
+                )
+                return self._told(context, earlier)
             began = time.monotonic()
             try:
                 fetched = TwinSyncHook(self.twinsync_conn_id).download(
@@ -116,13 +127,18 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
                 f"{fetched['bytes']:,}",
                 shown_duration(time.monotonic() - began),
             )
-        self._fetched = fetched
-        self._inputs = pull_inputs(context, submits_before(self), twinsync_task_id)
+        if self._inputs and (record := self._inputs.get("record")) and twinsync_task_id:
+            write_stored(record, twinsync_task_id, dict(fetched))
+        return self._told(context, fetched)
+
+    def _told(self, context: Context, video: Download) -> Download:
+        """Return a video at its destination, after the assets and the other tasks know it."""
+        self._fetched = video
         made_of = self._inputs["fingerprint"] if self._inputs else None
-        job = {"twinsync_task_id": twinsync_task_id, "fingerprint": made_of}
-        tell_assets(context, self.outlets, {**fetched, **job})
-        push_xcom(context, "path", fetched["path"])
-        return fetched
+        job = {"twinsync_task_id": self._job, "fingerprint": made_of}
+        tell_assets(context, self.outlets, {**video, **job})
+        push_xcom(context, "path", video["path"])
+        return video
 
     def on_kill(self) -> None:
         """End the download, and so remove the partial file.
@@ -139,3 +155,18 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         """Return the photo, the video and the job for OpenLineage; after a failure, those that are known."""
         photo = self._inputs and self._inputs["photo"]
         return openlineage(photo or self.result_url, self._fetched, self._job)
+
+
+def _stored_before(inputs: Inputs | None, destination: Any) -> Download | None:
+    """Return the video at the destination, if an earlier run stored it there and it is unchanged."""
+    record = inputs.get("record") if inputs else None
+    stored = read_stored(record, inputs["twinsync_task_id"]) if inputs and record else None
+    if not stored:
+        return None
+    from airflow_provider_twinsync._download.destination import find_place
+
+    place = find_place(destination)
+    with suppress(Exception):  # of any store: the video is fetched, and a lasting error comes again
+        if stored["path"] == place.address and stored["sha256"] == place.sha256():
+            return cast("Download", {name: value for name, value in stored.items() if name != "at"})
+    return None

@@ -15,6 +15,7 @@ from airflow_provider_twinsync._airflow.records import (
     open_records,
     reconnect_or_submit,
     task_state_store,
+    try_number_of,
 )
 from airflow_provider_twinsync._airflow.submitting import Submission, prepare_submit
 from airflow_provider_twinsync._airflow.text_fields import TextFields
@@ -217,7 +218,14 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
             self._submitting = f"{shown_job(self.text, self.image_url)}, submitted at {now}"
             job = reconnect_or_submit(
-                keeper, hook, request, self.log, context, self._submission, may_pay_twice=self._may_pay_twice
+                keeper,
+                hook.settings(),
+                request,
+                self._submission,
+                get_job=hook.get_job,
+                log=self.log,
+                try_number=try_number_of(context),
+                may_pay_twice=self._may_pay_twice,
             )
             self._job = None if self._submission.twinsync_task_id else job
             return job

@@ -68,10 +68,14 @@ class Run:
     task_id: str = "submit"
     run_id: str = "run"
     map_index: int = -1
+    #: The XComs of tasks before this one.
+    pulled: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
-        assert (task_ids, map_indexes) == (self.task_id, self.map_index)  # of this task alone
-        return self.xcoms.get(key)
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int | None = None) -> Any:
+        if task_ids == self.task_id:
+            assert map_indexes == self.map_index
+            return self.xcoms.get(key)
+        return self.pulled.get(task_ids, {}).get(key)
 
     def xcom_push(self, key: str, value: Any) -> None:
         if key.startswith("_link_"):  # on Airflow 3, beside the link's own
