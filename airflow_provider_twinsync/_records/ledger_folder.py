@@ -9,15 +9,18 @@ import errno
 import os
 import re
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_twinsync._api.shown import bare_url, shown_address, shown_destination, shown_text
 from airflow_provider_twinsync._api.unrendered import refuse_unrendered
 from airflow_provider_twinsync._storage.addresses import local_path, open_store
 from airflow_provider_twinsync.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: A record has about a kilobyte; of a larger file the start is enough to see that it is none.
 _MOST_BYTES = 65_536
@@ -87,23 +90,18 @@ class LocalFolder:
         return folder
 
 
-class _written:  # noqa: N801  # a context manager
-    """A draft of a file in a folder, with its bytes on the disk; it is gone afterwards."""
-
-    def __init__(self, folder: Path, data: bytes) -> None:
-        self._draft = folder / f".{uuid.uuid4().hex}.draft"
-        self._data = data
-
-    def __enter__(self) -> Path:
-        with self._draft.open("xb") as file:
-            file.write(self._data)
+@contextmanager
+def _written(folder: Path, data: bytes) -> Iterator[Path]:
+    """Yield a draft of a file in a folder, with its bytes on the disk; it is gone afterwards."""
+    draft = folder / f".{uuid.uuid4().hex}.draft"
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())  # after a power cut a name may be there without the bytes
-        return self._draft
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(FileNotFoundError):  # it was moved
-            self._draft.unlink()
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)  # it may have been moved
 
 
 def _sync(folder: Path) -> None:
