@@ -36,7 +36,7 @@ with DAG(
         text=news(),
         image_url="https://twinsync.oss-cn-hangzhou.aliyuncs.com/video/1683730315image.jpeg",
         pronouncer="en-US-JennyNeural",
-        retries=0,  # on Airflow 3.3 and later, retries cost nothing here as well
+        retries=0,  # with a ledger, retries cost nothing here as well
     )
     wait = TwinSyncSensor(
         task_id="wait",
