@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: An entry that cannot be read, as :meth:`Ledger.read` returns it.
+#: An entry that cannot be read, as :func:`parse_entry` returns it.
 _UNREADABLE = "unreadable"
 #: Enough that a stolen ledger does not reveal a weak key fast, and five milliseconds for a task.
 _ROUNDS = 20_000
@@ -65,6 +65,19 @@ def record_name(inputs: str, account: str, owner: Mapping[str, Any] | None) -> s
 def _digest(owner: Mapping[str, Any]) -> str:
     place = [owner.get(name) for name in ("dag_id", "task_id", "run_id", "map_index")]
     return hashlib.sha256(json.dumps(place).encode()).hexdigest()[:12]
+
+
+def parse_entry(data: bytes, inputs: str) -> Any:
+    """Return the entry in a file of a ledger; a file of other inputs counts as one that cannot be read.
+
+    >>> parse_entry(b'{"inputs": "00ff"}', "00ff"), parse_entry(b"[]", "00ff")
+    ({'inputs': '00ff'}, 'unreadable')
+    """
+    try:
+        entry = json.loads(data)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+    return entry if isinstance(entry, dict) and entry.get("inputs") == inputs else _UNREADABLE
 
 
 class Ledger:
@@ -150,13 +163,7 @@ class Ledger:
             data = self._folder.read(file)
         except Exception as error:  # of any store
             raise self._unusable(error) from None
-        if data is None:
-            return None
-        try:
-            entry = json.loads(data)
-        except (ValueError, RecursionError):
-            return _UNREADABLE
-        return entry if isinstance(entry, dict) and entry.get("inputs") == self._inputs else _UNREADABLE
+        return None if data is None else parse_entry(data, self._inputs)
 
     def has_next(self) -> bool:
         """Return whether there is a later record than the current one."""

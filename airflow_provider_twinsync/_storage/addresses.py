@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import shown_destination
 from airflow_provider_twinsync.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 
 def local_path(address: str) -> Path | None:
@@ -32,6 +33,9 @@ def open_store(address: str, given: Any, subject: str, use: str) -> tuple[Any, O
     :param use: the use of the address, such as ``written``.
     :raises UsageError: there is no such kind of store, or no such connection.
     """
+    # Here, as they are slow to import, and a local path needs neither.
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
+
     problem = f"{subject} {shown_destination(address)} cannot be {use}"
     try:
         path = given if isinstance(given, ObjectStoragePath) else ObjectStoragePath(address)
