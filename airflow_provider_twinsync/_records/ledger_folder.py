@@ -148,6 +148,8 @@ class StoreFolder:
     def names(self) -> list[str]:
         """Return the names of all objects."""
         paths = self._store.ls(self._path, detail=False, refresh=True)
+        if paths == [self._path]:
+            raise NotADirectoryError(errno.ENOTDIR, "it is an object")
         return [path.rstrip("/").rpartition("/")[2] for path in paths]
 
     def delete(self, name: str) -> None:

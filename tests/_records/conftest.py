@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.ledgers import NAME, RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,3 +67,27 @@ def files(ledger: str) -> Callable[[], dict[str, str]]:
         return {name: (folder.read(name) or b"").decode() for name in sorted(folder.names())}
 
     return files
+
+
+@pytest.fixture
+def put(ledger: str) -> Callable[..., None]:
+    """Return a function that writes a file of the ledger: a record with changes, or other content."""
+    from airflow_provider_twinsync._records.ledger_folder import open_folder
+
+    def put(file: str = f"{NAME}.json", content: str | None = None, **changes: Any) -> None:
+        data = content or json.dumps({**RECORD, "inputs": file[:32], **changes})
+        open_folder(ledger).write(file, data.encode())
+
+    return put
+
+
+@pytest.fixture
+def run(ledger: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs the command: the exit status, the output, and the errors."""
+    from airflow_provider_twinsync.__main__ import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return (main(["ledger", ledger, *arguments]), *capsys.readouterr())
+
+    return run

@@ -157,6 +157,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hooks": {"_api", "_wait", "_http", "_download", "_airflow", "exceptions"},
     "triggers": {"_api", "_wait", "_airflow", "exceptions", "hooks"},
     "sensors": {"_api", "_wait", "_airflow", "exceptions", "hooks", "links"},
+    "__main__": {"_records", "exceptions"},
     "operators": {"_api", "_wait", "_airflow", "_download", "_records", "exceptions", "hooks", "links"},
 }
 
