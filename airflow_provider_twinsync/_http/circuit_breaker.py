@@ -52,15 +52,18 @@ class CircuitBreaker:
             return
         problem = outage_of(answer)
         if problem is None:
-            self._failures, self._shared = 0, None
+            self._failures, self._shared, self._next_probe_s = 0, None, 0.0
             return
-        asked_s = requested_delay_s(answer.retry_after_s) if isinstance(answer, Answered) else 0.0
-        if is_probe or self._shared is None:
+        delay_s = requested_delay_s(answer.retry_after_s) if isinstance(answer, Answered) else 0.0
+        # Not counted: a request that was under way when the breaker opened.
+        is_counted = is_probe or self._shared is None
+        if is_counted:
             self._failures += 1
-            delay_s = max(asked_s, outage_delay_s(self._failures))
+            delay_s = max(delay_s, outage_delay_s(self._failures))
+        # While this request was under way, another answer may have asked for a longer delay.
+        self._next_probe_s = max(self._next_probe_s, now_s + delay_s)
+        if is_counted:
             # Not the answer itself, which may belong to the probe's job; and without Retry-After: the other
             # waits poll after their own delays, and so not all at once.
-            self._shared = Sent(f"{problem}, in the answer to another wait") if delay_s else None
-            self._next_probe_s = now_s + delay_s
-        else:  # the request was under way when the breaker opened
-            self._next_probe_s = max(self._next_probe_s, now_s + asked_s)
+            shared = Sent(f"{problem}, in the answer to another wait")
+            self._shared = shared if self._next_probe_s > now_s else None

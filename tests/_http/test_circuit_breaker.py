@@ -186,6 +186,41 @@ def test_a_retry_after_of_a_request_that_was_under_way_counts_too() -> None:
     assert line.silent_for_s() == pytest.approx(40, abs=0.125)
 
 
+def test_a_probe_that_fails_keeps_a_retry_after_that_came_meanwhile() -> None:
+    """Another request was under way, and its answer asked for more than the probe's failure does."""
+    line = Line()
+    under_way = line.ask()
+    line.fail(5)
+    line.silent_for_s()
+    probe = line.ask()
+    line.answer(under_way, Answered(503, b"", 40.0))
+    line.answer(probe, LOST)
+    assert line.silent_for_s() == pytest.approx(40, abs=0.125)
+
+
+def test_a_probe_of_an_earlier_outage_does_not_end_a_retry_after() -> None:
+    """It fails when the breaker has been closed and is open again, and so few failures are counted."""
+    line = Line()
+    under_way = line.ask()
+    line.fail(5)
+    line.silent_for_s()
+    probe = line.ask()
+    line.answer(under_way, GOOD)
+    line.answer(line.ask(), Answered(503, b"", 40.0))
+    line.answer(probe, LOST)
+    assert line.silent_for_s() == pytest.approx(40, abs=0.125)
+
+
+def test_an_answer_that_works_ends_a_retry_after() -> None:
+    """The next outage does not begin with it."""
+    line = Line()
+    under_way = line.ask()
+    line.answer(line.ask(), Answered(503, b"", 40.0))
+    line.answer(under_way, GOOD)
+    line.fail(5)
+    assert line.silent_for_s() == pytest.approx(1, abs=0.125)
+
+
 @pytest.mark.parametrize("code", [101, 103, 104, "103"])
 @pytest.mark.parametrize("retry_after_s", [None, 30.0])
 def test_an_answer_with_the_code_of_a_state_is_not_shared(code: Any, retry_after_s: float | None) -> None:
