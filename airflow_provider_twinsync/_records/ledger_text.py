@@ -37,14 +37,21 @@ _MEANINGS = {
     State.NEWER: "a newer version of this package wrote the record",
     State.UNREADABLE: "the disk or the store does not return the record",
 }
-_CHECK = (
-    "Check your TwinSync account for a job of that time, text and photo.",
-    "- There is none: clear the task, which then submits.",
-    "- There is a job: wait for its id with a TwinSyncSensor, and do not clear the task.",
-)
+_CHECK = "Check your TwinSync account for a job of that time, text and photo."
+_WAIT = "- There is a job: wait for its id with a TwinSyncSensor, and do not clear the task."
 _STEPS: dict[State, tuple[str, ...]] = {
-    State.UNCERTAIN: (*_CHECK, "- The task cannot be cleared any more: delete the record with --delete."),
-    State.DAMAGED: (*_CHECK, "- The task reports the record again after a clear: delete it with --delete."),
+    State.UNCERTAIN: (
+        _CHECK,
+        "- There is none: clear the task, which then submits. If it cannot be cleared any more, delete the "
+        "record with --delete.",
+        _WAIT,
+    ),
+    State.DAMAGED: (
+        _CHECK,
+        "- There is none: clear the task, which then submits. If it reports the record again, delete the "
+        "record with --delete.",
+        _WAIT,
+    ),
     State.NEWER: ("Upgrade this package here and where the task runs. Do not delete the record.",),
     State.UNREADABLE: ("Correct the permission, or try again later. Do not delete the record.",),
 }
@@ -182,8 +189,8 @@ def _summary(row: Row) -> list[str]:
 def width(text: str) -> int:
     """Return the columns of a text in a terminal.
 
-    >>> width("abc"), width("你好")
-    (3, 4)
+    >>> width("abc"), width("你好"), width("e\u0301")
+    (3, 4, 1)
     """
     return len(text) if text.isascii() else sum(map(_columns, text))
 

@@ -12,7 +12,11 @@ import airflow_provider_twinsync
 
 PACKAGE = Path(airflow_provider_twinsync.__file__).parent
 #: The modules that need no connection, for example ``_api.shown``.
-PURE = [PACKAGE / "__init__.py", PACKAGE / "exceptions.py", PACKAGE / "text.py", *PACKAGE.glob("_api/*.py")]
+PURE = [
+    *(PACKAGE / f"{name}.py" for name in ("__init__", "exceptions", "text")),
+    *PACKAGE.glob("_api/*.py"),
+    *PACKAGE.glob("_records/*.py"),
+]
 MODULES = [
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
     for path in PURE

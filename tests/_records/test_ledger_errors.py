@@ -13,6 +13,7 @@ from support.ledgers import INTENT, JOB, NAME, OTHER, RECORD, states
 from support.submits import code_of
 
 from airflow_provider_twinsync.__main__ import main
+from airflow_provider_twinsync._records.ledger_folder import LocalFolder
 
 MODULE = "airflow_provider_twinsync"
 
@@ -75,6 +76,17 @@ def test_no_permission(tmp_path, capsys):
     finally:
         os.seteuid(user)
     assert "PermissionError" in capsys.readouterr().out
+
+
+def test_ctrl_c_during_a_list(tmp_path, monkeypatch, capsys):
+    """As a shell has it, without a traceback."""
+
+    def stop(folder: LocalFolder) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalFolder, "names", stop)
+    assert main(["ledger", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
