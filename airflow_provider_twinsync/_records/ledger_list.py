@@ -113,13 +113,13 @@ def find_name(folder: Folder, names: Mapping[str, Any], given: str) -> str:
     meant = sorted(name for name in names if name.startswith(begin) and name.endswith(end))
     if not meant or not begin:
         raise UsageError(
-            f"TS333 The ledger {shown_destination(folder.address)} has no record {shown_text(given)}. "
+            f"TS335 The ledger {shown_destination(folder.address)} has no record {shown_text(given)}. "
             "A list without a name shows all records."
         )
     if len(meant) > 1:
         some = ", ".join(meant[:3]) + (", …" if len(meant) > 3 else "")
         raise UsageError(
-            f"TS334 {shown_text(given)} is the beginning of {len(meant)} records: {some}. Give more of the "
+            f"TS336 {shown_text(given)} is the beginning of {len(meant)} records: {some}. Give more of the "
             "name."
         )
     return meant[0]
@@ -203,7 +203,7 @@ def delete_files(folder: Folder, files: list[str]) -> None:
             continue
         except Exception as error:  # of any store
             raise UnavailableError(
-                f"TS335 Could not delete {file} ({type(error).__name__}: {one_line(str(error))}). Of the "
+                f"TS337 Could not delete {file} ({type(error).__name__}: {one_line(str(error))}). Of the "
                 f"{len(files)} files of this record {number} are deleted."
             ) from None
 
@@ -222,8 +222,8 @@ def unusable(folder: Folder, error: Exception) -> TwinSyncError:
     if isinstance(error, NotADirectoryError):
         return UsageError(f"TS331 There is no ledger {shown}: this is a file. Give its folder.")
     if isinstance(error, PermissionError):
-        return UsageError(f"TS336 No permission to read the ledger {shown} ({problem}).")
-    return UnavailableError(f"TS332 Could not read the ledger {shown} ({problem}).")
+        return UsageError(f"TS338 No permission to read the ledger {shown} ({problem}).")
+    return UnavailableError(f"TS334 Could not read the ledger {shown} ({problem}).")
 
 
 def _age_s(record: SubmitRecord, now: datetime) -> float | None:

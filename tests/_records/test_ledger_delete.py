@@ -107,7 +107,7 @@ def test_a_deletion_that_is_interrupted_leaves_the_older_submits(tmp_path, monke
     answer(NAME[:8] + "\n")
     assert main(["ledger", str(tmp_path), "--delete", NAME]) == 2
     assert deleted == files
-    assert code_of(capsys.readouterr().err) == "TS335"
+    assert code_of(capsys.readouterr().err) == "TS337"
     assert (tmp_path / f"{NAME}.json").exists()
 
 

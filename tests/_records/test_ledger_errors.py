@@ -50,7 +50,7 @@ def test_a_store_without_a_ledger(bucket, aws, capsys, monkeypatch):
         f"{aws}@nowhere/ledger": "TS331",
         f"{aws}@videos/other": "TS331",
         f"{aws}@videos/ledger/{NAME}.json": "TS331",
-        "aws_closed@videos/ledger": "TS332",
+        "aws_closed@videos/ledger": "TS334",
     }.items():
         assert main(["ledger", f"s3://{path}"]) == 2
         assert code_of(capsys.readouterr().err.splitlines()[-1]) == code
@@ -69,7 +69,7 @@ def test_no_permission(tmp_path, capsys):
     os.seteuid(65534 if user == 0 else user)  # the superuser may read all files
     try:
         assert main(["ledger", str(tmp_path / "closed")]) == 2
-        assert code_of(capsys.readouterr().err) == "TS336"
+        assert code_of(capsys.readouterr().err) == "TS338"
         assert main(["ledger", str(tmp_path / "ledger")]) == 0
         assert sorted(states(capsys.readouterr().out)) == ["submitted", "unreadable"]
         assert main(["ledger", str(tmp_path / "ledger"), OTHER]) == 0
@@ -92,12 +92,12 @@ def test_ctrl_c_during_a_list(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ("1", "TS333"),
-        ("", "TS333"),
-        ("…", "TS333"),
-        (f"{NAME}-", "TS333"),
-        ("0", "TS334"),
-        ("0" * 31, "TS334"),
+        ("1", "TS335"),
+        ("", "TS335"),
+        ("…", "TS335"),
+        (f"{NAME}-", "TS335"),
+        ("0", "TS336"),
+        ("0" * 31, "TS336"),
     ],
 )
 @pytest.mark.parametrize("option", [[], ["--delete"]])
