@@ -20,8 +20,11 @@ SITE := $(VENV)/.site
 # The lowest versions that pyproject.toml allows are tested with what else there was on this day, soon after the
 # youngest of them came out (the fonts apart).
 LOWEST := 2026-02-01
+# The one of `make browser`. Each older Airflow that is run as a whole has an environment of its own.
 OLD_AIRFLOW := 2.11.2
-OLD_VENV := .venv-$(OLD_AIRFLOW)
+# The one of `make chaos`.
+ON ?= $(AIRFLOW)
+ON_VENV := $(if $(filter $(AIRFLOW),$(ON)),$(VENV),.venv-$(ON))
 
 # The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
 # shell sees it.
@@ -44,6 +47,7 @@ help:
 	@echo 'make airflow       the same Airflow, left running with its web UI, until Ctrl-C'
 	@echo 'make chaos         hundreds of videos while workers, triggerers, the service and the database are killed'
 	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'
+	@echo '                   ON=2.11.2 or ON=3.1.8 is on that Airflow, with a ledger; LEDGER=1 has one on $(AIRFLOW) too'
 	@echo 'make browser       look at the web UI of Airflow $(AIRFLOW) and $(OLD_AIRFLOW) with a browser, and make the pictures of the'
 	@echo '                   docs; needs Chromium (apt-get install chromium); ONLY=3 or ONLY=2 looks at one of them'
 	@echo 'make test          the quick tests: three minutes'
@@ -70,13 +74,14 @@ demo: $(INSTALLED)
 airflow: $(INSTALLED)
 	@$(BIN)/python -m dev --stay
 
-# SEEDS="1 2 3" VIDEOS=200; longer than the tests, and not one of them.
-chaos: $(INSTALLED)
-	@$(BIN)/python -m dev chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VIDEOS),--videos $(VIDEOS))
+# SEEDS="1 2 3" VIDEOS=200 ON=2.11.2 LEDGER=1; longer than the tests, and not one of them.
+chaos: $(INSTALLED) $(ON_VENV)/.installed
+	@$(BIN)/python -m dev chaos --python $(ON_VENV)/bin/python $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(VIDEOS),--videos $(VIDEOS)) $(if $(LEDGER),--ledger)
 
 # Not one of the tests: it needs a browser and a second Airflow, and takes minutes.
-browser: $(INSTALLED) $(VENV)/.browser $(OLD_VENV)/.installed
-	@$(BIN)/python -m dev browser --airflow2 $(OLD_VENV)/bin $(if $(ONLY),--only $(ONLY))
+browser: $(INSTALLED) $(VENV)/.browser .venv-$(OLD_AIRFLOW)/.installed
+	@$(BIN)/python -m dev browser --airflow2 .venv-$(OLD_AIRFLOW)/bin/python $(if $(ONLY),--only $(ONLY))
 
 PYTEST = TWINSYNC_TEST_INSTALLED=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
@@ -147,12 +152,12 @@ $(VENV)/.browser: $(DEPENDENCIES)
 	@touch $@
 
 # Airflow 2 knows no Python after 3.12.
-$(OLD_VENV)/.installed: constraints/airflow-$(OLD_AIRFLOW).txt $(INSTALLED)
-	@echo 'Installing Airflow $(OLD_AIRFLOW) and this package into $(OLD_VENV) ...'
-	@test -x $(OLD_VENV)/bin/python || \
-		$(BIN)/uv venv --quiet --no-python-downloads --python '>=3.10,<3.13' $(OLD_VENV)
-	@$(BIN)/uv pip install --quiet --python $(OLD_VENV)/bin/python --reinstall-package airflow-provider-twinsync \
-		--constraint constraints/airflow-$(OLD_AIRFLOW).txt $(VENV)/wheel/*.whl apache-airflow==$(OLD_AIRFLOW)
+.venv-%/.installed: constraints/airflow-%.txt $(INSTALLED)
+	@echo 'Installing Airflow $* and this package into .venv-$* ...'
+	@test -x .venv-$*/bin/python || \
+		$(BIN)/uv venv --quiet --no-python-downloads --python '>=3.10,<3.13' .venv-$*
+	@$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --reinstall-package airflow-provider-twinsync \
+		--constraint $< $(VENV)/wheel/*.whl apache-airflow==$* --group database
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
@@ -207,7 +212,7 @@ constraints: $(VENV)/.uv
 		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer=manimgx-fonts-cjk; \
 		case $$airflow in 3.0.*) newer="$$newer apache-airflow-providers-common-compat";; esac; \
 		echo "apache-airflow==$$airflow" > $(VENV)/airflow.txt; \
-		$(COMPILE) --extra emulator --group test --exclude-newer "$${day}T00:00:00Z" \
+		$(COMPILE) --extra emulator --group test --group database --exclude-newer "$${day}T00:00:00Z" \
 			$$(printf -- '--exclude-newer-package %s=false ' $$newer) -o $$pins; \
 		sed -i "1i # Airflow $$airflow, and of all else what was there before $$day (newer: $$newer), by \`make constraints\`." $$pins; \
 	done
@@ -231,5 +236,5 @@ audit: $(VENV)/.uv
 	@$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict --disable-pip --no-deps --requirement $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) $(OLD_VENV) $(BENCH_VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-[0-9]* $(BENCH_VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,16 +1,17 @@
-"""The few calls of Airflow's REST API (v2) that the demo and the tests need."""
+"""The few calls of Airflow's REST API (v2, and v1 of Airflow 2) that the demo and the tests need."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import requests
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 TIMEOUT_S = 60.0
-_PAGE = 100  # more than that Airflow does not give at once
-COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 
 
 class AirflowApiError(Exception):
@@ -44,6 +45,12 @@ class AirflowApi:
     :param url: where the API server is, such as ``http://127.0.0.1:8080``.
     """
 
+    root = "/api/v2"
+    health = f"{root}/monitor/health"
+    components: tuple[str, ...] = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    new_run: Mapping[str, Any] = {"logical_date": None}
+    page: Mapping[str, Any] = {"limit": 100, "order_by": "id"}  # more than 100 Airflow does not give at once
+
     def __init__(self, url: str, *, user: str, password: str) -> None:
         self.url = url
         self._login = {"username": user, "password": password}
@@ -57,10 +64,10 @@ class AirflowApi:
     def unhealthy(self) -> list[str]:
         """The components that are not up, or all if nothing answers."""
         try:
-            health = self._call("GET", "/api/v2/monitor/health")
+            health = self._call("GET", self.health)
         except AirflowApiError:
             health = {}
-        return [name for name in COMPONENTS if (health.get(name) or {}).get("status") != "healthy"]
+        return [name for name in self.components if (health.get(name) or {}).get("status") != "healthy"]
 
     def log_in(self) -> None:
         """Get a token for all that follows."""
@@ -77,7 +84,7 @@ class AirflowApi:
 
     def import_errors(self) -> str:
         """Return the errors of DAG files as one text, empty without errors."""
-        errors = self._call("GET", "/api/v2/importErrors")["import_errors"]
+        errors = self._call("GET", f"{self.root}/importErrors")["import_errors"]
         return "\n".join(f"{error['filename']}:\n{error['stack_trace']}" for error in errors)
 
     def unpause(self, dag_id: str) -> None:
@@ -87,7 +94,7 @@ class AirflowApi:
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run and give its id."""
         run = self._call(
-            "POST", self._address("dags", dag_id, "dagRuns"), json={"logical_date": None, "conf": conf}
+            "POST", self._address("dags", dag_id, "dagRuns"), json={**self.new_run, "conf": conf}
         )
         return str(run["dag_run_id"])
 
@@ -110,10 +117,10 @@ class AirflowApi:
         path = self._address("dags", dag_id, "dagRuns", run_id, "taskInstances")
         rows: list[dict[str, Any]] = []
         while True:
-            params = {"limit": _PAGE, "offset": len(rows), "order_by": "id"}
+            params = {**self.page, "offset": len(rows)}
             page = self._call("GET", path, params=params)["task_instances"]
             rows += page
-            if len(page) < _PAGE:
+            if len(page) < self.page["limit"]:
                 break
         return [
             TaskInstance(
@@ -128,7 +135,7 @@ class AirflowApi:
 
     def add_connection(self, fields: dict[str, Any]) -> None:
         """Make a connection."""
-        self._call("POST", "/api/v2/connections", json=fields)
+        self._call("POST", f"{self.root}/connections", json=fields)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """A value that a task has left."""
@@ -145,7 +152,7 @@ class AirflowApi:
         return "\n".join(filter(None, map(_log_line, entries)))
 
     def _address(self, *parts: str) -> str:
-        return f"{self.url}/api/v2/" + "/".join(quote(part, safe="") for part in parts)
+        return f"{self.url}{self.root}/" + "/".join(quote(part, safe="") for part in parts)
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         url = path if path.startswith("http") else self.url + path
@@ -163,6 +170,24 @@ class AirflowApi:
             return self._session.request(method, url, timeout=TIMEOUT_S, **options)
         except requests.RequestException as e:
             raise AirflowApiError(f"Airflow does not answer {method} {url}: {e}") from e
+
+
+class Airflow2Api(AirflowApi):
+    """The client of Airflow 2, whose API takes the password with each request."""
+
+    root = "/api/v1"
+    health = f"{root}/health"
+    components = ("metadatabase", "scheduler", "triggerer")
+    new_run: Mapping[str, Any] = {}
+    #: It sorts by nothing that is unique, so one page has to hold all.
+    page: Mapping[str, Any] = {"limit": 10_000}
+
+    def log_in(self) -> None:
+        """Use the password from now on."""
+        self._session.auth = (self._login["username"], self._login["password"])
+
+    def warm_up(self) -> None:
+        """Do nothing: tasks use the database."""
 
 
 def _log_line(entry: dict[str, Any] | str) -> str:

@@ -35,7 +35,8 @@ from typing import Any
 GRACE_S = 3.0  # between asking (SIGTERM) and ending (SIGKILL); the triggerer alone would take ten seconds
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 
-# The components need these beyond `import airflow`; the keeper imports them while it is idle.
+# The components need these beyond `import airflow`; the keeper imports them while it is idle. Airflow 2 lacks
+# some of them.
 PRELOAD = (
     "airflow.cli.cli_parser",
     "airflow.api_fastapi.app",
@@ -65,7 +66,8 @@ class Keeper:
             self._reap()
             if not select.select([0], [], [], 0 if self._to_import else 0.1)[0]:
                 if self._to_import:
-                    importlib.import_module(self._to_import.pop(0))
+                    with contextlib.suppress(ImportError):
+                        importlib.import_module(self._to_import.pop(0))
                 continue
             data = os.read(0, 65536)
             if not data:

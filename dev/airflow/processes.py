@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -31,11 +30,13 @@ class ProcessDiedError(Exception):
 class Processes:
     """Starts processes through a keeper (see `keeper.py`), which ends them when this process goes.
 
+    :param python: the Python that has Airflow.
     :param log_folder: where each process has a log, named after it.
     :param env: the environment of all of them.
     :param keep_open: descriptors that stay open until the last of them has ended.
     """
 
+    python: Path
     log_folder: Path
     env: Mapping[str, str]
     keep_open: Sequence[int] = ()
@@ -46,7 +47,7 @@ class Processes:
         self.log_folder.mkdir(parents=True, exist_ok=True)
         with self.log("keeper").open("ab") as log:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-m", "dev.airflow.keeper"],
+                [str(self.python), "-m", "dev.airflow.keeper"],
                 cwd=CHECKOUT,
                 env=dict(self.env),
                 stdin=subprocess.PIPE,

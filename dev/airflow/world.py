@@ -17,16 +17,17 @@ import random
 import secrets
 import shutil
 import socket
+import sys
 import time
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, ClassVar
 
 from dev.airflow.api import AirflowApi
 from dev.airflow.processes import Processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -36,11 +37,7 @@ DAG_TIMEOUT_S = 180.0
 LOCK_TIMEOUT_S = 15.0  # a world that was killed needs some seconds to end its processes
 
 # Log servers listen on all addresses of the machine. Here nobody needs them: the API server reads the files.
-COMPONENTS = {
-    "api-server": ("api-server",),
-    "dag-processor": ("dag-processor",),
-    "scheduler": ("scheduler", "--skip-serve-logs"),
-}
+SCHEDULER = ("scheduler", "--skip-serve-logs")
 TRIGGERER = ("triggerer", "--skip-serve-logs")
 HOST_NAME = "TWINSYNC_DEV_HOST_NAME"
 
@@ -55,7 +52,16 @@ class AirflowWorld:
 
     :param home: the folder of this world (its AIRFLOW_HOME). Files of an earlier world there are removed.
     :param dags_folder: where its DAG files are.
+    :param python: the Python that has Airflow.
     """
+
+    api_type: ClassVar[type[AirflowApi]] = AirflowApi
+    #: The subcommands of `airflow` beside the triggerers; the first one has the REST API.
+    services: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "api-server": ("api-server",),
+        "dag-processor": ("dag-processor",),
+        "scheduler": SCHEDULER,
+    }
 
     home: Path
     dags_folder: Path
@@ -63,6 +69,7 @@ class AirflowWorld:
     parallelism: int = 4  # each is a process of the LocalExecutor
     database: str = ""  # the address of one that is there, for SQLAlchemy; SQLite in the home if empty
     triggerers: int = 1
+    python: Path = Path(sys.executable)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # beside those of `_settings`
 
     def __enter__(self) -> Self:
@@ -78,11 +85,13 @@ class AirflowWorld:
             settings = _as_environment(self._settings(port, worker_log_port, trigger_log_port))
             env = clean_environment() | {"AIRFLOW_HOME": str(self.home)} | settings
             env |= _as_environment(self.settings)
-            self.processes = Processes(self.home / "logs", env, keep_open=[self._lock.fileno()])
+            # The web server of Airflow 2 starts gunicorn, which is that of the path.
+            env["PATH"] = f"{self.python.parent}{os.pathsep}{env.get('PATH', os.defpath)}"
+            self.processes = Processes(self.python, self.home / "logs", env, keep_open=[self._lock.fileno()])
         except BaseException:
             self._lock.close()
             raise
-        self.api = AirflowApi(self.url, user=USER, password=self.password)
+        self.api = self.api_type(self.url, user=USER, password=self.password)
         self._prepared = False
         self._env: dict[str, str] = {}
         return self
@@ -109,12 +118,14 @@ class AirflowWorld:
         self._env = dict(env or {})
         self.prepare()
         self.processes.wait_for_end("database", timeout_s)
+        self.make_user()
         for name in self.components:
             self.start_component(name)
         while unhealthy := self.api.unhealthy():
             self.processes.check()
             if time.monotonic() > deadline:
-                suspect = unhealthy[-1].replace("_", "-") if len(unhealthy) < 4 else "api-server"
+                first = self.components[0]
+                suspect = first if "metadatabase" in unhealthy else unhealthy[-1].replace("_", "-")
                 suspect = suspect if suspect in self.components else self.components[-1]
                 raise AirflowWorldError(
                     f"Airflow is not healthy after {timeout_s:.0f} s ({', '.join(unhealthy)}).\n"
@@ -128,7 +139,7 @@ class AirflowWorld:
     def components(self) -> list[str]:
         """The names of the processes that make up this Airflow."""
         triggerers = [f"triggerer-{number}" for number in range(1, self.triggerers + 1)]
-        return [*COMPONENTS, *(triggerers if self.triggerers > 1 else ["triggerer"])]
+        return [*self.services, *(triggerers if self.triggerers > 1 else ["triggerer"])]
 
     def start_component(self, name: str) -> None:
         """Start one of them, for the first time or again."""
@@ -136,7 +147,10 @@ class AirflowWorld:
         if name.startswith("triggerer"):
             # Airflow distinguishes two triggerers by their hosts' names.
             env = env | {"AIRFLOW__CORE__HOSTNAME_CALLABLE": "dev.airflow.world.host_name", HOST_NAME: name}
-        self.processes.start_airflow(name, *COMPONENTS.get(name, TRIGGERER), env=env)
+        self.processes.start_airflow(name, *self.services.get(name, TRIGGERER), env=env)
+
+    def make_user(self) -> None:
+        """Do nothing: the user is in the settings."""
 
     def wait_for_dag(self, dag_id: str, timeout_s: float = DAG_TIMEOUT_S) -> None:
         """Wait until a DAG can be triggered.
@@ -201,7 +215,7 @@ class AirflowWorld:
             },
             "api_auth": {"jwt_secret": secrets.token_hex(32)},
             "database": {"sql_alchemy_conn": self.database or f"sqlite:///{self.home}/airflow.db"},
-            # Nobody listens there: see COMPONENTS. The defaults could belong to another Airflow.
+            # Nobody listens there: see SCHEDULER. The defaults could belong to another Airflow.
             "logging": {
                 "worker_log_server_port": worker_log_port,
                 "trigger_log_server_port": trigger_log_port,

@@ -50,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m dev browser", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument(
-        "--airflow2", type=Path, required=True, help="the folder of the `airflow` that is Airflow 2"
-    )
+    parser.add_argument("--airflow2", type=Path, required=True, help="the Python that has Airflow 2")
     parser.add_argument("--only", choices=["2", "3"], help="look at one of them")
     args = parser.parse_args(argv)
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -67,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             poll(world, Airflow3Site, version("apache-airflow"), program, clock)
         if args.only != "3":
             examples = examples_for_airflow2(homes / "browser2-dags")
-            old = Airflow2World(homes / "browser2", examples, programs=args.airflow2.resolve())
+            old = Airflow2World(homes / "browser2", examples, python=args.airflow2.absolute())
             poll(old, Airflow2Site, "2", program, clock)
     except (CheckError, Error, *EXPECTED) as error:
         print(f"\nerror: {error}", file=sys.stderr)
