@@ -46,10 +46,10 @@ class Postgres:
     def __exit__(self, *exc_info: object) -> None:
         shutil.rmtree(self._folder)
 
-    @property
-    def address(self) -> str:
-        """Return the value of Airflow's `[database] sql_alchemy_conn`."""
-        return f"postgresql+psycopg2://airflow@127.0.0.1:{self.port}/postgres"
+    @staticmethod
+    def address(port: int) -> str:
+        """Return the value of Airflow's `[database] sql_alchemy_conn`, over a port that leads to it."""
+        return f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
 
     @property
     def files(self) -> list[Path]:

@@ -22,8 +22,8 @@ VOICE = "en-US-JennyNeural"
 POINTS = ("mark", "post", "id", "wait", "fetch", "told")
 #: The killed processes: the task's own process, the process that supervises it, or both.
 SCOPES = ("task", "supervisor", "worker")
-KILLS_PER_POINT = 4
-MIN_VIDEOS = 80  # with fewer there are not so many that wait in a worker
+KILLS_PER_POINT = 4  # with fewer than 80 videos there are not so many that wait in a worker
+MIN_VIDEOS = 40
 #: Of twenty videos, the way that each goes: a task group of the DAG.
 WAYS = 12 * ("two_tasks",) + 7 * ("one_task",) + 1 * ("in_worker",)
 
@@ -52,9 +52,9 @@ class Video:
 class Blow:
     """A single failure of a component, for example of the database.
 
-    :param kind: `triggerer`, `emulator` or `database`.
+    :param kind: `triggerer`, `emulator`, `database` (it is stopped) or `link` (to the database; it is cut).
     :param after_jobs: when so many jobs were made.
-    :param target: which triggerer.
+    :param target: which triggerer, or how the link is cut: `silently` or `with a reset`.
     :param lasts_s: how long it stays away, in seconds.
     """
 
@@ -118,14 +118,17 @@ def make_plan(seed: int, count: int, folder: Path, *, kills: bool) -> Plan:
     # One kill a video shows the effects of each kill alone. Some videos with a kill after their POST get a
     # second one: nothing else surely makes an uncertain submit.
     in_worker = [video.number for video in groups if video.group == "in_worker"]
-    waiting = dice.sample(in_worker, min(KILLS_PER_POINT, len(in_worker)))
+    times = min(KILLS_PER_POINT, count // len(WAYS))
+    waiting = dice.sample(in_worker, times)
     others = [video.number for video in groups if video.number not in waiting]
-    victims = iter(dice.sample(others, KILLS_PER_POINT * (len(POINTS) - 2)))
+    victims = iter(dice.sample(others, times * (len(POINTS) - 2)))
     for point in POINTS[:-1]:
-        for _ in range(KILLS_PER_POINT):
+        for _ in range(times):
             number = waiting.pop() if point == "wait" else next(victims)
             plan.kills[number, point] = dice.choice(SCOPES)
     for number in [number for number, point in plan.kills if point == "post"][::2]:
+        # The task itself dies at its POST: one that loses its supervisor alone may still store the id.
+        plan.kills[number, "post"] = dice.choice(("task", "worker"))
         plan.kills[number, "told"] = dice.choice(SCOPES)
     first, second = dice.sample(("triggerer-1", "triggerer-2"), 2)
     blows = [
@@ -133,9 +136,10 @@ def make_plan(seed: int, count: int, folder: Path, *, kills: bool) -> Plan:
         ("triggerer", second, 0.0),
         ("emulator", "", dice.uniform(2, 5)),
         ("database", "", dice.uniform(5, 10)),
+        ("link", dice.choice(("silently", "with a reset")), dice.uniform(5, 30)),
     ]
     dice.shuffle(blows)
-    # One in each fifth of the way, so that each meets a system that has recovered from the last.
+    # One in each sixth of the way, so that each meets a system that has recovered from the last.
     for place, (kind, target, lasts_s) in enumerate(blows, start=1):
         after = int(count * (place + dice.uniform(-0.3, 0.3)) / (len(blows) + 1))
         plan.blows.append(Blow(kind, after, target, lasts_s))

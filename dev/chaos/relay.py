@@ -11,7 +11,8 @@ import contextlib
 import socket
 import struct
 import threading
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -33,15 +34,16 @@ class Exchange:
     """A request, and the answer of the server.
 
     :param client_port: the port that the client sent it from.
+    :param status: 0 as long as the server has not got the request.
     """
 
     method: str
     path: str
     query: dict[str, str]
     body: bytes
-    status: int
-    answer: bytes
     client_port: int
+    status: int = 0
+    answer: bytes = b""
 
     def client(self) -> int | None:
         """Return the process that waits for the answer, or None if it is gone."""
@@ -51,18 +53,20 @@ class Exchange:
         return None
 
 
-class Relay:
-    """A relay for the length of a `with` block, in a thread of its own.
+class InThread(ABC):
+    """A server for the length of a `with` block, in a thread of its own."""
 
-    :param upstream: where the real server is.
-    :param seen: called with every exchange before its answer goes back; True keeps the answer back.
-    """
-
-    def __init__(self, upstream: str, seen: Callable[[Exchange], bool]) -> None:
-        self._upstream = upstream
-        self._seen = seen
+    def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
+
+    @abstractmethod
+    async def _start(self) -> None:
+        """Start to listen."""
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """End it."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -74,6 +78,29 @@ class Relay:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _wait_for(self, what: object) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)  # type: ignore[arg-type]
+
+
+class Relay(InThread):
+    """A relay of HTTP.
+
+    :param upstream: where the real server is.
+    :param seen: called with every exchange before its answer goes back; True keeps the answer back.
+    :param arrives: called with every request before the server gets it; True keeps the request back.
+    """
+
+    def __init__(
+        self,
+        upstream: str,
+        seen: Callable[[Exchange], bool],
+        arrives: Callable[[Exchange], bool] = lambda exchange: False,
+    ) -> None:
+        super().__init__()
+        self._upstream = upstream
+        self._seen = seen
+        self._arrives = arrives
 
     @property
     def url(self) -> str:
@@ -87,9 +114,6 @@ class Relay:
     def shut(self) -> None:
         """Listen no more, as a server that is down: a client is refused the connection."""
         self._wait_for(self._site.stop())
-
-    def _wait_for(self, what: object) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)  # type: ignore[arg-type]
 
     async def _start(self) -> None:
         connector = aiohttp.TCPConnector(force_close=True, limit=0)
@@ -115,6 +139,10 @@ class Relay:
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        exchange = Exchange(request.method, request.path, dict(request.query), body, peer[1] if peer else 0)
+        if await asyncio.to_thread(self._arrives, exchange):
+            return _reset(request)
         answer = bytearray()
         is_whole = True
         try:
@@ -133,16 +161,7 @@ class Relay:
                     is_whole = False
         except (aiohttp.ClientError, OSError):
             return _reset(request)
-        peer = request.transport.get_extra_info("peername") if request.transport else None
-        exchange = Exchange(
-            request.method,
-            request.path,
-            dict(request.query),
-            body,
-            upstream.status,
-            bytes(answer),
-            peer[1] if peer else 0,
-        )
+        exchange = replace(exchange, status=upstream.status, answer=bytes(answer))
         if await asyncio.to_thread(self._seen, exchange):
             return _reset(request)
         response = web.StreamResponse(status=upstream.status)
@@ -160,9 +179,14 @@ class Relay:
 
 
 def _reset(request: web.Request) -> web.Response:
-    """End the connection with a TCP RST, as a process that dies, or a hop that fails, does."""
     if request.transport:
-        connection = request.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
+        abort(request.transport)
     return web.Response()
+
+
+def abort(transport: asyncio.WriteTransport) -> None:
+    """End a connection with a TCP RST, as a process that dies, or a hop that fails, does."""
+    connection = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # it is closed
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

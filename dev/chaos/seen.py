@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-import psutil
-
 from airflow_provider_twinsync._api.submit import fingerprint
+from dev.chaos.ledger_watch import Worker
 from dev.chaos.plan import VOICE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dev.chaos.ledger_watch import LedgerWatch
     from dev.chaos.plan import Plan
     from dev.chaos.relay import Exchange
     from dev.demo import Clock
@@ -31,13 +33,14 @@ STORE_PATH = "/execution/store/ti/"
 class Seen:
     """The exchanges and the kills of a run; the relays call it from their own threads.
 
+    :param ledger: the watch over the ledger; None if the records are in Airflow's store.
     :param jobs: the video that each job is for.
     :param asked_at: when each job's status was asked for.
     """
 
     plan: Plan
     clock: Clock
-    url: str = ""
+    ledger: LedgerWatch | None
     jobs: dict[str, int] = field(default_factory=dict)
     asked_at: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     kills: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -54,16 +57,36 @@ class Seen:
         self._by_inputs = {
             fingerprint(url, video.text, video.image_url, VOICE): video.number for video in self.plan.videos
         }
+        self._inputs = {number: inputs for inputs, number in self._by_inputs.items()}
+
+    def before_twinsync(self, exchange: Exchange) -> bool:
+        """Check a request that TwinSync has not got yet; True keeps it back.
+
+        A ledger is a folder, without a relay. But its intent is stored before a submit comes here.
+        """
+        if self.ledger is None or exchange.method != "POST":
+            return False
+        return self._kill(self._submitted(exchange), "mark", exchange)
+
+    def _submitted(self, exchange: Exchange) -> int:
+        """Return the video of a submit."""
+        return self._by_address[parse_qs(exchange.body.decode())["image_url"][0]]
 
     def by_twinsync(self, exchange: Exchange) -> bool:
         """Record an exchange with TwinSync; True keeps the answer back."""
         if exchange.method == "POST":
-            form = parse_qs(exchange.body.decode())
-            number = self._by_address[form["image_url"][0]]
+            number = self._submitted(exchange)
             made = _json(exchange.answer).get("task_id")
             if made:
                 self.jobs[made] = number
-            return bool(made) and self._kill(number, "post", exchange)
+            if made and self._kill(number, "post", exchange):
+                if self.ledger and (number, "told") in self._left:
+                    self._in_thread(self._kill_at_report, self.ledger, number)
+                return True
+            client = exchange.client() if made and (number, "id") in self._left else None
+            if client and self.ledger:
+                self._in_thread(self._kill_at_job, self.ledger, number, made, Worker.of_task(client))
+            return False
         if exchange.path.startswith("/example/"):
             number = self.jobs.get(Path(exchange.path).stem, -1)
             self._is_back(number)
@@ -83,20 +106,44 @@ class Seen:
             return False
         uncertain = "told" if "told_at_max_tries" in value else "mark"
         point = "id" if value["twinsync_task_id"] else uncertain
-        return self._kill(self._by_inputs[value["inputs"]], point, exchange)
+        return self._kill(self._by_inputs[value["inputs"]], point, exchange, by_airflow=True)
 
-    def _kill(self, number: int, point: str, exchange: Exchange) -> bool:
-        """Kill the worker that waits for an answer, if the plan has a kill here; True if it is gone."""
+    def _kill(self, number: int, point: str, exchange: Exchange, *, by_airflow: bool = False) -> bool:
+        """Kill the worker that waits for an answer, if the plan has a kill here; True if it is gone.
+
+        :param by_airflow: the answer is one of Airflow.
+        """
+        if (number, point) not in self._left or (client := exchange.client()) is None:
+            return False
+        # The supervisor speaks to Airflow, and the task, its child, to TwinSync.
+        return client in self._end(
+            number, point, Worker.of_supervisor(client) if by_airflow else Worker.of_task(client)
+        )
+
+    def _kill_at_job(self, ledger: LedgerWatch, number: int, job: str, worker: Worker) -> None:
+        """Kill a worker as soon as the ledger has its job."""
+        if ledger.wait_for_job(self._inputs[number], job):
+            self._end(number, "id", worker)
+
+    def _kill_at_report(self, ledger: LedgerWatch, number: int) -> None:
+        """Kill the worker of the next try as soon as the ledger has its report."""
+        if worker := ledger.wait_for_report(self._inputs[number], self.plan.videos[number]):
+            self._end(number, "told", worker)
+
+    def _in_thread(self, target: Callable[..., None], *args: object) -> None:
+        threading.Thread(target=target, args=args, daemon=True).start()
+
+    def _end(self, number: int, point: str, worker: Worker) -> list[int]:
+        """Carry out a kill of the plan, unless it is done, and return the processes that are gone."""
         with self._lock:
             scope = self._left.pop((number, point), None)
-        client = exchange.client() if scope else None
-        if scope is None or client is None:
-            return False
-        by_airflow = point in ("mark", "id", "told")
-        # The supervisor speaks to Airflow, and the task, its child, to TwinSync.
-        supervisor = client if by_airflow else _parent(client)
-        task = _child(client) if by_airflow else client
-        killed = {"task": [task], "supervisor": [supervisor], "worker": [task, supervisor]}[scope]
+        if scope is None:
+            return []
+        killed = {
+            "task": [worker.task],
+            "supervisor": [worker.supervisor],
+            "worker": [worker.task, worker.supervisor],
+        }[scope]
         for pid in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -105,7 +152,7 @@ class Seen:
             if point in ("id", "wait", "fetch"):
                 self._killed_at[number] = time.monotonic()
         self.clock.say(f"killed      the {scope} of video {number}, point '{point}'")
-        return client in killed
+        return killed
 
     def _is_back(self, number: int) -> None:
         """Record that another worker continues a video after a kill."""
@@ -120,11 +167,3 @@ def _json(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _parent(pid: int) -> int:
-    return int(psutil.Process(pid).ppid())
-
-
-def _child(pid: int) -> int:
-    return int(psutil.Process(pid).children()[0].pid)

@@ -18,7 +18,8 @@ from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.exceptions import RejectedError
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 from dev.chaos.account import REFUSED_WORDS, UNCERTAIN_WORDS, Account, table
-from dev.chaos.plan import FAULTS, KILLS_PER_POINT, MIN_VIDEOS, POINTS, make_plan
+from dev.chaos.check import check
+from dev.chaos.plan import FAULTS, KILLS_PER_POINT, MIN_VIDEOS, POINTS, WAYS, make_plan
 from dev.chaos.run import main
 
 pytestmark = pytest.mark.whole_airflow
@@ -39,12 +40,14 @@ def test_every_video_is_accounted_for_while_the_service_fails(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {name.strip("* "): int(n) for name, n in re.findall(r"^\| (.+?) \| (\d+) \|$", done.stdout, re.M)}
-    assert rows["videos asked for"] == 20
-    ends = ("lost", "files whole", "failed by the service", "refused by the service", "uncertain, and named")
+    assert rows["videos requested"] == 20
+    ends = ("lost", "complete files", "failed by the service", "refused by the service", "uncertain, and")
     assert sum(n for name, n in rows.items() if name.startswith(ends)) == 20
-    assert (rows["lost"], rows["paid twice"], rows["fragments left behind"]) == (0, 0, 0)
+    assert (rows["lost"], rows["paid twice"], rows["partial files left behind"]) == (0, 0, 0)
     assert rows["files with the access key"] == 0
-    assert rows["files whole"] == len(list((tmp_path / "airflow-videos").iterdir())) > 5
+    assert rows["POSTs"] >= rows["jobs made"] > 10
+    assert check((tmp_path / "airflow-history-11.jsonl").read_text().splitlines()).is_good
+    assert rows["complete files"] == len(list((tmp_path / "airflow-videos").iterdir())) > 5
     assert rows["faults of the service"] > 20
 
 
@@ -64,14 +67,20 @@ def test_a_plan_kills_at_each_point_and_no_video_twice(seed, count):
     """What one kill leaves behind is seen by itself; a wait is killed where there is one in a worker."""
     plan = make_plan(seed, count, Path("videos"), kills=True)
     *first, told = POINTS
+    times = min(KILLS_PER_POINT, count // len(WAYS))
     points = [point for _, point in plan.kills]
-    assert points == [*(point for point in first for _ in range(KILLS_PER_POINT)), told, told]
+    assert points == [*(point for point in first for _ in range(times)), *[told] * (times // 2)]
     once = [number for number, point in plan.kills if point != told]
     assert len(set(once)) == len(once)
     assert all((number, "post") in plan.kills for number, point in plan.kills if point == told)
+    told_videos = [number for number, point in plan.kills if point == told]
+    assert all(plan.kills[number, "post"] != "supervisor" for number in told_videos)
     waits = [plan.videos[number].group for number, point in plan.kills if point == "wait"]
-    assert waits == ["in_worker"] * KILLS_PER_POINT
+    assert waits == ["in_worker"] * times
     assert [blow.after_jobs for blow in plan.blows] == sorted(blow.after_jobs for blow in plan.blows)
+    [cut] = [blow for blow in plan.blows if blow.kind == "link"]
+    assert 5 <= cut.lasts_s <= 30
+    assert cut.target in ("silently", "with a reset")
     assert 0 < plan.blows[0].after_jobs < plan.blows[-1].after_jobs < count
 
 
@@ -82,7 +91,7 @@ def test_too_few_videos_to_kill_are_refused(capsys):
     assert f"at least {MIN_VIDEOS} videos" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("what", ["paid_twice", "lost", "fragments", "key_found", "undone"])
+@pytest.mark.parametrize("what", ["paid_twice", "unnamed", "lost", "fragments", "key_found", "undone"])
 def test_one_thing_amiss_is_not_good(what):
     """The command fails, and the table says it."""
     assert Account(1, 10).is_good
