@@ -31,13 +31,13 @@ class Link(InThread):
         :param silently: nothing arrives any more, and no connection ends, as if a router dropped all packets;
             else all connections end by a TCP RST, and new ones do so too.
         """
-        self._loop.call_soon_threadsafe(self._cut, silently)
+        self._wait_for(self._cut(silently))
 
     def heal(self) -> None:
         """Let it work again: also bytes arrive that a silent cut kept back."""
-        self._loop.call_soon_threadsafe(self._heal)
+        self._wait_for(self._heal())
 
-    def _cut(self, silently: bool) -> None:
+    async def _cut(self, silently: bool) -> None:
         if silently:
             self._works.clear()
             return
@@ -45,7 +45,7 @@ class Link(InThread):
         for writer in self._writers:
             abort(writer.transport)
 
-    def _heal(self) -> None:
+    async def _heal(self) -> None:
         self._refuses = False
         self._works.set()
 
@@ -59,7 +59,7 @@ class Link(InThread):
         self._server.close()
         for writer in self._writers:
             abort(writer.transport)
-        self._heal()
+        await self._heal()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses:
