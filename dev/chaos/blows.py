@@ -47,6 +47,7 @@ class Chaos:
     relay: Relay
     job_s: float
     restarts: int = 0
+    silent: int = 0  # looks in a row at a scheduler without a heartbeat
     faults: int = 0
     history: History = field(default_factory=History)
     undone: list[str] = field(default_factory=list)
@@ -75,6 +76,7 @@ class Chaos:
                 if time.monotonic() - said_at > 30:
                     said_at = time.monotonic()
                     self.history.take(self.emulator.journal())
+                    self._probe()
                     self.clock.say(f"            {_states(self.airflow, run_id)}")
             time.sleep(1)
         self.history.take(self.emulator.journal())
@@ -90,6 +92,18 @@ class Chaos:
             self.restarts += 1
             self.clock.say(f"restarted   {name}, which had ended with status {status}")
             self.airflow.start_component(name)
+
+    def _probe(self) -> None:
+        """Restart a scheduler that hangs, as a liveness probe does: that of Airflow 2 may, at its end."""
+        unhealthy = self.airflow.api.unhealthy()
+        is_silent = "scheduler" in unhealthy and "metadatabase" not in unhealthy
+        self.silent = self.silent + 1 if is_silent else 0
+        if self.silent == 2:
+            self.silent = 0
+            self.restarts += 1
+            self.clock.say("restarted   scheduler, which had no heartbeat")
+            self.airflow.processes.kill("scheduler", children=True)
+            self.airflow.start_component("scheduler")
 
     def _feed(self, streams: dict[str, Iterator[dict[str, Any]]]) -> None:
         """Keep some faults waiting at the emulator."""

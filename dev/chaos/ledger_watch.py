@@ -79,7 +79,7 @@ class LedgerWatch:
         worker = None
         while not any(self.folder.glob(f"{inputs}-*.reported-*")):
             if worker is None:
-                worker = self._worker(video)
+                worker = self.worker(video)
                 time.sleep(LOOK_EVERY_S)
             else:
                 time.sleep(EVERY_S)
@@ -87,7 +87,7 @@ class LedgerWatch:
                     worker = None
         return worker
 
-    def _worker(self, video: Video) -> Worker | None:
+    def worker(self, video: Video) -> Worker | None:
         """Return the worker of a later try of a submit: it has the log open, and so may its child."""
         folder = f"task_id={video.group}.submit/map_index={video.index}"
         logs = {str(log) for log in self.logs.glob(f"dag_id={DAG_ID}/*/{folder}/attempt=[2-9].log")}

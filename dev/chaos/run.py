@@ -56,7 +56,6 @@ SETTINGS: dict[str, dict[str, object]] = {
         # In the words of Airflow 2:
         "scheduler_zombie_task_threshold": 20,
         "zombie_detection_interval": 3,
-        "local_task_job_heartbeat_sec": 2,
     },
     "triggerer": {
         "job_heartbeat_sec": 2,
