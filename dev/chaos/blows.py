@@ -143,13 +143,16 @@ class Chaos:
         return True
 
     def _kill_triggerer(self, name: str) -> bool:
-        """Kill a triggerer and its runner in mid-wait, and see when its jobs are asked for again."""
-        waits = [
-            (task.group, task.map_index)
-            for task in self.airflow.api.task_states(DAG_ID)
-            if task.triggerer == name and task.state == "deferred"
-        ]
-        numbers = {video.number for video in self.plan.videos if (video.group, video.index) in waits}
+        """Kill a triggerer and its runner in mid-wait, and see when its jobs are asked for again.
+
+        :param name: the one to kill, unless the other one has all waits.
+        """
+        waits = defaultdict(list)
+        for task in self.airflow.api.task_states(DAG_ID):
+            if task.triggerer and task.state == "deferred":
+                waits[task.triggerer].append((task.group, task.map_index))
+        name = name if name in waits else next(iter(waits), "")
+        numbers = {video.number for video in self.plan.videos if (video.group, video.index) in waits[name]}
         jobs = [job for job, number in self.seen.jobs.items() if number in numbers]
         if self.away or not jobs:
             return False
