@@ -90,6 +90,7 @@ class Chaos:
         for name in [name for name in self.airflow.components if name in self.airflow.processes.ended]:
             status = self.airflow.processes.ended.pop(name)
             self.restarts += 1
+            self.silent = 0
             self.clock.say(f"restarted   {name}, which had ended with status {status}")
             self.airflow.start_component(name)
 
