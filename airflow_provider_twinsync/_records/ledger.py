@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shlex
 import uuid
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync._api.shown import one_line, shown_destination
+from airflow_provider_twinsync._api.shown import bare_url, one_line, shown_destination
 from airflow_provider_twinsync._records.submit_record import SubmitRecord
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 
@@ -109,9 +110,10 @@ class Ledger:
         self._token = ""  # of the record that this task began
         self._has_refused = False
         self._found: Any = None  # the current record, if it was read already
+        self._seen: Any = None  # the token of the record that was read
         self.how_to_delete = (
             f"delete the record with: python -m airflow_provider_twinsync ledger "
-            f"{shown_destination(folder.address)} --delete {name}"
+            f"{shlex.quote(one_line(bare_url(folder.address), 1_000))} --delete {name}"
         )
         self.why_missing = (
             f"The ledger {shown_destination(folder.address)} has none for these inputs: a template that "
@@ -148,8 +150,10 @@ class Ledger:
                 kept = self._spare.read()
                 if isinstance(kept, dict) and kept.get("token") == entry["token"]:
                     return kept
+        self._seen = entry.get("token")
         report = self._read(self._report_file)
-        return {**entry, **_report_of(report)}
+        is_of_this = self._token_of(report) == self._seen  # and not of a record that was deleted
+        return {**entry, **(_report_of(report) if is_of_this else {})}
 
     def _is_decided(self, entry: Any) -> bool:
         """Return whether no report of this task can matter for a record."""
@@ -249,7 +253,8 @@ class Ledger:
     def write_reported(self, entry: dict[str, Any]) -> None:
         """Record the report in a file of its own: the task that submits may still store its job."""
         try:
-            self._folder.write(self._report_file, _written({"inputs": self._inputs, **_report_of(entry)}))
+            report = {"inputs": self._inputs, "token": self._token or self._seen, **_report_of(entry)}
+            self._folder.write(self._report_file, _written(report))
         except Exception as error:
             raise self._unusable(error) from None
 

@@ -129,6 +129,19 @@ def test_an_uncertain_submit_is_reported_until_a_person_clears(emulator, ledger)
     assert posts(emulator) == 2
 
 
+def test_a_report_of_a_record_that_was_deleted_does_not_count(emulator, tmp_path):
+    """A person deleted the record alone, and the next submit is uncertain as well."""
+    emulator.world.faults.add("submit", AcceptThenReset(times=2))
+    run_task(submit(ledger=tmp_path))
+    (tmp_path / f"{name_in(emulator, INSTANCE)}.json").unlink()
+    run_task(submit(ledger=tmp_path), clears=1)
+    for path in tmp_path.glob("*.reported-*"):
+        report = json.loads(path.read_text())
+        path.write_text(json.dumps({**report, "told_at_max_tries": 0, "token": "of the first"}))
+    run = run_task(submit(ledger=tmp_path), clears=1, try_number=2)
+    assert (run.ended, code_of(run.error), posts(emulator)) == ("AirflowFailException", "TS313", 2)
+
+
 @pytest.mark.parametrize(
     "fault", [ResultCode(code=203, times=4), ResultCode(code=200)], ids=["busy", "refused"]
 )
