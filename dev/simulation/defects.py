@@ -1,0 +1,154 @@
+"""Defects that the simulation must find, each planted by one replacement in this process.
+
+This is the one place that patches the shipped code: the defect is the input of the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twinsync import hooks, triggers
+from airflow_provider_twinsync._api import answers, status
+from airflow_provider_twinsync._api.status import JobState
+from airflow_provider_twinsync._http import circuit_breaker
+from airflow_provider_twinsync._http.async_client import AsyncClient
+from airflow_provider_twinsync._http.circuit_breaker import CircuitBreaker
+from airflow_provider_twinsync._wait import poller, schedule
+from airflow_provider_twinsync._wait.config import WaitConfig
+from airflow_provider_twinsync._wait.outage import Outage
+from airflow_provider_twinsync._wait.outcome import Again
+from airflow_provider_twinsync._wait.poller import Poller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A defect.
+
+    :param name: the defect, as docs/reliability.md lists it.
+    :param owner: the class or module of the replaced name.
+    :param replace: returns the replacement of the original.
+    :param seed: the first universe that finds it.
+    """
+
+    name: str
+    owner: Any
+    attribute: str
+    replace: Callable[[Any], Any]
+    seed: int = -1
+
+
+@contextmanager
+def planted(defect: Defect) -> Iterator[None]:
+    """Plant a defect for the length of a block."""
+    original = vars(defect.owner)[defect.attribute]
+    setattr(defect.owner, defect.attribute, defect.replace(original))
+    try:
+        yield
+    finally:
+        setattr(defect.owner, defect.attribute, original)
+
+
+def _without_handover(serialize: Any) -> Any:
+    def replacement(self: Any) -> tuple[str, dict[str, Any]]:
+        path, row = serialize(self)
+        return path, {**row, "handover": {}}
+
+    return replacement
+
+
+def _never_closed(record: Any) -> Any:
+    def replacement(self: Any, answer: Any, asked_at_s: float, now_s: float) -> None:
+        works = answer is not None and status.outage_of(answer) is None
+        record(self, None if works else answer, asked_at_s, now_s)
+
+    return replacement
+
+
+def _cancelled_probe_stays(record: Any) -> Any:
+    def replacement(self: Any, answer: Any, asked_at_s: float, now_s: float) -> None:
+        if answer is not None:
+            record(self, answer, asked_at_s, now_s)
+
+    return replacement
+
+
+def _without_ceiling(init: Any) -> Any:
+    def replacement(self: Any, *arguments: Any) -> None:
+        init(self, *arguments)
+        self._limiter = None
+
+    return replacement
+
+
+def _not_cancelled(wait: Any) -> Any:
+    async def replacement(self: Any, hook: Any) -> Any:
+        return await asyncio.shield(wait(self, hook))
+
+    return replacement
+
+
+def _without_last_poll(apoll: Any) -> Any:
+    async def replacement(self: Any, wait: Any, elapsed_s: float) -> Any:
+        if wait._deadline_s is not None and elapsed_s >= wait._deadline_s:
+            return wait.timed_out(elapsed_s)
+        return await apoll(self, wait, elapsed_s)
+
+    return replacement
+
+
+def _earlier(left_s: Any) -> Any:
+    def replacement(self: Any, *arguments: Any) -> float | None:
+        left: float | None = left_s(self, *arguments)
+        return None if left is None else left - 10.0
+
+    return replacement
+
+
+def _first_job_again(read: Any) -> Any:
+    def replacement(self: Any, answer: Any, *, key: str) -> Any:
+        return self._last_job if self._last_answer is not None else read(self, answer, key=key)
+
+    return replacement
+
+
+async def _no_leave(self: Any) -> None:
+    return
+
+
+def _wall_clock(module: Any) -> Any:
+    return SimpleNamespace(time=lambda: time.time(), monotonic=lambda: time.time())
+
+
+DEFECTS = (
+    Defect("the deadline is forgotten", WaitConfig, "deadline_s", lambda _: property(lambda _: None)),
+    Defect("a wait loses a Retry-After", schedule, "requested_delay_s", lambda _: lambda _: 0.0),
+    Defect("the other waits lose it", circuit_breaker, "requested_delay_s", lambda _: lambda _: 0.0),
+    Defect("a usable answer does not end an outage", Outage, "end", lambda _: lambda _: None),
+    Defect("a rebuilt trigger begins anew", triggers.TwinSyncTrigger, "serialize", _without_handover),
+    Defect("the circuit breaker never closes", CircuitBreaker, "record", _never_closed),
+    Defect("the circuit breaker never opens", CircuitBreaker, "reject", lambda _: lambda *_: None),
+    Defect("a cancelled probe stays under way", CircuitBreaker, "record", _cancelled_probe_stays),
+    Defect("the ceiling is ignored", AsyncClient, "__init__", _without_ceiling),
+    Defect("an answer about another job counts", status, "other_job", lambda _: lambda *_: None),
+    Defect("the wall clock counts within a trigger", triggers, "time", _wall_clock),
+    Defect("a cancelled trigger polls on", triggers.TwinSyncTrigger, "_wait", _not_cancelled),
+    Defect("the first delay is lost", Poller, "resume", lambda _: lambda *_: Again(0.1)),
+    Defect("the key is shown", answers, "hide", lambda _: lambda text, _, limit: text[:limit]),
+    Defect("no poll at the deadline", hooks.TwinSyncHook, "apoll", _without_last_poll),
+    Defect("no poll at the end of a tolerance", Poller, "turn_limit", lambda _: lambda *_: (None, False)),
+    Defect("a tolerance ends early", Outage, "left_s", _earlier),
+    Defect("an outage never ends a wait", Outage, "is_over", lambda _: lambda *_: False),
+    Defect("a session stays open", hooks.TwinSyncHook, "aclose", lambda _: _no_leave),
+    Defect("polls follow without a delay", schedule, "delay_s", lambda _: lambda *_: 0.0),
+    Defect("the first answer without an address ends a wait", poller, "_MAX_WITHOUT_ADDRESS", lambda _: 1),
+    Defect("a failed job is waited for", status, "_STATE_OF_CODE", lambda codes: {**codes, 104: JobState.RUNNING}),
+    Defect("an old answer counts again", Poller, "read", _first_job_again),
+)
