@@ -25,6 +25,9 @@ OLD_AIRFLOW := 2.11.2
 # The one of `make chaos`.
 ON ?= $(AIRFLOW)
 ON_VENV := $(if $(filter $(AIRFLOW),$(ON)),$(VENV),.venv-$(ON))
+# The simulator needs Python 3.12, of pyenv or on the PATH.
+SIMULATION_VENV := .venv-simulation
+PYTHON_3_12 ?= $(firstword $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.12.*/bin/python3.12) python3.12)
 
 # The demo's arguments go through the environment as they were typed: make must not expand a `$` in a text, and no
 # shell sees it.
@@ -39,7 +42,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos browser test test-all coverage mutants matrix lint check dist docs format bench install constraints audit clean asked-python
+.PHONY: help demo airflow chaos simulate browser test test-all coverage mutants matrix lint check dist docs format bench install constraints audit clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -48,6 +51,8 @@ help:
 	@echo 'make chaos         hundreds of videos while workers, triggerers, the service and the database are killed'
 	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'
 	@echo '                   ON=2.11.2 or ON=3.1.8 is on that Airflow, with a ledger; LEDGER=1 has one on $(AIRFLOW) too'
+	@echo 'make simulate      200 universes of waits, faults and clock steps on a simulated clock; UNIVERSES=10000 JOBS=2'
+	@echo '                   SEED=17 replays and shrinks one, DEFECTS=1 finds the planted defects; needs Python 3.12'
 	@echo 'make browser       look at the web UI of Airflow $(AIRFLOW) and $(OLD_AIRFLOW) with a browser, and make the pictures of the'
 	@echo '                   docs; needs Chromium (apt-get install chromium); ONLY=3 or ONLY=2 looks at one of them'
 	@echo 'make test          the quick tests: three minutes'
@@ -78,6 +83,11 @@ airflow: $(INSTALLED)
 chaos: $(INSTALLED) $(ON_VENV)/.installed
 	@$(BIN)/python -m dev chaos --python $(ON_VENV)/bin/python $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(VIDEOS),--videos $(VIDEOS)) $(if $(LEDGER),--ledger)
+
+# PYTHONHASHSEED, so that a seed gives the same universe in each process.
+simulate: $(SIMULATION_VENV)/.installed
+	@PYTHONHASHSEED=0 $(SIMULATION_VENV)/bin/python -m dev.simulation $(if $(UNIVERSES),--universes $(UNIVERSES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEFECTS),--defects search)
 
 # Not one of the tests: it needs a browser and a second Airflow, and takes minutes.
 browser: $(INSTALLED) $(VENV)/.browser .venv-$(OLD_AIRFLOW)/.installed
@@ -151,6 +161,16 @@ $(VENV)/.browser: $(DEPENDENCIES)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group browser
 	@touch $@
 
+$(SIMULATION_VENV)/.installed: $(CONSTRAINTS) $(INSTALLED)
+	@echo 'Installing this package and the simulator into $(SIMULATION_VENV) ...'
+	@test -x $(SIMULATION_VENV)/bin/python || \
+		$(BIN)/uv venv --quiet --no-python-downloads --python $(PYTHON_3_12) $(SIMULATION_VENV) || { \
+		echo 'make simulate needs Python 3.12, and $(PYTHON_3_12) is none: make simulate PYTHON_3_12=/path/to/python3.12' >&2; \
+		exit 1; }
+	@$(BIN)/uv pip install --quiet --python $(SIMULATION_VENV)/bin/python --reinstall-package airflow-provider-twinsync \
+		--constraint $(CONSTRAINTS) $(VENV)/wheel/*.whl --requirement pyproject.toml --extra emulator --group test
+	@touch $@
+
 # Airflow 2 knows no Python after 3.12.
 .venv-%/.installed: constraints/airflow-%.txt $(INSTALLED)
 	@echo 'Installing Airflow $* and this package into .venv-$* ...'
@@ -203,13 +223,14 @@ endif
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
 	--constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) pyproject.toml
 
-# Of an earlier release's day there are no fonts yet, and of that of 3.0 no common-compat that is new enough.
+# Of an earlier release's day there are no fonts and no simulator yet, and of that of 3.0 no common-compat that is new
+# enough.
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
 	@$(COMPILE) --all-extras --group dev --group bench --group release --group docs --group browser -o $(CONSTRAINTS)
 	@sed -i '1i # Airflow $(AIRFLOW), and the newest of all else when this was made, by `make constraints`.' $(CONSTRAINTS)
 	@set -e; for release in $(RELEASED); do \
-		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer=manimgx-fonts-cjk; \
+		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer='manimgx-fonts-cjk simloom'; \
 		case $$airflow in 3.0.*) newer="$$newer apache-airflow-providers-common-compat";; esac; \
 		echo "apache-airflow==$$airflow" > $(VENV)/airflow.txt; \
 		$(COMPILE) --extra emulator --group test --group database --exclude-newer "$${day}T00:00:00Z" \
@@ -236,5 +257,5 @@ audit: $(VENV)/.uv
 	@$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict --disable-pip --no-deps --requirement $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) .venv-[0-9]* $(BENCH_VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-[0-9]* $(BENCH_VENV) $(SIMULATION_VENV) .nox .airflow .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

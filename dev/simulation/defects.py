@@ -66,8 +66,10 @@ def _without_handover(serialize: Any) -> Any:
 
 def _never_closed(record: Any) -> Any:
     def replacement(self: Any, answer: Any, asked_at_s: float, now_s: float) -> None:
-        works = answer is not None and status.outage_of(answer) is None
-        record(self, None if works else answer, asked_at_s, now_s)
+        shared = self._shared
+        record(self, answer, asked_at_s, now_s)
+        if shared is not None:
+            self._shared, self._next_probe_s = shared, now_s + 30.0
 
     return replacement
 
@@ -149,6 +151,8 @@ DEFECTS = (
     Defect("a session stays open", hooks.TwinSyncHook, "aclose", lambda _: _no_leave),
     Defect("polls follow without a delay", schedule, "delay_s", lambda _: lambda *_: 0.0),
     Defect("the first answer without an address ends a wait", poller, "_MAX_WITHOUT_ADDRESS", lambda _: 1),
-    Defect("a failed job is waited for", status, "_STATE_OF_CODE", lambda codes: {**codes, 104: JobState.RUNNING}),
+    Defect(
+        "a failed job is waited for", status, "_STATE_OF_CODE", lambda codes: {**codes, 104: JobState.RUNNING}
+    ),
     Defect("an old answer counts again", Poller, "read", _first_job_again),
 )

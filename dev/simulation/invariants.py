@@ -50,7 +50,9 @@ class Bounds:
         #: The longest time that a poll waits for its turn.
         self.turn_s = (count / rate if rate else 0.0) + (self.request_s if count > _MAX_CONNECTIONS else 0.0)
         #: The longest time from a sign of an outage until the circuit breaker is closed again.
-        self.after_s = 2 * (self.request_s + self.turn_s) + max(_LONGEST_OUTAGE_DELAY_S, universe.retry_after_s)
+        self.after_s = 2 * (self.request_s + self.turn_s) + max(
+            _LONGEST_OUTAGE_DELAY_S, universe.retry_after_s
+        )
         self.away = [
             (one.at_s - LAG_S, one.ends_s + LAG_S) for one in universe.outages if one.kind != "errors"
         ] + [(at_s - LAG_S, at_s + LAG_S) for at_s in universe.resets_s]
@@ -74,7 +76,10 @@ def check(universe: Universe, record: Record) -> list[Broken]:
         return [Broken("no error", "", record.error)]
     polls = polls_of(universe, record.journal)
     bounds = Bounds(universe, polls)
-    checks = {wait.job: WaitCheck(universe, wait, record.waits[wait.number], polls, bounds) for wait in universe.waits}
+    checks = {
+        wait.job: WaitCheck(universe, wait, record.waits[wait.number], polls, bounds)
+        for wait in universe.waits
+    }
     broken = [Broken(promise, job, found) for job, one in checks.items() for promise, found in one.broken()]
     broken += [Broken("nothing left open", "", found) for found in record.left]
     broken += [
@@ -85,7 +90,10 @@ def check(universe: Universe, record: Record) -> list[Broken]:
     broken += [Broken("key hidden", "", text) for text in _texts_with_key(universe, record)]
     if found := _over_ceiling(universe, polls):
         broken.append(Broken("ceiling", "", found))
-    broken += [Broken("Retry-After for all", poll.job, f"a poll at {poll.at_s:.2f} s") for poll in _hasty(polls, checks)]
+    broken += [
+        Broken("Retry-After for all", poll.job, f"a poll at {poll.at_s:.2f} s")
+        for poll in _hasty(polls, checks)
+    ]
     broken += [Broken("no storm", "", found) for found in _storms(universe, polls, record)]
     return broken
 
@@ -133,7 +141,9 @@ def _hasty(polls: list[Poll], checks: dict[str, WaitCheck]) -> list[Poll]:
             # An answer that works closes the circuit breaker.
             if poll.answered_s and not poll.is_down and poll.answered_s >= asking.answered_s - LAG_S:
                 ends_s = min(ends_s, max(poll.answered_s, poll.at_s))
-        hasty += [one for one in polls if begins_s < one.at_s <= ends_s and not checks[one.job].may_decide(one)]
+        hasty += [
+            one for one in polls if begins_s < one.at_s <= ends_s and not checks[one.job].may_decide(one)
+        ]
     return hasty
 
 

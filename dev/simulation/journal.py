@@ -22,8 +22,8 @@ LAG_S = 0.25
 class Poll:
     """One request for a job's status.
 
-    :param kind: the meaning of the answer: ``video``, ``failed``, ``open`` (waits or runs), ``no_address``, or
-        ``none`` for any other, and for no answer.
+    :param kind: the meaning of the answer: ``video``, ``failed``, ``open`` (waits or runs), ``no_address``,
+        or ``none`` for any other, and for no answer.
     :param answered_s: when the service wrote the answer; None for no answer.
     :param asked_s: the delay that the answer asked for.
     :param is_down: the answer is a sign that the service is down for all.

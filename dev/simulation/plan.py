@@ -30,6 +30,8 @@ from airflow_provider_twinsync.emulator import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_twinsync.emulator.faults import Fault
 
 #: The ways in which the service is away: it is switched off (connections are refused), its packets are lost,
@@ -40,7 +42,7 @@ RETRY_AFTER_STATUSES = (429, 503)
 #: The processes that may begin a wait.
 BEGINNERS = ("worker", "trigger", "triggerer")
 _CODES = (100, 101, 102, 103, 104, 200, 999, "101", "x", None, True)
-_BODIES = ([], {}, "", {"result_code": 101.5}, {"error": "maintenance"})
+_BODIES: tuple[object, ...] = ([], {}, "", {"result_code": 101.5}, {"error": "maintenance"})
 #: A job with a video, for answers about another job.
 OTHER_JOB = "20240101_00_00_00_99999"
 
@@ -140,7 +142,7 @@ class Universe:
 
 def make_universe(seed: int) -> Universe:
     """Return the universe of a seed."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     tolerance_s = float(chance.choice((60, 90, 150)))
     request_timeout_s = float(chance.choice((5, 10, 20)))
     waits = tuple(_wait(chance, number) for number in range(chance.randint(20, 60)))
@@ -211,7 +213,7 @@ def _fault(chance: random.Random, retry_after_s: float, slow_s: float) -> Fault:
     status = chance.choice((400, 403, 404, 429, 500, 502, 503, 504))
     asked_s = retry_after_s if status in RETRY_AFTER_STATUSES else None
     url = "https://example.com/login"
-    makers = {
+    makers: dict[type[Fault], Callable[[], Fault]] = {
         HttpError: lambda: HttpError(status, asked_s, times=times),
         AcceptThenHttpError: lambda: AcceptThenHttpError(status, asked_s, "{task_id}", times=times),
         ResetBefore: lambda: ResetBefore(times=times),

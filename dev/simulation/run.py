@@ -11,7 +11,7 @@ from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dev.simulation import world
+from dev.simulation import logs, world
 from dev.simulation.defects import DEFECTS, planted
 from dev.simulation.invariants import Broken, check
 from dev.simulation.plan import Universe, make_universe
@@ -31,15 +31,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
     parser.add_argument("--seed", type=int, help="run this universe twice, and shrink it if it fails")
     parser.add_argument("--jobs", type=int, default=1, help="how many processes (1)")
-    parser.add_argument("--defects", action="store_true", help="find each planted defect instead")
+    how = ("recorded", "search")
+    parser.add_argument(
+        "--defects", choices=how, help="find each planted defect, in its recorded universe or any"
+    )
     options = parser.parse_args(arguments)
-    world.prepare()
+    logs.prepare()
     if options.seed is not None:
         return replay(options.seed)
     pool = multiprocessing.get_context("fork").Pool(options.jobs)
     with pool:
         if options.defects:
-            return show_defects(pool.imap(find, range(len(DEFECTS))))
+            find_it = partial(find, is_search=options.defects == "search")
+            return show_defects(pool.imap(find_it, range(len(DEFECTS))))
         seeds = range(options.first, options.first + options.universes)
         return explore(pool.imap_unordered(try_seed, seeds, chunksize=4))
 
@@ -53,7 +57,7 @@ def try_seed(seed: int) -> tuple[int, list[Broken], Counter[str]]:
     counts["outages"], counts["clock steps"] = len(universe.outages), len(universe.steps)
     for followed in record.waits.values():
         counts["rebuilt triggers"] += len(followed.spans) - 1
-        counts["simulated hours"] += sum(one.ends_s - one.begins_s for one in followed.spans) / 3600
+        counts["simulated seconds"] += round(sum(one.ends_s - one.begins_s for one in followed.spans))
         counts.update(f"ends: {event['reason']}" for event in followed.events)
     return seed, check(universe, record), counts
 
@@ -65,11 +69,14 @@ def explore(outcomes: Iterable[tuple[int, list[Broken], Counter[str]]]) -> int:
         total.update(counts)
         if broken:
             failed.append(seed)
-            print(f"seed {seed}: {broken[0]}" + (f", and {len(broken) - 1} more" if broken[1:] else ""), flush=True)
+            print(
+                f"seed {seed}: {broken[0]}" + (f", and {len(broken) - 1} more" if broken[1:] else ""),
+                flush=True,
+            )
     total["universes that break a promise"] = len(failed)
     for name, count in total.items():
         print(f"| {name} | {count:,.0f} |")
-    print(f"| seconds | {time.perf_counter() - began_s:,.0f} |")
+    print(f"| seconds of this machine | {time.perf_counter() - began_s:,.0f} |")
     if failed:
         print(f"Replay and shrink one: make simulate SEED={min(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -99,11 +106,14 @@ def breaks(universe: Universe, promise: str) -> bool:
     return any(one.promise == promise for one in check(universe, world.run(universe)))
 
 
-def find(number: int) -> tuple[str, int | None, str]:
-    """Return the name of a defect, the first universe that finds it, and the promise that it breaks."""
+def find(number: int, *, is_search: bool) -> tuple[str, int | None, str]:
+    """Return the name of a defect, the first universe that finds it, and the promise that it breaks.
+
+    :param is_search: try all universes, and not only the recorded one.
+    """
     defect = DEFECTS[number]
     with planted(defect):
-        for seed in range(MAX_UNIVERSES):
+        for seed in range(MAX_UNIVERSES) if is_search else [defect.seed]:
             if broken := try_seed(seed)[1]:
                 return defect.name, seed, broken[0].promise
     return defect.name, None, ""
@@ -124,7 +134,9 @@ def _lines(universe: Universe) -> list[str]:
     for field in fields(universe):
         value = getattr(universe, field.name)
         if field.repr:
-            lines += [f"    {field.name}:", *(f"        {one}" for one in value)] if isinstance(value, tuple) else [
-                f"    {field.name}: {value}"
-            ]
+            lines += (
+                [f"    {field.name}:", *(f"        {one}" for one in value)]
+                if isinstance(value, tuple)
+                else [f"    {field.name}: {value}"]
+            )
     return lines

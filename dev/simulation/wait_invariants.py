@@ -152,10 +152,9 @@ class WaitCheck:
             return
         if span.ends_s < due_s - 0.01:
             yield "deadline", f"{due_s - span.ends_s:.2f} s early"
-        has_turn = self.bounds.turn_s < _LAST_TURN_S
-        if has_turn and self.bounds.is_reachable(due_s - 1, span.ends_s):
-            if not any(one.at_s >= due_s - 0.01 for one in polls):
-                yield "last poll", "no request at the deadline"
+        can_poll = self.bounds.turn_s < _LAST_TURN_S and self.bounds.is_reachable(due_s - 1, span.ends_s)
+        if can_poll and not any(one.at_s >= due_s - 0.01 for one in polls):
+            yield "last poll", "no request at the deadline"
 
     def _execution_timeout(self, span: Span, polls: list[Poll]) -> Iterator[Found]:
         yield from self._timeout(span, polls, "execution_timeout")

@@ -8,12 +8,9 @@ trigger, runs the trigger, cancels it, and builds it again from the row.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import logging
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -29,6 +26,7 @@ from airflow_provider_twinsync.emulator.guard import Guard
 from airflow_provider_twinsync.emulator.server import Server
 from airflow_provider_twinsync.emulator.world import JournalEntry, Task, World
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
+from dev.simulation import logs
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -85,41 +83,10 @@ class Record:
     digest: str = ""
 
 
-def prepare() -> None:
-    """Do once a process what a universe would only do the first time."""
-    asyncio.run(hooks._import_client())
-    logging.raiseExceptions = False
-    with suppress(ImportError):  # Airflow 2 has none
-        import structlog
-
-        structlog.configure(processors=[_keep], cache_logger_on_first_use=False)
-    handler = _Kept()
-    for name in ("", "airflow.task"):
-        logging.getLogger(name).addHandler(handler)
-    logging.getLogger().setLevel(logging.INFO)
-    gc.collect()
-    gc.freeze()  # simloom collects the garbage of a universe often, and Airflow's modules are none
-
-
-_lines: list[str] = []
-
-
-def _keep(logger: Any, method: str, event: Any) -> Any:
-    import structlog
-
-    _lines.append(" ".join(map(str, (event["event"], *event.get("positional_args", ())))))
-    raise structlog.DropEvent
-
-
-class _Kept(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        _lines.append(record.getMessage())
-
-
 def run(universe: Universe) -> Record:
     """Run a universe, and return what happened."""
     record = Record({wait.number: Followed() for wait in universe.waits})
-    _lines.clear()
+    logs.lines.clear()
     connection = {"conn_type": "twinsync", "host": NAME, "port": PORT, "password": universe.key}
     extra = {
         "tolerance_s": universe.tolerance_s,
@@ -140,7 +107,7 @@ def run(universe: Universe) -> Record:
         seed_randomness=True,
         wall_epoch=EPOCH_S,
     )
-    record.log = list(_lines)
+    record.log = list(logs.lines)
     record.digest = result.digest
     if result.error is not None:
         record.error = f"{type(result.error).__name__}: {result.error}"
@@ -210,7 +177,9 @@ class _Run:
             followed.spans.append(span)
             trigger = TwinSyncTrigger(**json.loads(followed.rows[-1]))
             if trigger.handover.airflow_timeout_s is not None:
-                ends_at = datetime.fromtimestamp(started_at + trigger.handover.airflow_timeout_s, timezone.utc)
+                ends_at = datetime.fromtimestamp(
+                    started_at + trigger.handover.airflow_timeout_s, timezone.utc
+                )
                 trigger.timeout_after = ends_at  # type: ignore[attr-defined]
             followed.rows.append(json.dumps(trigger.serialize()[1]))
             task = asyncio.ensure_future(_first_event(trigger))
@@ -257,7 +226,9 @@ class _Run:
     def _disturbances(self) -> list[Coroutine[Any, Any, None]]:
         universe = self.universe
         steps = [self._at(one.at_s, self._step, one.by_s) for one in universe.steps]
-        faults = [self._at(one.at_s, self.emulated.faults.add, "status", one.fault) for one in universe.faults]
+        faults = [
+            self._at(one.at_s, self.emulated.faults.add, "status", one.fault) for one in universe.faults
+        ]
         resets = [
             self._at(at_s, self.net.reset_connections, self.triggerer, self.service)
             for at_s in universe.resets_s
