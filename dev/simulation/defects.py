@@ -42,7 +42,7 @@ class Defect:
     owner: Any
     attribute: str
     replace: Callable[[Any], Any]
-    seed: int = -1
+    seed: int
 
 
 @contextmanager
@@ -70,14 +70,6 @@ def _never_closed(record: Any) -> Any:
         record(self, answer, asked_at_s, now_s)
         if shared is not None:
             self._shared, self._next_probe_s = shared, now_s + 30.0
-
-    return replacement
-
-
-def _cancelled_probe_stays(record: Any) -> Any:
-    def replacement(self: Any, answer: Any, asked_at_s: float, now_s: float) -> None:
-        if answer is not None:
-            record(self, answer, asked_at_s, now_s)
 
     return replacement
 
@@ -130,29 +122,34 @@ def _wall_clock(module: Any) -> Any:
 
 
 DEFECTS = (
-    Defect("the deadline is forgotten", WaitConfig, "deadline_s", lambda _: property(lambda _: None)),
-    Defect("a wait loses a Retry-After", schedule, "requested_delay_s", lambda _: lambda _: 0.0),
-    Defect("the other waits lose it", circuit_breaker, "requested_delay_s", lambda _: lambda _: 0.0),
-    Defect("a usable answer does not end an outage", Outage, "end", lambda _: lambda _: None),
-    Defect("a rebuilt trigger begins anew", triggers.TwinSyncTrigger, "serialize", _without_handover),
-    Defect("the circuit breaker never closes", CircuitBreaker, "record", _never_closed),
-    Defect("the circuit breaker never opens", CircuitBreaker, "reject", lambda _: lambda *_: None),
-    Defect("a cancelled probe stays under way", CircuitBreaker, "record", _cancelled_probe_stays),
-    Defect("the ceiling is ignored", AsyncClient, "__init__", _without_ceiling),
-    Defect("an answer about another job counts", status, "other_job", lambda _: lambda *_: None),
-    Defect("the wall clock counts within a trigger", triggers, "time", _wall_clock),
-    Defect("a cancelled trigger polls on", triggers.TwinSyncTrigger, "_wait", _not_cancelled),
-    Defect("the first delay is lost", Poller, "resume", lambda _: lambda *_: Again(0.1)),
-    Defect("the key is shown", answers, "hide", lambda _: lambda text, _, limit: text[:limit]),
-    Defect("no poll at the deadline", hooks.TwinSyncHook, "apoll", _without_last_poll),
-    Defect("no poll at the end of a tolerance", Poller, "turn_limit", lambda _: lambda *_: (None, False)),
-    Defect("a tolerance ends early", Outage, "left_s", _earlier),
-    Defect("an outage never ends a wait", Outage, "is_over", lambda _: lambda *_: False),
-    Defect("a session stays open", hooks.TwinSyncHook, "aclose", lambda _: _no_leave),
-    Defect("polls follow without a delay", schedule, "delay_s", lambda _: lambda *_: 0.0),
-    Defect("the first answer without an address ends a wait", poller, "_MAX_WITHOUT_ADDRESS", lambda _: 1),
+    Defect("the deadline is forgotten", WaitConfig, "deadline_s", lambda _: property(lambda _: None), 0),
+    Defect("a wait loses a Retry-After", schedule, "requested_delay_s", lambda _: lambda _: 0.0, 19),
     Defect(
-        "a failed job is waited for", status, "_STATE_OF_CODE", lambda codes: {**codes, 104: JobState.RUNNING}
+        "the other waits lose a Retry-After", circuit_breaker, "requested_delay_s", lambda _: lambda _: 0.0, 0
     ),
-    Defect("an old answer counts again", Poller, "read", _first_job_again),
+    Defect("a usable answer does not end an outage", Outage, "end", lambda _: lambda _: None, 0),
+    Defect("a rebuilt trigger begins anew", triggers.TwinSyncTrigger, "serialize", _without_handover, 1),
+    Defect("the circuit breaker never closes", CircuitBreaker, "record", _never_closed, 1),
+    Defect("the circuit breaker never opens", CircuitBreaker, "reject", lambda _: lambda *_: None, 0),
+    Defect("the ceiling is ignored", AsyncClient, "__init__", _without_ceiling, 3),
+    Defect("an answer about another job counts", status, "other_job", lambda _: lambda *_: None, 2),
+    Defect("the wall clock counts within a trigger", triggers, "time", _wall_clock, 0),
+    Defect("a cancelled trigger polls on", triggers.TwinSyncTrigger, "_wait", _not_cancelled, 0),
+    Defect("the first delay is lost", Poller, "resume", lambda _: lambda *_: Again(0.1), 0),
+    Defect("the key is shown", answers, "hide", lambda _: lambda text, _, limit: text[:limit], 1),
+    Defect("no poll at the deadline", hooks.TwinSyncHook, "apoll", _without_last_poll, 0),
+    Defect("no poll at the end of a tolerance", Poller, "turn_limit", lambda _: lambda *_: (None, False), 0),
+    Defect("a tolerance ends early", Outage, "left_s", _earlier, 0),
+    Defect("an outage never ends a wait", Outage, "is_over", lambda _: lambda *_: False, 2),
+    Defect("a session stays open", hooks.TwinSyncHook, "aclose", lambda _: _no_leave, 0),
+    Defect("polls follow without a delay", schedule, "delay_s", lambda _: lambda *_: 0.0, 0),
+    Defect("the first answer without an address ends a wait", poller, "_MAX_WITHOUT_ADDRESS", lambda _: 1, 3),
+    Defect(
+        "a failed job is waited for",
+        status,
+        "_STATE_OF_CODE",
+        lambda codes: {**codes, 104: JobState.RUNNING},
+        0,
+    ),
+    Defect("an old answer counts again", Poller, "read", _first_job_again, 0),
 )

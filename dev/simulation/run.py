@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: In how many universes a defect must be found.
 MAX_UNIVERSES = 500
+#: With another release of `aiohttp` or of Airflow, a seed gives a universe that differs a little.
+_RECORDED = 25
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,9 +87,10 @@ def explore(outcomes: Iterable[tuple[int, list[Broken], Counter[str]]]) -> int:
 def replay(seed: int) -> int:
     """Run a universe twice, show its broken promises, and the smallest plan that breaks the first of them."""
     universe = make_universe(seed)
-    first, second = world.run(universe), world.run(universe)
-    print(f"seed {seed}: {first.digest}")
-    if first.digest != second.digest:
+    first = world.run(universe)
+    digest = first.events.digest()
+    print(f"seed {seed}: {digest}")
+    if world.run(universe).events.digest() != digest:
         print("The second run differs from the first.", file=sys.stderr)
         return 1
     broken = check(universe, first)
@@ -109,11 +112,11 @@ def breaks(universe: Universe, promise: str) -> bool:
 def find(number: int, *, is_search: bool) -> tuple[str, int | None, str]:
     """Return the name of a defect, the first universe that finds it, and the promise that it breaks.
 
-    :param is_search: try all universes, and not only the recorded one.
+    :param is_search: try all universes, and not only the recorded one and a few after it.
     """
     defect = DEFECTS[number]
     with planted(defect):
-        for seed in range(MAX_UNIVERSES) if is_search else [defect.seed]:
+        for seed in range(MAX_UNIVERSES) if is_search else range(defect.seed, defect.seed + _RECORDED):
             if broken := try_seed(seed)[1]:
                 return defect.name, seed, broken[0].promise
     return defect.name, None, ""

@@ -42,6 +42,7 @@ END_S = 2_500.0
 _MAX_POLLS = 5_000
 _JOB_WAITS_S, _JOB_RUNS_S = 3.0, 5.0
 _MOMENT_S = 1e-5
+_GARBAGE_STEPS = 20_000
 _CONNECTION = "AIRFLOW_CONN_TWINSYNC_DEFAULT"
 
 
@@ -72,7 +73,8 @@ class Record:
 
     :param journal: the requests that the service received.
     :param log: all that was logged.
-    :param left: what was still open after the last wait.
+    :param left: the tasks, sessions and connections that were still open after the last wait.
+    :param events: simloom's log of all steps; two runs are the same if its digest is.
     """
 
     waits: dict[int, Followed] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Record:
     log: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     error: str = ""
-    digest: str = ""
+    events: Any = field(default=None, repr=False)
 
 
 def run(universe: Universe) -> Record:
@@ -102,13 +104,14 @@ def run(universe: Universe) -> Record:
         main,
         seed=universe.seed,
         scheduler=_Work,
+        gc_interval=_GARBAGE_STEPS,
         raise_on_error=False,
         virtual_time=True,
         seed_randomness=True,
         wall_epoch=EPOCH_S,
     )
     record.log = list(logs.lines)
-    record.digest = result.digest
+    record.events = result.log
     if result.error is not None:
         record.error = f"{type(result.error).__name__}: {result.error}"
     return record
