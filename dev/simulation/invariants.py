@@ -1,4 +1,4 @@
-"""The promises of a wait, checked in what happened in a universe.
+"""The promises of a wait, checked in the record of a universe.
 
 The plan, the journal of the service and the drivers' own times are the witnesses. Nothing here asks the
 package when it would have polled: each bound is derived from the options of the wait.

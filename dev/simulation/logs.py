@@ -15,7 +15,7 @@ lines: list[str] = []
 
 
 def prepare() -> None:
-    """Do once a process what a universe would only do the first time."""
+    """Do once a process the things that only its first universe would do, for example imports."""
     asyncio.run(hooks._import_client())
     logging.raiseExceptions = False
     with suppress(ImportError):  # Airflow 2 has none

@@ -1,5 +1,7 @@
 """The plan of a universe: all that a seed decides beforehand, as plain data that can be made smaller.
 
+For example, `make_universe(17)` has the waits, faults, outages and clock steps of `make simulate SEED=17`.
+
 All times are seconds from the beginning of the universe, on a clock that never jumps.
 """
 

@@ -60,7 +60,7 @@ class Span:
 
 @dataclass(slots=True)
 class Followed:
-    """What happened to a wait, as its driver saw it."""
+    """The triggers, rows and events of a wait, as its driver saw them."""
 
     spans: list[Span] = field(default_factory=list)
     rows: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Followed:
 
 @dataclass(slots=True)
 class Record:
-    """What happened in a universe.
+    """The record of a universe.
 
     :param journal: the requests that the service received.
     :param log: all that was logged.
@@ -86,7 +86,7 @@ class Record:
 
 
 def run(universe: Universe) -> Record:
-    """Run a universe, and return what happened."""
+    """Run a universe, and return its record."""
     record = Record({wait.number: Followed() for wait in universe.waits})
     logs.lines.clear()
     connection = {"conn_type": "twinsync", "host": NAME, "port": PORT, "password": universe.key}
