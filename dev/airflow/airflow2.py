@@ -36,6 +36,8 @@ class Airflow2World(AirflowWorld):
         settings = super()._settings(port, worker_log_port, trigger_log_port)
         for name in ("execution_api_server_url", "simple_auth_manager_users"):
             del settings["core"][name]
+        if not self.database:  # Airflow 2 refuses more than one task at a time on SQLite
+            settings["core"]["executor"] = "SequentialExecutor"
         return settings | {
             "webserver": {
                 "web_server_host": "127.0.0.1",
