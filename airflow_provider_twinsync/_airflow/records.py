@@ -19,7 +19,7 @@ from airflow_provider_twinsync._api.submit import fingerprint, shown_job
 from airflow_provider_twinsync._records.keeper import RecordKeeper
 from airflow_provider_twinsync._records.reconnect import find_job
 from airflow_provider_twinsync._records.task_state_store import TaskStateStore
-from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -179,16 +179,23 @@ def submit_once(
     context, submission = current_context(), Submission()
     request = prepare_submit(settings, **inputs)
     keeper = open_records(context, settings, request, ledger=ledger, reuse=reuse)
-    job = reconnect_or_submit(
-        keeper,
-        settings,
-        request,
-        submission,
-        get_job=get_job,
-        log=log,
-        try_number=try_number_of(context),
-        may_pay_twice=False,
-    )
-    if submission.twinsync_task_id:
-        keeper.write_job(job)
-    return job
+    try:
+        job = reconnect_or_submit(
+            keeper,
+            settings,
+            request,
+            submission,
+            get_job=get_job,
+            log=log,
+            try_number=try_number_of(context),
+            may_pay_twice=False,
+        )
+        if submission.twinsync_task_id:
+            keeper.write_job(job)
+        return job
+    except TwinSyncError:
+        raise
+    except BaseException as error:  # an alarm may ring at any line, also while the job is recorded
+        if submission.twinsync_task_id is None:
+            raise
+        raise submission.ended_by(error) from None

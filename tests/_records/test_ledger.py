@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.drive import Store, run_task
+from support.drive import Store, rings, run_task
 from support.environment import KEY
 from support.submits import INPUTS, WAITING, code_of, posts, submit
 
@@ -14,6 +15,7 @@ from airflow_provider_twinsync._api.submit import fingerprint
 from airflow_provider_twinsync._records.ledger import account, record_name
 from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset, Body, ResultCode
+from airflow_provider_twinsync.exceptions import UncertainSubmitError
 from airflow_provider_twinsync.hooks import TwinSyncHook
 
 if TYPE_CHECKING:
@@ -245,3 +247,14 @@ def test_the_hook_submits_once(emulator, ledger):
     jobs = {TwinSyncHook().submit_once(**INPUTS, ledger=ledger, reuse="runs") for _ in range(3)}
     assert (len(jobs), posts(emulator)) == (1, 1)
     assert run_task(submit(ledger=ledger, reuse="runs")).result in jobs
+
+
+def test_an_alarm_while_the_hook_stores_a_job_names_it(emulator, tmp_path, monkeypatch):
+    """The record has an intent alone, so nothing else knows the job that is paid for."""
+    monkeypatch.setattr(Path, "replace", rings)
+    with pytest.raises(UncertainSubmitError) as caught:
+        TwinSyncHook().submit_once(**INPUTS, ledger=tmp_path, reuse="runs")
+    [job] = emulator.world.tasks
+    assert caught.value.code == "TS324"
+    assert caught.value.names_job
+    assert job in str(caught.value)
