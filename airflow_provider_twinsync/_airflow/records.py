@@ -18,7 +18,7 @@ from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync._api.submit import fingerprint, shown_job
 from airflow_provider_twinsync._records.keeper import RecordKeeper
 from airflow_provider_twinsync._records.reconnect import find_job
-from airflow_provider_twinsync._records.task_state_store import TaskStateStore
+from airflow_provider_twinsync._records.task_state_store import STORE_KEY, TaskStateStore
 from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ Reuse = Literal["tries", "runs"]
 _MOST_SHOWN = 2_000
 
 
-def task_state_store(context: Mapping[str, Any] | None) -> TaskStateStore | None:
-    """Return the state store of the task of a context; None outside of a task, and below Airflow 3.3."""
+def task_state_store(context: Mapping[str, Any] | None, key: str = STORE_KEY) -> TaskStateStore | None:
+    """Return an entry of the state store of a task; None outside of a task, and below Airflow 3.3."""
     store = (context or {}).get("task_state_store")
-    return None if store is None else TaskStateStore(store)
+    return None if store is None else TaskStateStore(store, key)
 
 
 def open_records(
@@ -47,6 +47,7 @@ def open_records(
     ledger: Any,
     reuse: Reuse,
     durable: bool = True,
+    is_one_of_many: bool = False,
 ) -> RecordKeeper:
     """Return the keeper of the records of a submit. Sends nothing.
 
@@ -56,6 +57,7 @@ def open_records(
     :param ledger: the ledger of the task, or None.
     :param reuse: ``tries`` or ``runs``.
     :param durable: whether the task keeps records.
+    :param is_one_of_many: the task may submit other inputs as well.
     :raises UsageError: the ledger cannot be used, or ``reuse="runs"`` has none.
     """
     form = request.form or {}
@@ -64,7 +66,8 @@ def open_records(
     shown = hide(shown_job(text, image_url), settings.key, _MOST_SHOWN)
     clears = internals.count_of_clears(context["ti"]) if context else 0
     ledger = ledger or settings.ledger
-    state = task_state_store(context) if durable else None
+    key = f"{STORE_KEY}_{inputs}" if is_one_of_many else STORE_KEY
+    state = task_state_store(context, key) if durable else None
     if reuse == "runs" and not (ledger and durable):
         raise UsageError(
             "TS133 reuse='runs' needs a ledger, which outlives the run, and durable=True: give the task a "
@@ -178,7 +181,7 @@ def submit_once(
     """Submit a job, or return the earlier one; as ``TwinSyncHook.submit_once``."""
     context, submission = current_context(), Submission()
     request = prepare_submit(settings, **inputs)
-    keeper = open_records(context, settings, request, ledger=ledger, reuse=reuse)
+    keeper = open_records(context, settings, request, ledger=ledger, reuse=reuse, is_one_of_many=True)
     try:
         job = reconnect_or_submit(
             keeper,

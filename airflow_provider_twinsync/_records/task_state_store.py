@@ -1,6 +1,7 @@
 """Airflow's task state store as the place of a submit record (Airflow 3.3 and later).
 
-The store belongs to one task instance, and outlives its tries. It has one entry, which each try replaces.
+The store belongs to one task instance, and outlives its tries. A submit operator has one entry in it, which
+each try replaces. A task of your own may submit several jobs, so it has an entry for each of their inputs.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ class TaskStateStore:
     """The entry of a task instance.
 
     :param store: ``context["task_state_store"]``.
+    :param key: the name of the entry.
     """
 
     creates = False
-    how_to_delete = HOW_TO_DELETE
     why_missing = (
         "Airflow may discard a task's state after a clear, and after [state_store] default_retention_days."
     )
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, key: str = STORE_KEY) -> None:
         self._store = store
+        self._key = key
+        self.how_to_delete = HOW_TO_DELETE.replace(STORE_KEY, key)
         self._found: Any = None
 
     def read(self) -> Any:
@@ -42,12 +45,12 @@ class TaskStateStore:
         :raises UnavailableError: the store cannot be read, which is not the same as one without an entry.
         """
         try:
-            self._found = self._store.get(STORE_KEY)
+            self._found = self._store.get(self._key)
         except Exception as error:  # of Airflow, or of any backend of the store
             raise UnavailableError(
                 "TS315 Airflow's task state store could not be read, and a record of an earlier submit may "
                 f"be in it ({type(error).__name__}: {one_line(str(error))}). Nothing was sent. If every try "
-                f"ends in this way, {HOW_TO_DELETE}."
+                f"ends in this way, {self.how_to_delete}."
             ) from None
         return self._found
 
@@ -60,12 +63,12 @@ class TaskStateStore:
 
     def begin(self, entry: dict[str, Any]) -> bool:
         """Store the intent; True, as no other task writes here."""
-        self._store.set(STORE_KEY, entry)
+        self._store.set(self._key, entry)
         return True
 
     def write(self, entry: dict[str, Any]) -> None:
         """Replace the entry."""
-        self._store.set(STORE_KEY, entry)
+        self._store.set(self._key, entry)
 
     write_reported = write
 

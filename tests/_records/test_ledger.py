@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.drive import Store, rings, run_task
+from support.drive import Run, Store, rings, run_task, set_current_context
 from support.environment import KEY
 from support.submits import INPUTS, WAITING, code_of, posts, submit
 
@@ -258,3 +258,17 @@ def test_an_alarm_while_the_hook_stores_a_job_names_it(emulator, tmp_path, monke
     assert caught.value.code == "TS324"
     assert caught.value.names_job
     assert job in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["ledger", "task state store"])
+def test_a_task_of_your_own_submits_many_jobs_once_each(emulator, tmp_path, where):
+    """Each text has its record, so a retry pays for none of them, in whichever order."""
+    ledger = tmp_path if where == "ledger" else None
+    context = {"ti": Run(), "task_state_store": Store()}
+    with set_current_context(context):
+        one, two = (
+            [TwinSyncHook().submit_once(**{**INPUTS, "text": text}, ledger=ledger) for text in texts]
+            for texts in (("One.", "Two."), ("Two.", "One."))
+        )
+    assert one == two[::-1]
+    assert posts(emulator) == 2

@@ -28,6 +28,10 @@ try:
     from airflow.sdk.exceptions import AirflowRescheduleException as AirflowRescheduleException
 except ImportError:  # Airflow 2 and 3.0
     from airflow.exceptions import AirflowRescheduleException as AirflowRescheduleException
+try:
+    from airflow.sdk.execution_time.context import set_current_context as set_current_context
+except ImportError:  # Airflow 2
+    from airflow.models.taskinstance import set_current_context as set_current_context
 
 from airflow_provider_twinsync._wait.config import Handover, WaitConfig
 from airflow_provider_twinsync._wait.schedule import chance
