@@ -73,7 +73,7 @@ def open_records(
             "TS133 reuse='runs' needs a ledger, which outlives the run, and durable=True: give the task a "
             "ledger, such as 's3://aws_default@videos/ledger', or put one into the connection's extra."
         )
-    if not ledger or not durable:
+    if not ledger or not durable or _has_begun_in(state, inputs, try_number_of(context)):
         return RecordKeeper(state, inputs, shown, clears)
     owner = owner_of(context)
     details = {
@@ -85,6 +85,15 @@ def open_records(
     return RecordKeeper(
         _open_ledger(ledger, settings, inputs, owner, reuse, state), inputs, shown, clears, details
     )
+
+
+def _has_begun_in(state: TaskStateStore | None, inputs: str, try_number: int) -> bool:
+    """Return whether an earlier try submitted the same inputs before the task had a ledger."""
+    found = state.read() if state and try_number > 1 else None
+    if not isinstance(found, dict):
+        return found is not None
+    # The id of a job that a ledger did not take is there too, with the token of its record.
+    return found.get("inputs") == inputs and "token" not in found
 
 
 def _open_ledger(

@@ -272,3 +272,16 @@ def test_a_task_of_your_own_submits_many_jobs_once_each(emulator, tmp_path, wher
         )
     assert one == two[::-1]
     assert posts(emulator) == 2
+
+
+@pytest.mark.parametrize("fault", [None, AcceptThenReset()], ids=["a job", "an uncertain submit"])
+def test_a_record_from_before_the_ledger_counts(emulator, connect, tmp_path, fault):
+    """Someone puts a ledger into the connection between two tries."""
+    if fault:
+        emulator.world.faults.add("submit", fault)
+    store = Store()
+    first = run_task(submit(), store=store)
+    connect(ledger=str(tmp_path))
+    second = run_task(submit(), store=store, try_number=2)
+    assert (second.result, code_of(second.error)) == (first.result, "TS313" if fault else "")
+    assert posts(emulator) == 1
