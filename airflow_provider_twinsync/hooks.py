@@ -151,8 +151,8 @@ class TwinSyncHook(BaseHook):
     ) -> str:
         """Submit a job, or return the job that an earlier call submitted of the same inputs.
 
-        A job that failed is submitted again. The records are in the ledger; without one, in the state store
-        of the calling task (Airflow 3.3 and later); else nowhere, and each call submits. For example::
+        A job that failed is submitted again. Without a ledger the records are in the state store of the task
+        (Airflow 3.3 and later), or nowhere, and then each call submits. For example::
 
             inputs = {"text": "Hello.", "image_url": photo, "pronouncer": "en-US-JennyNeural"}
             with airflow_errors():
@@ -160,11 +160,9 @@ class TwinSyncHook(BaseHook):
 
         :param text: the text (``str``), as in :meth:`submit`, as are ``image_url`` and ``pronouncer``.
         :param ledger: the folder of the records; by default that of the connection, if it has one.
-        :param reuse: ``"tries"`` (the default) returns a job of this task instance alone, ``"runs"`` a job of
-            any task or process with this ledger.
+        :param reuse: ``"tries"`` (the default) returns jobs of this task instance alone, ``"runs"`` of all.
         :return: the TwinSync task id (``str``).
-        :raises TwinSyncError: as :meth:`submit`; an ``UnavailableError`` also if the ledger is unavailable,
-            or another task submits the same inputs and has no id yet.
+        :raises TwinSyncError: as :meth:`submit`, and ``UnavailableError`` while another task submits.
         """
         from airflow_provider_twinsync._airflow.records import submit_once
 
