@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -39,6 +39,15 @@ def task_state_store(context: Mapping[str, Any] | None, key: str = STORE_KEY) ->
     return None if store is None else TaskStateStore(store, key)
 
 
+def check_reuse(reuse: Any) -> None:
+    """Check the word of the argument ``reuse``.
+
+    :raises UsageError: it is another word, which might keep no record.
+    """
+    if reuse not in get_args(Reuse):
+        raise UsageError(f"TS132 reuse is {shown_text(reuse)}: it should be 'tries' or 'runs'.")
+
+
 def open_records(
     context: Mapping[str, Any] | None,
     settings: Settings,
@@ -58,8 +67,9 @@ def open_records(
     :param reuse: ``tries`` or ``runs``.
     :param durable: whether the task keeps records.
     :param is_one_of_many: the task may submit other inputs as well.
-    :raises UsageError: the ledger cannot be used, or ``reuse="runs"`` has none.
+    :raises UsageError: ``reuse`` is another word, the ledger cannot be used, or ``reuse="runs"`` has none.
     """
+    check_reuse(reuse)
     form = request.form or {}
     text, image_url, pronouncer = form["text"], form["image_url"], form["pronouncer"]
     inputs = fingerprint(settings.url, text, image_url, pronouncer)

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.lineage import openlineage, pull_own_inputs, push_inputs
 from airflow_provider_twinsync._airflow.records import (
+    check_reuse,
     open_records,
     reconnect_or_submit,
     task_state_store,
@@ -131,8 +132,7 @@ class TwinSyncSubmitOperator(PaidEnd, TextFields, Linked, BaseOperator):
             raise ValueError(
                 f"TS114 on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
             )
-        if reuse not in ("tries", "runs"):
-            raise ValueError(f"TS132 reuse is {reuse!r}: it should be 'tries' or 'runs'.")
+        check_reuse(reuse)
         if not internals.is_unmapped(self):
             check_constants(text=text, image_url=image_url, pronouncer=pronouncer)
         # An XComArg here is a text when the task runs.

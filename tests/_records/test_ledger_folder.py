@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from support.drive import run_task
-from support.submits import code_of, posts, submit
+from support.submits import INPUTS, code_of, posts, submit
 
 from airflow_provider_twinsync._records.ledger_folder import LocalFolder, open_folder, store_folder
 from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.hooks import TwinSyncHook
 
 
 @pytest.fixture(autouse=True)
@@ -102,8 +104,9 @@ def test_runs_need_a_ledger(emulator):
     for task in ({}, {"durable": False, "ledger": "/srv/ledger"}):
         run = run_task(submit(reuse="runs", **task))
         assert (run.ended, code_of(run.error)) == ("AirflowFailException", "TS133")
-    with pytest.raises(ValueError, match="TS132 "):
-        submit(reuse="always")
+    for use in (submit, partial(TwinSyncHook().submit_once, **INPUTS)):
+        with pytest.raises(ValueError, match="TS132 "):
+            use(reuse="always")
     assert posts(emulator) == 0
 
 
