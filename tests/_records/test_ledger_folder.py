@@ -185,6 +185,13 @@ def test_a_file_is_replaced_whole(ledger):
     assert folder.read("a.json") is None
 
 
+def test_an_empty_file_is_there(ledger):
+    """S3 refuses to read the start of an empty object; it is damaged for ever, and not unavailable now."""
+    folder = open_folder(ledger)
+    folder.write("a.json", b"")
+    assert folder.read("a.json") == b""
+
+
 def test_forms_of_one_ledger(tmp_path):
     """A path, an address of a file and an object lead to one folder."""
     for ledger in (
