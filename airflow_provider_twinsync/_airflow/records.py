@@ -176,9 +176,9 @@ def reconnect_or_submit(
         if job := submission.twinsync_task_id:
             submission.is_recorded = keeper.write_job(job)
         elif keeper.has_begun:
-            if not submission.may_have_job or submits_again(error, may_pay_twice=may_pay_twice):
+            if not submission.may_have_job:
                 keeper.write_no_job()
-            else:
+            elif not submits_again(error, may_pay_twice=may_pay_twice):
                 keeper.write_reported(names_job=getattr(error, "names_job", False))
         raise
 

@@ -285,3 +285,17 @@ def test_a_record_from_before_the_ledger_counts(emulator, connect, tmp_path, fau
     second = run_task(submit(), store=store, try_number=2)
     assert (second.result, code_of(second.error)) == (first.result, "TS313" if fault else "")
     assert posts(emulator) == 1
+
+
+def test_an_uncertain_submit_that_its_task_repeats_is_uncertain_for_others(emulator, tmp_path, connect):
+    """They did not choose to pay twice."""
+    emulator.world.faults.add("submit", AcceptThenReset())
+    task = {"ledger": tmp_path, "reuse": "runs"}
+    run_task(submit(**task, on_uncertain_submit="retry"))
+    connect(request_timeout_s=0.01)
+    assert code_of(run_task(submit(**task), run_id="next").error) == "TS330"
+    assert posts(emulator) == 1
+    connect()
+    job = run_task(submit(**task, on_uncertain_submit="retry"), try_number=2).result
+    assert run_task(submit(**task), run_id="next", try_number=2).result == job
+    assert posts(emulator) == 2
