@@ -179,6 +179,8 @@ def reconnect_or_submit(
             if not submission.may_have_job:
                 keeper.write_no_job()
             elif not submits_again(error, may_pay_twice=may_pay_twice):
+                # Before the record: a person may clear a task that dies between the record and its end.
+                log.warning("%s", submission.ended_by(error))
                 keeper.write_reported(names_job=getattr(error, "names_job", False))
         raise
 

@@ -87,7 +87,12 @@ class Submission:
             raise
 
     def ended_by(self, error: BaseException) -> BaseException:
-        """Return the error of a submit that was interrupted, or the same error if nothing was sent."""
+        """Return the error of a submit that was interrupted, or the same error if nothing was sent.
+
+        An error about an uncertain submit is returned as it is.
+        """
+        if isinstance(error, UncertainSubmitError):
+            return error
         is_alarm = isinstance(error, AirflowTaskTimeout)
         if self._request is None or not self.may_have_job:
             if not is_alarm:

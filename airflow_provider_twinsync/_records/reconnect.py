@@ -103,6 +103,7 @@ def _report(keeper: RecordKeeper, log: Any, *, may_pay_twice: bool) -> None:
     error = keeper.record.uncertain(keeper.store.how_to_delete)
     names_job = keeper.record.names_job or keeper.record.twinsync_task_id is not None
     if not may_pay_twice or names_job:
+        log.warning("%s", error)  # before the record: a person may clear a task that dies here
         keeper.write_reported(names_job=names_job)
         raise error
     log.warning("%s It is submitted again, as on_uncertain_submit says.", sentence(error.what))

@@ -96,7 +96,7 @@ class PaidEnd:
     def _end_of(self, error: BaseException) -> BaseException:
         paid = self._paid
         try:
-            if paid is Paid.MAYBE and not isinstance(error, UncertainSubmitError):
+            if paid is Paid.MAYBE:
                 error = self._submission.ended_by(error)
             retries, twice = bool(self.retries), self._may_pay_twice
             ending = airflow_error(error, paid, self._known_job, has_retries=retries, may_pay_twice=twice)
