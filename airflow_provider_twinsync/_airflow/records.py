@@ -75,15 +75,15 @@ def open_records(
     inputs = fingerprint(settings.url, text, image_url, pronouncer)
     shown = hide(shown_job(text, image_url), settings.key, _MOST_SHOWN)
     clears = internals.count_of_clears(context["ti"]) if context else 0
-    ledger = ledger or settings.ledger
+    ledger = settings.ledger if ledger is None else ledger
     key = f"{STORE_KEY}_{inputs}" if is_one_of_many else STORE_KEY
     state = task_state_store(context, key) if durable else None
-    if reuse == "runs" and not (ledger and durable):
+    if reuse == "runs" and (ledger is None or not durable):
         raise UsageError(
             "TS133 reuse='runs' needs a ledger, which outlives the run, and durable=True: give the task a "
             "ledger, such as 's3://aws_default@videos/ledger', or put one into the connection's extra."
         )
-    if not ledger or not durable or _has_begun_in(state, inputs, try_number_of(context)):
+    if ledger is None or not durable or _has_begun_in(state, inputs, try_number_of(context)):
         return RecordKeeper(state, inputs, shown, clears)
     owner = owner_of(context)
     details = {

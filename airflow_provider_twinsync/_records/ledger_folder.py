@@ -6,6 +6,7 @@ Each method raises errors of the disk or of the store.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import uuid
@@ -21,6 +22,8 @@ from airflow_provider_twinsync.exceptions import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 #: A record has about a kilobyte; of a larger file the start is enough to see that it is none.
 _MOST_BYTES = 65_536
@@ -84,6 +87,11 @@ class LocalFolder:
     def _made(self) -> Path:
         folder = Path(self.address)
         try:
+            if not folder.exists():  # also the place of a disk that is not mounted now
+                log.warning(
+                    "TS339 The ledger %s did not exist, and is made: no earlier submit is in it.",
+                    shown_destination(self.address),
+                )
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:  # not the file of a record
             raise NotADirectoryError(errno.ENOTDIR, "it is a file") from None

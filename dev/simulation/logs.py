@@ -8,7 +8,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_twinsync import hooks
+from airflow_provider_twinsync._http.import_client import import_client
 
 #: The lines of the universe that runs.
 lines: list[str] = []
@@ -16,7 +16,7 @@ lines: list[str] = []
 
 def prepare() -> None:
     """Do once a process the things that only its first universe would do, for example imports."""
-    asyncio.run(hooks._import_client())
+    asyncio.run(import_client())
     logging.raiseExceptions = False
     with suppress(ImportError):  # Airflow 2 has none
         import structlog

@@ -28,7 +28,7 @@ def _connected(connection, sleeps):
 @pytest.mark.parametrize(
     ("ledger", "code"),
     [
-        ("", "TS133"),  # as without a ledger
+        ("", "TS130"),
         (" ", "TS130"),
         (5, "TS130"),
         ("None", "TS103"),
