@@ -64,6 +64,11 @@ class Bounds:
         """Return whether the network was in order all the time."""
         return not any(from_s <= ends_s and begins_s <= to_s for begins_s, ends_s in self.away)
 
+    def may_be_repeated(self, poll: Poll) -> bool:
+        """Return whether `aiohttp` may have repeated the request, as its kept connection was closed."""
+        healed = [one.ends_s for one in self.universe.outages if one.kind == "silent"]
+        return any(0 <= poll.at_s - at_s < LAG_S for at_s in (*healed, *self.universe.resets_s))
+
     def is_calm(self, from_s: float, to_s: float, own_signs: list[float]) -> bool:
         """Return whether no sign of an outage could delay a poll."""
         signs = [*self.signs, *((at_s, at_s) for at_s in own_signs)]
@@ -88,11 +93,11 @@ def check(universe: Universe, record: Record) -> list[Broken]:
         if entry.method != "GET" or entry.call != "status" or entry.key is not None
     ]
     broken += [Broken("key hidden", "", text) for text in _texts_with_key(universe, record)]
-    if found := _over_ceiling(universe, polls):
+    if found := _over_ceiling(bounds, polls):
         broken.append(Broken("ceiling", "", found))
     broken += [
         Broken("Retry-After for all", poll.job, f"a poll at {poll.at_s:.2f} s")
-        for poll in _hasty(polls, checks)
+        for poll in _hasty(polls, checks, bounds)
     ]
     broken += [Broken("no storm", "", found) for found in _storms(universe, polls, record)]
     return broken
@@ -106,12 +111,11 @@ def _texts_with_key(universe: Universe, record: Record) -> list[str]:
     return [text for text in texts if any(form in text for form in forms)][:3]
 
 
-def _over_ceiling(universe: Universe, polls: list[Poll]) -> str | None:
+def _over_ceiling(bounds: Bounds, polls: list[Poll]) -> str | None:
     """Return the first moment at which more requests had arrived than the ceiling allows."""
-    rate = universe.requests_per_second
+    rate = bounds.universe.requests_per_second
     if rate is None:
         return None
-    healed = [one.ends_s for one in universe.outages if one.kind == "silent"]
     most = max(1.0, 0.1 * rate) + rate * LAG_S + 1.0
     level, before_s, last_of = 0.0, 0.0, dict[str, "Poll"]()
     for poll in sorted(polls, key=lambda one: one.at_s):
@@ -119,9 +123,8 @@ def _over_ceiling(universe: Universe, polls: list[Poll]) -> str | None:
         before_s = poll.at_s
         last = last_of.get(poll.job)
         last_of[poll.job] = poll
-        # `aiohttp` repeats a GET once, if its kept connection was closed.
         is_repeated = last and last.answered_s is None and poll.at_s - last.at_s < LAG_S
-        if is_repeated or any(0 <= poll.at_s - at_s < LAG_S for at_s in (*healed, *universe.resets_s)):
+        if is_repeated or bounds.may_be_repeated(poll):
             continue
         level += 1.0
         if level > most:
@@ -129,9 +132,10 @@ def _over_ceiling(universe: Universe, polls: list[Poll]) -> str | None:
     return None
 
 
-def _hasty(polls: list[Poll], checks: dict[str, WaitCheck]) -> list[Poll]:
+def _hasty(polls: list[Poll], checks: dict[str, WaitCheck], bounds: Bounds) -> list[Poll]:
     """Return the polls that came before the end of a `Retry-After` in the answer to another wait."""
     hasty = []
+    sent = [one for one in polls if not bounds.may_be_repeated(one)]
     for asking in polls:
         if not asking.asked_s or not checks[asking.job].was_delivered(asking):
             continue
@@ -142,7 +146,7 @@ def _hasty(polls: list[Poll], checks: dict[str, WaitCheck]) -> list[Poll]:
             if poll.answered_s and not poll.is_down and poll.answered_s >= asking.answered_s - LAG_S:
                 ends_s = min(ends_s, max(poll.answered_s, poll.at_s))
         hasty += [
-            one for one in polls if begins_s < one.at_s <= ends_s and not checks[one.job].may_decide(one)
+            one for one in sent if begins_s < one.at_s <= ends_s and not checks[one.job].may_decide(one)
         ]
     return hasty
 
