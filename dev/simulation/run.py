@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: In how many universes a defect must be found.
 MAX_UNIVERSES = 500
+#: A process runs this many chunks of universes.
+_CHUNKS, _CHUNK = 25, 4
 #: With another release of `aiohttp` or of Airflow, a seed gives a universe that differs a little.
 _RECORDED = 25
 
@@ -41,13 +43,14 @@ def main(arguments: Sequence[str]) -> int:
     logs.prepare()
     if options.seed is not None:
         return replay(options.seed)
-    pool = multiprocessing.get_context("fork").Pool(options.jobs)
+    # `aiohttp` keeps the applications of a process, and with each the whole universe of its server.
+    pool = multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=_CHUNKS)
     with pool:
         if options.defects:
             find_it = partial(find, is_search=options.defects == "search")
             return show_defects(pool.imap(find_it, range(len(DEFECTS))))
         seeds = range(options.first, options.first + options.universes)
-        return explore(pool.imap_unordered(try_seed, seeds, chunksize=4))
+        return explore(pool.imap_unordered(try_seed, seeds, chunksize=_CHUNK))
 
 
 def try_seed(seed: int) -> tuple[int, list[Broken], Counter[str]]:
