@@ -41,7 +41,7 @@ def walk_over(bench: Bench, depth: int, **bounds: int) -> Walk:
     walk = Walk(bench, *(("run", "next") if bench.kind.reuse == "runs" else ("run",)))
     walk.to(depth, **bounds)
     print(  # noqa: T201
-        f"{depth} runs, {bounds}, {bench.kind}: {walk.histories:,} histories, {len(walk.states):,} states, "
+        f"{depth} runs, {bounds}, {bench.kind}: {walk.histories:,} histories, {len(walk.nodes):,} states, "
         f"{bench.tries:,} tries, {time.process_time() - began_s:.0f} s"
     )
     return walk

@@ -160,7 +160,7 @@ class Bench:
         self._try, self._base, self._jump = one, one.state, one.jump
         self._lines, self._since = [], 0
         self.trail: list[tuple[str, State]] = []
-        self.is_replaced, self.breaks = False, one.outcome == BREAKS
+        self.is_replaced, self._is_reported, self.breaks = False, False, one.outcome == BREAKS
         self._store = self.records(self)
         self._install(one.state)
         self._world.journal.clear()
@@ -182,7 +182,8 @@ class Bench:
         self.posts = sum(entry.call == "submit" for entry in self._world.journal)
         self.ended = self._freeze()
         if not self.is_replaced:
-            self.ended.tasks[one.instance] = replace(task, may_retry=run.ended not in _SKIPS_RETRIES)
+            after = replace(self._base.tasks[one.instance], may_retry=run.ended not in _SKIPS_RETRIES)
+            self.ended.tasks[one.instance] = after
         return run
 
     # ------------------------------------------------------------------------------------------ the state
@@ -220,6 +221,7 @@ class Bench:
             jobs=list(self._world.tasks),
             lines=self._lines[self._since :],
             is_for_all=self.kind.reuse == "runs",
+            is_reported=self._is_reported,
         )
 
     # -------------------------------------------------------------------- the observer of the points
@@ -239,6 +241,8 @@ class Bench:
         self.trail.append((point, self._freeze()))
         if self._jump and self._jump.point == len(self.trail) - 1:
             self._base, self._since = self._jump.state, len(self._lines)
+            # The second try has reported the intent of this one, which is yet to send its POST.
+            self._is_reported = self._jump.state.reports() > self.trail[-1][1].reports()
             self._install(self._jump.state)
             self.is_replaced = self._jump.replaces
         self._is_active = True

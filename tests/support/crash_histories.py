@@ -11,18 +11,20 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from support.crash_bench import Bench, Jump, Try
 from support.crash_points import SHARED
 from support.crash_states import OUTCOMES, State, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeAlias
+    from collections.abc import Iterator
 
 
-Leaves: TypeAlias = "list[tuple[State, int]]"
+#: The key of a part of a state, and the task instances.
+Place: TypeAlias = "tuple[str, tuple[tuple[str, Task], ...]]"
+Node: TypeAlias = "tuple[tuple[str, ...], tuple[tuple[str, Task], ...]]"
+Leaves: TypeAlias = "Counter[Place]"
 
 #: The states of a job that does not fail: seconds that it waits, and seconds that it runs.
 LIVES = {"waits": (1e6, 0.0), "runs": (0.0, 1e6), "is finished": (0.0, 0.0)}
@@ -59,51 +61,54 @@ class Event:
 class Walk:
     """The walk over the histories of a kind of record.
 
+    A ledger has files of its own for each text, and the bench refuses a run that opens others. So a node of
+    the walk has a part for each text, and a run changes one of them.
+
     :param bench: runs the tries.
     :param instances: the task instances; the second and later ones have the inputs of the first.
     """
 
     def __init__(self, bench: Bench, *instances: str) -> None:
         self.bench = bench
-        self._instances = instances
-        self.states: dict[str, State] = {}
         self.histories = 0
-        #: The states after a run, each with the number of its points and outcomes.
-        self._leaves: dict[tuple[str, Event], Leaves] = {}
-        self._overlaps: dict[tuple[str, Event], Leaves] = {}
+        self.nodes: set[Node] = set()
+        self._parts: dict[str, State] = {}
+        self._after: dict[tuple[Place, Event, bool], Leaves] = {}
+        place = self._add(State({}, {}, {}, {name: Task() for name in instances}))
+        self._first: Node = ((place[0],) * (2 if bench.kind.has_ledger else 1), place[1])
 
-    def to(self, depth: int, *, overlaps: int, lives: int) -> None:
-        """Find all states of histories of up to `depth` runs.
+    def to(self, runs: int, *, overlaps: int, lives: int) -> None:
+        """Find all states of histories of up to some runs.
 
         :param overlaps: the number of runs, up to which two of them overlap.
         :param lives: the number of runs, up to which a job that has not failed waits, runs or is finished;
             afterwards it is finished.
         """
-        levels = [Counter([self._add(State({}, {}, {}, {name: Task() for name in self._instances}))])]
-        for level in range(1, depth + 1):
-            here: Counter[str] = Counter()
-            steps = [(levels[level - 1], self._leaves_of)]
+        levels = [Counter([self._first])]
+        for level in range(1, runs + 1):
+            here: Counter[Node] = Counter()
+            for start in levels[level - 1]:
+                self._count(here, start, levels[level - 1][start], is_short=level <= lives, overlap=False)
             if 2 <= level <= overlaps:
-                steps.append((levels[level - 2], self._overlaps_of))
-            for starts, leaves_of in steps:
-                for key, count in starts.items():
-                    for event in events(self.states[key], is_short=level <= lives):
-                        self._count(here, key, count, event, leaves_of)
+                for start in levels[level - 2]:
+                    self._count(here, start, levels[level - 2][start], is_short=level <= lives, overlap=True)
             levels.append(here)
+            self.nodes.update(here)
             self.histories += sum(here.values())
 
     def broken(self) -> list[State]:
         """Return the states of histories that broke a promise."""
-        return [state for state in self.states.values() if state.broken]
+        return [part for part in self._parts.values() if part.broken]
 
     def stuck(self) -> list[State]:
         """Return the states in which a task makes no job after clears of it and of the other tasks."""
-        found = {}
-        for state in self.states.values():
-            for text in ("same", "other"):
-                part, _ = self._parted(state, Event(self._instances[0], is_clear=True, text=text))
-                found[part.key(), text] = part
-        return [part for (_, text), part in found.items() if not self._continues(part, text)]
+        places = {
+            (part, tasks, text)
+            for parts, tasks in self.nodes
+            for text, part in zip(("same", "other"), parts * (3 - len(parts)), strict=False)
+        }
+        found = [(self._state((part, tasks)), text) for part, tasks, text in places]
+        return [state for state, text in found if not self._continues(state, text)]
 
     def _continues(self, state: State, text: str) -> bool:
         begun_tasks = [name for name, task in state.tasks.items() if task.tries]
@@ -127,120 +132,99 @@ class Walk:
                 state = self.bench.ended
         return works, state
 
-    def _add(self, state: State) -> str:
+    def _add(self, state: State) -> Place:
         key = state.settle().key()
-        self.states.setdefault(key, state)
-        return key
+        self._parts.setdefault(key, state)
+        return key, tuple(state.tasks.items())
 
-    def _count(
-        self,
-        here: Counter[str],
-        key: str,
-        count: int,
-        event: Event,
-        leaves_of: Callable[[State, Event], Leaves],
-    ) -> None:
-        """Count the histories that go on from a state with an event."""
-        part, rest = self._parted(self.states[key], event)
-        for leaf, times in leaves_of(part, event):
-            files, jobs = {**rest.files, **leaf.files}, {**rest.jobs, **leaf.jobs}
-            here[self._add(replace(leaf, files=files, jobs=jobs))] += count * times
+    def _state(self, place: Place) -> State:
+        return replace(self._parts[place[0]], tasks=dict(place[1]))
 
-    def _parted(self, state: State, event: Event) -> tuple[State, State]:
-        """Return the part of a state that a run can read, and the rest.
+    def _count(self, here: Counter[Node], start: Node, count: int, *, is_short: bool, overlap: bool) -> None:
+        """Count the histories that go on from a node."""
+        parts, tasks = start
+        for number, text in enumerate(("same", "other")):
+            number = min(number, len(parts) - 1)  # the only part is of all texts
+            place = parts[number], tasks
+            for event in events(self._state(place), text, is_short=is_short):
+                for (part, after), times in self._leaves(place, event, overlap=overlap).items():
+                    here[(*parts[:number], part, *parts[number + 1 :]), after] += count * times
 
-        A ledger has files of its own for each text; the bench refuses a run that opens another one.
-        """
-        if not self.bench.kind.has_ledger:
-            return state, replace(state, files={}, jobs={})
-        prefix = self.bench.hash_of(event.text)
-        own = {name: data for name, data in state.files.items() if name.startswith(prefix)}
-        jobs = {name: job for name, job in state.jobs.items() if job.text == event.text}
-        return replace(state, files=own, jobs=jobs), replace(
-            state,
-            files={name: data for name, data in state.files.items() if name not in own},
-            jobs={name: job for name, job in state.jobs.items() if name not in jobs},
-        )
-
-    def _leaves_of(self, state: State, event: Event) -> Leaves:
-        """Return the states after an event: for each outcome of the POST, and each point of a death."""
-        place = (state.key(), event.numbered(state))
-        if place not in self._leaves:
-            found: Counter[str] = Counter()
+    def _leaves(self, place: Place, event: Event, *, overlap: bool = False) -> Leaves:
+        """Return the places after an event, each with the number of outcomes and points that lead there."""
+        state = self._state(place)
+        memo = place, event.numbered(state), overlap
+        if memo not in self._after:
+            found: Leaves = Counter()
             started = begun(state, event)
-            for outcome in OUTCOMES:
-                self._run(started, event, outcome)
-                found.update(self._add(one) for one in self._ends(event, outcome))
-                if outcome == "accepted" and not self.bench.posts:
-                    break  # the other outcomes are of a POST
-            self._leaves[place] = [(self.states[key], times) for key, times in found.items()]
-        return self._leaves[place]
+            if overlap:
+                self._overlap(found, started, event)
+            else:
+                for outcome in OUTCOMES:
+                    self._run(started, event, outcome)
+                    found.update(self._ends(event, outcome))
+                    if outcome == "accepted" and not self.bench.posts:
+                        break  # the other outcomes are of a POST
+            self._after[memo] = found
+        return self._after[memo]
 
     def _run(self, state: State, event: Event, outcome: str, jump: Jump | None = None) -> None:
         self.bench.live(*LIVES[event.others])
         self.bench.run(Try(state, event.instance, event.text, outcome, jump))
 
-    def _ends(self, event: Event, outcome: str, since: int = 0) -> Iterator[State]:
+    def _ends(self, event: Event, outcome: str, since: int = 0) -> Iterator[Place]:
         for point, left in self.bench.trail[since:]:
             left.trace = (*left.trace, f"{event}: {outcome}, dies before: {point}")
-            yield left
+            yield self._add(left)
         self.bench.ended.trace = (*self.bench.ended.trace, f"{event}: {outcome}, ends")
-        yield self.bench.ended
+        yield self._add(self.bench.ended)
 
-    def _overlaps_of(self, state: State, event: Event) -> Leaves:
-        """Return the states after a run during which another one begins and ends."""
-        place = (state.key(), event.numbered(state))
-        if place not in self._overlaps:
-            found: Counter[str] = Counter()
-            posting: set[int] = set()
-            for outcome in OUTCOMES:
-                started = begun(state, event)
-                self._run(started, event, outcome)
-                posts, trail = self.bench.posts, list(self.bench.trail)
-                points = [point for point, _ in trail]
-                sent = points.index("request is sent") if "request is sent" in points else len(points)
-                for number, (point, paused) in enumerate(trail):
-                    # Before the POST its outcome matters only if the run still sends it afterwards.
-                    if point in SHARED and (outcome == "accepted" or number > sent or number in posting):
-                        paused.trace = (*paused.trace, f"{event}: {outcome}, pauses before: {point}")
-                        if self._overlap(found, started, paused, number, event, outcome) and number <= sent:
+    def _overlap(self, found: Leaves, started: State, event: Event) -> None:
+        """Find the places after a run during which another one begins and ends."""
+        posting: set[int] = set()
+        for outcome in OUTCOMES:
+            self._run(started, event, outcome)
+            posts, trail = self.bench.posts, list(self.bench.trail)
+            points = [point for point, _ in trail]
+            sent = points.index("request is sent") if "request is sent" in points else len(points)
+            for number, (point, paused) in enumerate(trail):
+                # Before the POST its outcome matters only if the run still sends it afterwards.
+                if point in SHARED and (outcome == "accepted" or number > sent or number in posting):
+                    paused.trace = (*paused.trace, f"{event}: {outcome}, pauses before: {point}")
+                    place = self._add(paused)
+                    for jump in self._jumps(place, event, number):
+                        self._run(started, event, outcome, jump)
+                        found.update(self._ends(event, outcome, number + 1))
+                        if self.bench.posts and number <= sent:
                             posting.add(number)
-                if not (posts or posting):
-                    break
-            self._overlaps[place] = [(self.states[key], times) for key, times in found.items()]
-        return self._overlaps[place]
+            if not (posts or posting):
+                break
 
-    def _overlap(
-        self, found: Counter[str], started: State, paused: State, number: int, event: Event, outcome: str
-    ) -> bool:
-        """Run each other try at a point of a run; return whether the run sends a POST after any of them."""
-        sends = False
-        paused = self.states[self._add(paused)]
-        for other in events(paused):
-            if other.text == event.text and not other.failing:
-                for between, _ in self._leaves_of(paused, other):
-                    jump = Jump(number, between, other.instance == event.instance)
-                    self._run(started, event, outcome, jump)
-                    sends |= bool(self.bench.posts)
-                    found.update(self._add(one) for one in self._ends(event, outcome, number + 1))
-        return sends
+    def _jumps(self, place: Place, event: Event, number: int) -> Iterator[Jump]:
+        """Yield the states after each run of another try, which begins while a run has stopped at a point."""
+        for other in events(self._state(place), event.text):
+            is_second = other.instance == event.instance
+            # The clear of a task that runs is a retry: Airflow leaves its max_tries as it is.
+            if not other.failing and not (is_second and other.is_clear):
+                for between in self._leaves(place, other):
+                    yield Jump(number, self._state(between), is_second)
 
 
-def events(state: State, *, is_short: bool = False) -> Iterator[Event]:
-    """Yield all events that may follow a state.
+def events(state: State, text: str, *, is_short: bool = False) -> Iterator[Event]:
+    """Yield all events with a text that may follow a state.
 
     :param is_short: the history is so short that each state of a job that has not failed is an event.
     """
+    # No run before the next one of these inputs can see that a job of them fails.
+    living = [one for one, job in state.jobs.items() if job.text == text and not job.has_failed]
     for number, (name, task) in enumerate(state.tasks.items()):
-        texts = ("same",) if number or not task.tries else ("same", "other")
+        if text == "other" and (number or not task.tries):
+            continue  # the first run has the same inputs, as all runs of the other tasks
         clears = [False] * (task.may_retry or not task.tries) + [True] * bool(task.tries)
-        for is_clear, text in product(clears, texts):
-            # No run before the next one of these inputs can see that a job of them fails.
-            living = [one for one, job in state.jobs.items() if job.text == text and not job.has_failed]
-            for fates in product((False, True), repeat=len(living)):
-                failing = tuple(one for one, fails in zip(living, fates, strict=True) if fails)
-                for others in LIVES if is_short and len(failing) < len(living) else ("is finished",):
-                    yield Event(name, is_clear, text, failing, others)
+        for is_clear, fates in product(clears, product((False, True), repeat=len(living))):
+            failing = tuple(one for one, fails in zip(living, fates, strict=True) if fails)
+            for others in LIVES if is_short and len(failing) < len(living) else ("is finished",):
+                yield Event(name, is_clear, text, failing, others)
 
 
 def begun(state: State, event: Event) -> State:

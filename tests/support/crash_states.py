@@ -79,6 +79,12 @@ class Job:
     is_reported: bool = False
     is_released: bool = False
 
+    def settled(self) -> Job:
+        """Return the job with the facts alone that a later state is judged by."""
+        if self.has_failed:
+            return Job(self.text, self.instance, has_failed=True)
+        return replace(self, is_named=True, is_reported=True) if self.is_released else self
+
 
 @dataclass(frozen=True)
 class Task:
@@ -110,6 +116,10 @@ class State:
         for data in self.files.values():
             yield json.loads(data)
 
+    def reports(self) -> int:
+        """Return the number of reports of uncertain submits in the records."""
+        return self.stored().count("told_at_max_tries")
+
     def settle(self) -> State:
         """Replace the counts, of which differences matter alone, and drop the jobs that nothing names."""
         for name, rows in self.rows.items():
@@ -120,10 +130,12 @@ class State:
                 entry = self._settled(json.loads(data), self._reporter(name))
                 self.files[name] = json.dumps(entry).encode()
         self.tasks = {
-            name: replace(task, tries=min(task.tries, 2), clears=CLEARS) for name, task in self.tasks.items()
+            name: replace(task, tries=min(task.tries, 1), clears=CLEARS) for name, task in self.tasks.items()
         }
         stored = self.stored()
-        self.jobs = {name: job for name, job in self.jobs.items() if not job.has_failed or name in stored}
+        self.jobs = {
+            name: job.settled() for name, job in self.jobs.items() if not job.has_failed or name in stored
+        }
         return self
 
     def stored(self) -> str:
@@ -144,12 +156,11 @@ class State:
         raise AssertionError(file)
 
     def key(self) -> str:
-        """Return a text that two states share if no later run can distinguish them.
+        """Return a text that two states with the same tasks share if no later run can distinguish them.
 
         Times, tokens, tries and the ids of jobs differ between such states.
         """
         jobs = {name: list(vars(job).values()) for name, job in self.jobs.items()}
-        tasks = {name: (task.tries > 0, task.may_retry) for name, task in self.tasks.items()}
         numbers: dict[str, int] = {}
 
         def numbered(found: re.Match[str]) -> str:
@@ -159,11 +170,18 @@ class State:
         text = re.sub(rf"{_TIME}|try_number\\*\": \d", "", text)
         # The hashes of the inputs keep their names.
         text = re.sub(r"\d{8}_\d\d_\d\d_\d\d_\d+|(?<=token\\\": \\\")[0-9a-f]{32}", numbered, text)
-        return f"{text} {tasks} {self.broken}"
+        return f"{text} {self.broken}"
 
 
 def left_by(
-    base: State, instance: str, text: str, *, jobs: Iterable[str], lines: list[str], is_for_all: bool
+    base: State,
+    instance: str,
+    text: str,
+    *,
+    jobs: Iterable[str],
+    lines: list[str],
+    is_for_all: bool,
+    is_reported: bool,
 ) -> State:
     """Return the state that a try leaves if it is killed now, and judge it.
 
@@ -171,6 +189,7 @@ def left_by(
     :param jobs: the ids of all jobs that the service has.
     :param lines: the log since the base.
     :param is_for_all: the tasks of all runs share their jobs.
+    :param is_reported: another try has reported the intent, before this try sent its POST.
     """
     known, broken = dict(base.jobs), list(base.broken)
     for name in jobs:
@@ -179,7 +198,7 @@ def left_by(
                 is_shared = is_for_all or job.instance == instance
                 if job.text == text and is_shared and not job.has_failed and not job.is_released:
                     broken.append("paid twice")
-            known[name] = Job(text, instance)
+            known[name] = Job(text, instance, is_reported=is_reported)
     stored = base.stored()
     for name, job in known.items():
         known[name] = _heard(name, job, lines, is_stored=name in stored)
