@@ -42,7 +42,7 @@ export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo airflow chaos simulate browser test test-all coverage mutants matrix lint check dist docs format bench install constraints audit clean asked-python
+.PHONY: help demo airflow chaos crashes simulate browser test test-all coverage mutants matrix lint check dist docs format bench install constraints audit clean asked-python
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
@@ -53,6 +53,7 @@ help:
 	@echo '                   ON=2.11.2 or ON=3.1.8 is on that Airflow, with a ledger; LEDGER=1 has one on $(AIRFLOW) too'
 	@echo 'make simulate      200 universes of waits, faults and clock steps on a simulated clock; UNIVERSES=10000 JOBS=2'
 	@echo '                   SEED=17 replays and shrinks one, DEFECTS=1 finds the planted defects; needs Python 3.12'
+	@echo 'make crashes       every death of a submit task in all histories of 3 runs, and their number; RUNS=4 has more'
 	@echo 'make browser       look at the web UI of Airflow $(AIRFLOW) and $(OLD_AIRFLOW) with a browser, and make the pictures of the'
 	@echo '                   docs; needs Chromium (apt-get install chromium); ONLY=3 or ONLY=2 looks at one of them'
 	@echo 'make test          the quick tests: three minutes'
@@ -88,6 +89,11 @@ chaos: $(INSTALLED) $(ON_VENV)/.installed
 simulate: $(SIMULATION_VENV)/.installed
 	@PYTHONHASHSEED=0 $(SIMULATION_VENV)/bin/python -m dev.simulation $(if $(UNIVERSES),--universes $(UNIVERSES)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(DEFECTS),--defects search)
+
+# The tests have histories of two runs.
+crashes: $(INSTALLED)
+	@TWINSYNC_TEST_INSTALLED=1 TWINSYNC_CRASH_DEPTH=$(or $(RUNS),3) $(BIN)/pytest --quiet --capture no --show-capture no \
+		tests/_records/test_crash_points.py
 
 # Not one of the tests: it needs a browser and a second Airflow, and takes minutes.
 browser: $(INSTALLED) $(VENV)/.browser .venv-$(OLD_AIRFLOW)/.installed
