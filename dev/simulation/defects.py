@@ -128,7 +128,9 @@ DEFECTS = (
         "the other waits lose a Retry-After", circuit_breaker, "requested_delay_s", lambda _: lambda _: 0.0, 0
     ),
     Defect("a usable answer does not end an outage", Outage, "end", lambda _: lambda _: None, 0),
-    Defect("a rebuilt trigger begins anew", triggers.TwinSyncTrigger, "serialize", _without_handover, 1),
+    Defect(
+        "a rebuilt trigger forgets its start", triggers.TwinSyncTrigger, "serialize", _without_handover, 1
+    ),
     Defect("the circuit breaker never closes", CircuitBreaker, "record", _never_closed, 1),
     Defect("the circuit breaker never opens", CircuitBreaker, "reject", lambda _: lambda *_: None, 0),
     Defect("the ceiling is ignored", AsyncClient, "__init__", _without_ceiling, 3),
