@@ -280,7 +280,7 @@ def moto_port() -> Iterator[int]:
     from moto.server import ThreadedMotoServer
 
     # It is in this process, and Airflow 2 prints what is logged: a command's output is its own.
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
