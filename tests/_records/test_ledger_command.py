@@ -23,6 +23,12 @@ def ago(**time: Any) -> str:
     return (datetime.now(timezone.utc) - timedelta(**time)).isoformat(timespec="seconds")
 
 
+def dated(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return changes of a record with the times that its ages mean now: the tests run long after import."""
+    ages = {name: age for name, age in changes.items() if isinstance(age, timedelta)}
+    return {**changes, **{name: ago(seconds=age.total_seconds()) for name, age in ages.items()}}
+
+
 def test_a_list_has_the_records_of_the_tasks(emulator, connection, sleeps, ledger, run, files):
     """With the job, the text, and a name that the fingerprint of the XCom finds."""
     done = run_task(submit(ledger=ledger))
@@ -53,12 +59,11 @@ def test_a_list_has_the_records_of_the_tasks(emulator, connection, sleeps, ledge
         ({"stored": {"path": 7}}, "submitted"),
         ({**INTENT, "made_no_job": True}, "no job"),
         ({**INTENT}, "uncertain"),
-        ({**INTENT, "marked_at": ago(seconds=300)}, "submitting"),
-        ({**INTENT, "marked_at": ago(seconds=-300)}, "submitting"),
-        ({**INTENT, "marked_at": ago(seconds=660)}, "uncertain"),
+        ({**INTENT, "marked_at": timedelta(seconds=300)}, "submitting"),
+        ({**INTENT, "marked_at": timedelta(seconds=-300)}, "submitting"),
+        ({**INTENT, "marked_at": timedelta(seconds=660)}, "uncertain"),
         ({**INTENT, "marked_at": "noon"}, "uncertain"),
         ({**INTENT, "marked_at": None}, "uncertain"),
-        ({**INTENT, "marked_at": ago(seconds=5)[:19]}, "submitting"),
         ({"v": 2}, "newer"),
         ({"v": "2"}, "damaged"),
         ({"twinsync_task_id": 7}, "damaged"),
@@ -71,7 +76,7 @@ def test_a_list_has_the_records_of_the_tasks(emulator, connection, sleeps, ledge
 )
 def test_the_state_of_a_record(tmp_path, capsys, changes, state):
     """By the fields, and without an id by the age."""
-    content = changes.get("content", json.dumps({**RECORD, **changes}))
+    content = changes.get("content", json.dumps({**RECORD, **dated(changes)}))
     (tmp_path / f"{NAME}.json").write_text(content, "latin-1")
     for arguments in ([], ["--uncertain"], [NAME]):
         assert main(["ledger", str(tmp_path), *arguments]) == 0
@@ -88,7 +93,7 @@ def test_the_state_of_a_record(tmp_path, capsys, changes, state):
         ({f"{NAME}.json": INTENT, f"{NAME}.2.json": {}}, "submitted"),
         ({f"{NAME}.json": {}, f"{NAME}.2.json": INTENT, f"{NAME}.10.json": {**INTENT, "v": 2}}, "newer"),
         (
-            {f"{NAME}.json": {**INTENT, "marked_at": ago()}, f"{NAME}.1.reported-no-task.json": REPORT},
+            {f"{NAME}.json": {**INTENT, "marked_at": timedelta()}, f"{NAME}.1.reported-no-task.json": REPORT},
             "uncertain",
         ),
         ({f"{NAME}.json": {}, f"{NAME}.1.reported-0123456789ab.json": REPORT}, "submitted"),
@@ -96,7 +101,7 @@ def test_the_state_of_a_record(tmp_path, capsys, changes, state):
             {
                 f"{NAME}.json": INTENT,
                 f"{NAME}.1.reported-no-task.json": REPORT,
-                f"{NAME}.2.json": {**INTENT, "marked_at": ago()},
+                f"{NAME}.2.json": {**INTENT, "marked_at": timedelta()},
             },
             "submitting",
         ),
@@ -106,7 +111,7 @@ def test_the_state_of_a_record(tmp_path, capsys, changes, state):
 def test_the_newest_submit_decides(put, run, files, state):
     """A report counts for its own submit; a report alone would count for a later one."""
     for file, changes in files.items():
-        put(file, **changes)
+        put(file, **dated(changes))
     assert states(run()[1]) == [state]
     code, out, _ = run(NAME[:8])
     assert (code, [file for file in files if file not in out]) == (0, [])
@@ -117,6 +122,12 @@ def test_other_files_are_no_records(put, run):
     for file in (f".{'0' * 32}.draft", "notes.json", f"{NAME}.txt", f"{NAME}.x.json", f"{NAME[1:]}.json"):
         put(file)
     assert run() == (0, "", "0 records, 0 for a person to decide.\n")
+
+
+def test_a_time_without_a_zone_is_utc(put, run):
+    """As some editors of JSON write it."""
+    put(f"{NAME}.json", **INTENT, marked_at=ago(seconds=5)[:19])
+    assert states(run()[1]) == ["submitting"]
 
 
 def test_the_newest_record_is_first(put, run):
@@ -138,7 +149,7 @@ def test_a_row_fits_a_terminal(tmp_path, monkeypatch, capsys):
             name = f"{number:08x}{'0' * 24}-12345678-{owner}"
             shown = f"the text {text!r} and the photo 'https://example.com/a.jpg'"
             changes = {"inputs": name[:32], "shown": shown, "stored": stored}
-            (tmp_path / f"{name}.json").write_text(json.dumps({**RECORD, **changes}))
+            (tmp_path / f"{name}.json").write_text(json.dumps({**RECORD, **dated(changes)}))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["ledger", str(tmp_path)]) == 0

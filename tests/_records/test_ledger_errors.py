@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,7 +65,9 @@ def test_no_permission(tmp_path, capsys):
     (tmp_path / "ledger" / f"{OTHER}.json").write_text(json.dumps({**RECORD, "inputs": OTHER[:32]}))
     (tmp_path / "ledger" / f"{OTHER}.json").chmod(0o000)
     (tmp_path / "closed").mkdir(0o000)
-    for folder in (tmp_path, *tmp_path.parents[:2], tmp_path / "ledger"):
+    temporary = Path(tempfile.gettempdir())
+    above = [folder for folder in tmp_path.parents if temporary in folder.parents]
+    for folder in (tmp_path, *above, tmp_path / "ledger"):
         folder.chmod(0o755)
     user = os.geteuid()
     os.seteuid(65534 if user == 0 else user)  # the superuser may read all files
