@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 #: Another process runs before these points: the try then reads or changes something that both can see.
 SHARED = ("record is read", "record is written", "request is sent")
-_LOG = "crash points"
 
 
 class Observer(Protocol):
@@ -67,14 +66,16 @@ def observed(observer: Observer) -> Iterator[None]:
         patch.setattr(time, "sleep", sleep)
         _observe_disk(observer, patch)
         _observe_sockets(observer, patch)
+        package, task = logging.getLogger("airflow_provider_twinsync"), logging.getLogger("crash points")
         handler = logging.Handler()
         handler.emit = lambda record: observer.hear(record.getMessage())  # type: ignore[method-assign]
-        for name in (_LOG, "airflow_provider_twinsync"):
-            patch.setattr(logging.getLogger(name), "handlers", [handler])
-            patch.setattr(logging.getLogger(name), "propagate", False)
-        logging.getLogger(_LOG).setLevel(logging.INFO)
+        patch.setattr(package, "handlers", [handler])
+        patch.setattr(package, "propagate", False)
+        # A filter that takes every line: pytest would keep millions of them.
+        patch.setattr(task, "filters", [lambda record: observer.hear(record.getMessage())])
+        task.setLevel(logging.INFO)
         # The log of a task, which Airflow makes.
-        patch.setattr(TwinSyncSubmitOperator, "log", logging.getLogger(_LOG), raising=False)
+        patch.setattr(TwinSyncSubmitOperator, "log", task, raising=False)
         yield
 
 
