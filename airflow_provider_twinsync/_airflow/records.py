@@ -18,6 +18,7 @@ from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync._api.submit import fingerprint, shown_job
 from airflow_provider_twinsync._records.keeper import RecordKeeper
 from airflow_provider_twinsync._records.reconnect import find_job
+from airflow_provider_twinsync._records.submit_record import INSTANCE
 from airflow_provider_twinsync._records.task_state_store import STORE_KEY, TaskStateStore
 from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError
 
@@ -127,8 +128,7 @@ def owner_of(context: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if context is None:
         return None
     ti = context["ti"]
-    names = ("dag_id", "task_id", "run_id", "map_index", "try_number")
-    return {name: getattr(ti, name, None) for name in names}
+    return {name: getattr(ti, name, None) for name in (*INSTANCE, "try_number")}
 
 
 def current_context() -> Mapping[str, Any] | None:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import bare_url, one_line, shown_destination
-from airflow_provider_twinsync._records.submit_record import SubmitRecord
+from airflow_provider_twinsync._records.submit_record import INSTANCE, SubmitRecord
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def record_name(inputs: str, account: str, owner: Mapping[str, Any] | None) -> s
 
 
 def _digest(owner: Mapping[str, Any]) -> str:
-    place = [owner.get(name) for name in ("dag_id", "task_id", "run_id", "map_index")]
+    place = [owner.get(name) for name in INSTANCE]
     return hashlib.sha256(json.dumps(place).encode()).hexdigest()[:12]
 
 

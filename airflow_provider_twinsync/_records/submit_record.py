@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: The version of the record; a record of any other version counts as damaged, and never as absent.
 VERSION = 1
 #: The fields that name a task instance, of any try.
-_INSTANCE = ("dag_id", "task_id", "run_id", "map_index")
+INSTANCE = ("dag_id", "task_id", "run_id", "map_index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def shown_owner(owner: Any) -> str:
     """
     if not isinstance(owner, dict):
         return "a process outside of a task"
-    dag, task, run = (shown_text(owner.get(name), 250) for name in _INSTANCE[:3])
+    dag, task, run = (shown_text(owner.get(name), 250) for name in INSTANCE[:3])
     index = owner.get("map_index")
     mapped = f" (map index {index})" if isinstance(index, int) and index >= 0 else ""
     tried = owner.get("try_number")
@@ -137,7 +137,7 @@ def is_same_instance(one: Any, other: Any) -> bool:
     (True, False)
     """
     try:
-        return all(one[name] == other[name] for name in _INSTANCE)
+        return all(one[name] == other[name] for name in INSTANCE)
     except (TypeError, KeyError):
         return False
 
