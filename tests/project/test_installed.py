@@ -60,7 +60,8 @@ def test_what_the_demo_starts(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     # Airflow imports this when it begins.
     (tmp_path / "config" / "airflow_local_settings.py").write_text(SHOW, encoding="utf-8")
-    processes = Processes(tmp_path / "logs", {**os.environ, "AIRFLOW_HOME": str(tmp_path)})
+    env = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    processes = Processes(Path(sys.executable), tmp_path / "logs", env)
     try:
         processes.start("program", [sys.executable, "-c", SHOW])
         processes.wait_for_end("program", timeout_s=60)
