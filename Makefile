@@ -158,7 +158,7 @@ $(BENCH_VENV)/.installed: $(INSTALLED)
 	@echo 'Installing this package and what the benchmarks compare with into $(BENCH_VENV) ...'
 	@test -x $(BENCH_VENV)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(BENCH_VENV)
 	@$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python --reinstall-package airflow-provider-twinsync \
-		--constraint $(CONSTRAINTS) $(VENV)/wheel/*.whl --requirement pyproject.toml --extra emulator \
+		--constraint $(CONSTRAINTS) $(VENV)/wheel/*.whl --requirement pyproject.toml --extra content --extra emulator \
 		--group test --group bench
 	@touch $@
 
@@ -174,7 +174,7 @@ $(SIMULATION_VENV)/.installed: $(CONSTRAINTS) $(INSTALLED)
 		echo 'make simulate needs Python 3.12, and $(PYTHON_3_12) is none: make simulate PYTHON_3_12=/path/to/python3.12' >&2; \
 		exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(SIMULATION_VENV)/bin/python --reinstall-package airflow-provider-twinsync \
-		--constraint $(CONSTRAINTS) $(VENV)/wheel/*.whl --requirement pyproject.toml --extra emulator --group test
+		--constraint $(CONSTRAINTS) $(VENV)/wheel/*.whl --requirement pyproject.toml --extra content --extra emulator --group test
 	@touch $@
 
 # Airflow 2 knows no Python after 3.12.
@@ -206,7 +206,7 @@ $(INSTALLED): $(DEPENDENCIES) $(PACKAGE)
 $(DEPENDENCIES): pyproject.toml $(CONSTRAINTS) $(VENV)/.uv
 	@echo 'Installing Airflow $(AIRFLOW) and all tools into $(VENV) ...'
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) \
-		--requirement pyproject.toml --extra emulator --group dev --group release
+		--requirement pyproject.toml --extra content --extra emulator --group dev --group release
 	@touch $@
 
 $(VENV)/.uv: constraints/uv.txt | asked-python
@@ -229,31 +229,31 @@ endif
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
 	--constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) pyproject.toml
 
-# Of an earlier release's day there are no fonts and no simulator yet, and of that of 3.0 no common-compat that is new
+# Of an earlier release's day there are no fonts, no sentences and no simulator yet, and of that of 3.0 no common-compat that is new
 # enough.
 constraints: $(VENV)/.uv
 	@echo 'apache-airflow==$(AIRFLOW)' > $(VENV)/airflow.txt
 	@$(COMPILE) --all-extras --group dev --group bench --group release --group docs --group browser -o $(CONSTRAINTS)
 	@sed -i '1i # Airflow $(AIRFLOW), and the newest of all else when this was made, by `make constraints`.' $(CONSTRAINTS)
 	@set -e; for release in $(RELEASED); do \
-		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer='manimgx-fonts-cjk simloom'; \
+		airflow=$${release%=*}; day=$${release#*=}; pins=constraints/airflow-$$airflow.txt; newer='manimgx-fonts-cjk sentencex simloom'; \
 		case $$airflow in 3.0.*) newer="$$newer apache-airflow-providers-common-compat";; esac; \
 		echo "apache-airflow==$$airflow" > $(VENV)/airflow.txt; \
-		$(COMPILE) --extra emulator --group test --group database --exclude-newer "$${day}T00:00:00Z" \
+		$(COMPILE) --extra content --extra emulator --group test --group database --exclude-newer "$${day}T00:00:00Z" \
 			$$(printf -- '--exclude-newer-package %s=false ' $$newer) -o $$pins; \
 		sed -i "1i # Airflow $$airflow, and of all else what was there before $$day (newer: $$newer), by \`make constraints\`." $$pins; \
 	done
 	@# The two open bounds let uv take the pre-releases that this one asks for, and of nothing else.
 	@printf '%s\n' apache-airflow==$(PRERELEASE) 'apache-airflow-core>=0b0' 'apache-airflow-task-sdk>=0b0' > $(VENV)/airflow.txt
-	@$(subst version 3.10,version 3.11,$(COMPILE)) --extra emulator --group test -o constraints/airflow-$(PRERELEASE).txt
+	@$(subst version 3.10,version 3.11,$(COMPILE)) --extra content --extra emulator --group test -o constraints/airflow-$(PRERELEASE).txt
 	@sed -i '1i # Airflow $(PRERELEASE), and the newest of all else when this was made, by `make constraints`.' \
 		constraints/airflow-$(PRERELEASE).txt
 	@echo 'universal-pathlib<0.3' > $(VENV)/airflow.txt  # of which Airflow 2.11.0 does not know yet
 	@for step in "--resolution lowest-direct -o $(VENV)/lowest.txt" \
 		"--group test --constraint $(VENV)/lowest.txt -o constraints/lowest.txt"; do \
-		$(BIN)/uv pip compile --quiet --python-version 3.10 --no-header --no-annotate --extra emulator \
+		$(BIN)/uv pip compile --quiet --python-version 3.10 --no-header --no-annotate --extra content --extra emulator \
 			--constraint $(VENV)/airflow.txt $(if $(UPGRADE),--upgrade) \
-			--exclude-newer $(LOWEST)T00:00:00Z --exclude-newer-package manimgx-fonts-cjk=false $$step pyproject.toml || exit 1; \
+			--exclude-newer $(LOWEST)T00:00:00Z --exclude-newer-package manimgx-fonts-cjk=false --exclude-newer-package sentencex=false $$step pyproject.toml || exit 1; \
 	done
 	@sed -i '1i # The lowest versions that pyproject.toml allows, and of all else what was there before $(LOWEST), by `make constraints`.' constraints/lowest.txt
 
