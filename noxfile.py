@@ -54,7 +54,8 @@ def cell(session: nox.Session) -> None:
     [wheel] = BUILT.glob("*.whl")
     [pins] = CHECKOUT.glob(f"constraints/*{release}.txt")
     session.install(
-        "--compile-bytecode", "--quiet", "--constraint", str(pins), f"{wheel}[content,emulator]", "--group", "test"
+        *("--compile-bytecode", "--quiet", "--constraint", str(pins)),
+        *(f"{wheel}[content,emulator]", "--group", "test"),
     )
     session.run("uv", "pip", "check", "--quiet", silent=True)
     session.chdir(folder)

@@ -7,6 +7,7 @@ the download finds it by the job's id among the submits upstream.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -32,29 +33,29 @@ class Inputs(TypedDict):
 
     ``fingerprint`` is the hash of text, photo, voice and service: the same inputs have the same fingerprint.
     ``photo`` is the address of the photo, without its login and its query, which may be a signature, for
-    example ``https://example.com/anna.jpg``. ``record`` is the address of the job's record in a ledger.
+    example ``https://example.com/anna.jpg``. ``record`` is the address of the job's record in a ledger, and
+    ``is_recorded`` is true if that or another record lets a retry reconnect.
     """
 
     twinsync_task_id: str
     fingerprint: str
     photo: str
     record: str | None
+    is_recorded: bool
 
 
-def push_inputs(
-    context: Context, twinsync_task_id: str, *, fingerprint: str, image_url: str, record: str | None
-) -> None:
-    """Push the inputs of a job as an XCom, for the download."""
-    photo = bare_url(image_url.strip())
-    inputs = Inputs(twinsync_task_id=twinsync_task_id, fingerprint=fingerprint, photo=photo, record=record)
+def push_inputs(context: Context, inputs: Inputs | list[Inputs]) -> None:
+    """Push the inputs of a task's job, or of its jobs, as an XCom: for the download, and after a deferral."""
     push_xcom(context, INPUTS_KEY, inputs)
 
 
-def pull_own_inputs(context: Context) -> Inputs | None:
-    """Return the inputs that this task pushed before it was deferred, or None."""
-    ti: Any = context["ti"]
-    found: Inputs | None = ti.xcom_pull(task_ids=ti.task_id, key=INPUTS_KEY, map_indexes=ti.map_index)
-    return found
+def pull_own_inputs(context: Context) -> list[Inputs]:
+    """Return the inputs that this task pushed before it was deferred; none if they cannot be read."""
+    with suppress(Exception):  # of any backend of XComs
+        ti: Any = context["ti"]
+        found: Any = ti.xcom_pull(task_ids=ti.task_id, key=INPUTS_KEY, map_indexes=ti.map_index)
+        return found if isinstance(found, list) else [found] if found else []
+    return []
 
 
 def pull_inputs(

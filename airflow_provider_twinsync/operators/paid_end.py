@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.submitting import Submission, submits_again
 from airflow_provider_twinsync._api.shown import sentence
-from airflow_provider_twinsync._wait.outcome import job_continues
+from airflow_provider_twinsync._wait.outcome import End, EndReason, job_continues
 from airflow_provider_twinsync.exceptions import (
     JobFailedError,
     TwinSyncError,
@@ -25,7 +25,7 @@ from airflow_provider_twinsync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -43,37 +43,76 @@ class Paid(Enum):
     UNRECORDED = "a job exists, and a retry would pay for another one"
 
 
-class PaidEnd:
-    """The end of a task that submits: the exception follows from the error and what is paid.
+#: From the least to the most that a retry may lose.
+_DANGER = (Paid.NOTHING, Paid.RECORDED, Paid.UNRECORDED, Paid.MAYBE)
+
+
+class PaidJob:
+    """One submit of a task, and the job that it made or found.
 
     An alarm, Ctrl-C or a lack of memory may come at any line, so the attributes are right at every line.
+
+    :ivar submission: how far the submit came; nothing was sent at first.
+    :ivar submitting: during a submit, its inputs and its time.
+    :ivar found: the job, if it is known from a record or an event.
+    :ivar is_recorded: a retry reconnects to the job.
+    :ivar is_waited_for: the task was deferred, so there is a job.
+    :ivar has_failed: the job failed, so a retry may submit another one.
     """
+
+    def __init__(self, found: str | None = None, *, is_recorded: bool = False, is_waited_for: bool = False):
+        self.submission = Submission()
+        self.submitting = ""
+        self.found = found
+        self.is_recorded = is_recorded
+        self.is_waited_for = is_waited_for
+        self.has_failed = False
+
+    @property
+    def twinsync_task_id(self) -> str | None:
+        """Return the job, if it is known."""
+        return self.found or self.submission.twinsync_task_id
+
+    @property
+    def paid(self) -> Paid:
+        """Return the payment, as far as the task knows."""
+        if self.has_failed:
+            return Paid.NOTHING
+        if self.is_recorded:
+            return Paid.RECORDED
+        if self.twinsync_task_id or self.is_waited_for:
+            return Paid.UNRECORDED
+        return Paid.MAYBE if self.submission.may_have_job else Paid.NOTHING
+
+    def end(self, end: End) -> str:
+        """Return the address of the video, after the end of the wait.
+
+        :raises TwinSyncError: the wait ended without a video.
+        """
+        self.found = end.twinsync_task_id
+        self.has_failed = end.reason is EndReason.FAILED
+        return end.result()
+
+
+class PaidEnd:
+    """The end of a task that submits: the exception follows from the error and what is paid."""
 
     log: Any
     retries: int | None
     on_uncertain_submit: str
-    #: The job, if it is known from a record or an event.
-    _job: str | None = None
-    #: A retry reconnects to the job.
-    _is_recorded = False
-    #: The task was deferred, so it has a job.
-    _is_resumed = False
-    #: During a submit: its inputs and its time.
-    _submitting = ""
-    #: Nothing was sent; each run of the task replaces it.
-    _submission = Submission()
+    #: The submits of this run of the task, in their order.
+    _jobs: Sequence[PaidJob] = ()
 
     @property
-    def _known_job(self) -> str | None:
-        return self._job or self._submission.twinsync_task_id
+    def _known_jobs(self) -> list[str]:
+        """Return the jobs that may still finish, each once."""
+        known = (job.twinsync_task_id for job in self._jobs if not job.has_failed)
+        return list(dict.fromkeys(name for name in known if name))
 
     @property
-    def _paid(self) -> Paid:
-        if self._is_recorded:
-            return Paid.RECORDED
-        if self._known_job or self._is_resumed:
-            return Paid.UNRECORDED
-        return Paid.MAYBE if self._submission.may_have_job else Paid.NOTHING
+    def _worst(self) -> PaidJob:
+        """Return the submit that a retry endangers most."""
+        return max(self._jobs, key=lambda job: _DANGER.index(job.paid), default=PaidJob())
 
     @property
     def _may_pay_twice(self) -> bool:
@@ -94,12 +133,13 @@ class PaidEnd:
             raise ending  # noqa: B904  # its cause is set
 
     def _end_of(self, error: BaseException) -> BaseException:
-        paid = self._paid
+        worst = self._worst
+        paid = worst.paid
         try:
             if paid is Paid.MAYBE:
-                error = self._submission.ended_by(error)
+                error = worst.submission.ended_by(error)
             retries, twice = bool(self.retries), self._may_pay_twice
-            ending = airflow_error(error, paid, self._known_job, has_retries=retries, may_pay_twice=twice)
+            ending = airflow_error(error, paid, self._known_jobs, has_retries=retries, may_pay_twice=twice)
         except MemoryError:  # not enough for a message
             if paid in (Paid.NOTHING, Paid.RECORDED):
                 raise
@@ -111,28 +151,29 @@ class PaidEnd:
         return ending
 
     def on_kill(self) -> None:
-        """Log that stopping the task does not stop its job."""
-        if self._submitting and self._submission.has_begun:
-            self.log.warning(
-                "TS320 Stopped during a submit: a job may exist, and be paid for, of %s. Check your account "
-                "before a rerun.",
-                self._submitting,
-            )
-        elif job := self._known_job:
-            advice = _next_step(is_recorded=self._is_recorded)
-            self.log.warning("%s %s", job_continues(job), advice)
+        """Log that stopping the task does not stop its jobs."""
+        for job in self._jobs:
+            if job.submitting and job.submission.has_begun:
+                self.log.warning(
+                    "TS320 Stopped during a submit: a job may exist, and be paid for, of %s. Check your "
+                    "account before a rerun.",
+                    job.submitting,
+                )
+            elif job.twinsync_task_id and not job.has_failed:
+                advice = _next_step(is_recorded=job.is_recorded)
+                self.log.warning("%s %s", job_continues(job.twinsync_task_id), advice)
 
 
 def airflow_error(
-    error: BaseException, paid: Paid, job: str | None, *, has_retries: bool, may_pay_twice: bool
+    error: BaseException, paid: Paid, jobs: Sequence[str], *, has_retries: bool, may_pay_twice: bool
 ) -> BaseException:
     """Return the Airflow exception of a submit task that ends with an error.
 
     ======================  =================================  ========================================
     paid                    error                              Airflow exception
     ======================  =================================  ========================================
-    any                     the job failed                     ``AirflowException``: a retry submits
-    NOTHING, RECORDED       of this package                    as ``airflow_errors``
+    NOTHING, RECORDED       the job failed                     ``AirflowException``: a retry submits
+    NOTHING, RECORDED       any other of this package          as ``airflow_errors``
     NOTHING, RECORDED       any other                          the same
     MAYBE, and a retry may  any                                ``AirflowException``; Ctrl-C as it is
     pay twice
@@ -141,11 +182,12 @@ def airflow_error(
     MAYBE, UNRECORDED       any other                          ``AirflowFailException``: no retry
     ======================  =================================  ========================================
 
-    :param job: the TwinSync task id, if it is known.
+    :param paid: the payment of the submit that a retry endangers most; a job that failed is nothing.
+    :param jobs: the TwinSync task ids that are known.
     :param has_retries: the task has retries.
     :param may_pay_twice: ``on_uncertain_submit="retry"``; it does not count if the answer named a job.
     """
-    if isinstance(error, JobFailedError):
+    if isinstance(error, JobFailedError) and paid in (Paid.NOTHING, Paid.RECORDED):
         return AirflowException(f"{sentence(str(error))} A retry of this task submits a new job.")
     is_ctrl_c = isinstance(error, KeyboardInterrupt)
     if paid is Paid.MAYBE and submits_again(error, may_pay_twice=may_pay_twice):
@@ -163,7 +205,8 @@ def airflow_error(
     message = str(ending) or "Ctrl-C came before the task was done" if is_ctrl_c else str(ending)
     if not re.match(r"TS\d{3} ", message):
         message = f"TS324 The task ended after its submit, and a retry would pay again: {message}"
-    which = f" (TwinSync job {job}, which is paid for)" if job and job not in message else ""
+    unnamed = [job for job in jobs if job not in message]
+    which = f" (TwinSync job {', '.join(unnamed)}, which is paid for)" if unnamed else ""
     return AirflowFailException(f"{message}{which}")
 
 

@@ -13,7 +13,6 @@ from support.sensors import IN_BOTH_MODES
 from support.submits import INPUTS, WAITING, submit
 
 from airflow_provider_twinsync._api.submit import fingerprint
-from airflow_provider_twinsync._records.task_state_store import STORE_KEY
 from airflow_provider_twinsync.emulator.faults import (
     FailJob,
     HttpError,
@@ -40,6 +39,7 @@ class TestTheOneTaskForm:
                 "fingerprint": fingerprint(f"{emulator.url}/phototalking", *INPUTS.values()),
                 "photo": INPUTS["image_url"],
                 "record": None,
+                "is_recorded": False,
             },
         }
 
@@ -119,9 +119,8 @@ class TestTheOneTaskForm:
         self, recorded, ended, advice, next_method, next_kwargs
     ):
         """Only a recorded job allows a retry, and the advice fits."""
-        run = Run()
-        store = Store({STORE_KEY: {"twinsync_task_id": "20230423_11_23_05_10279"}})
-        context = {"ti": run, **({"task_state_store": store} if recorded else {})}
+        inputs = {"twinsync_task_id": "20230423_11_23_05_10279", "record": None, "is_recorded": recorded}
+        context = {"ti": Run(xcoms={"twinsync_inputs": inputs})}
         with pytest.raises(AirflowException) as caught:
             submit(**WAITING).resume_execution(next_method, next_kwargs, context)
         assert caught.type.__name__.replace("TaskDeferralError", "AirflowException") == ended
