@@ -1,4 +1,4 @@
-"""Count the words of a text, as the limit on a text counts them.
+"""Count the words of a text, as the limit on a text counts them, and split a long text.
 
 The service limits a text to "150 words" and does not define a word, so the rules are our reading. They
 follow Unicode's word breaks (UAX #29), with two differences: a hyphen joins (``state-of-the-art`` is one
@@ -9,7 +9,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_twinsync.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DEFAULT_TEXT_LIMIT_WORDS = 150
+#: A text with more characters per word of the limit is refused unread. The longest words of any language have
+#: about 200 characters, and the words of a text 5 to 15 on average, with markup about 30.
+MAX_CHARACTERS_PER_WORD = 200
+#: More than any book has: a text with more is a mistake, and would take a minute to split.
+_MAX_SPLIT_CHARACTERS = 5_000_000
 
 #: Chinese and Japanese: each character counts as one word.
 _CHARACTERS = (
@@ -85,12 +98,67 @@ def word_count(text: str) -> WordCount:
     :param text: any text.
     """
     certain = guessed = 0
-    for word in re.finditer(_WORD, _without_marks(text)):
-        if word["certain"]:
-            certain += 1
-        elif word[0].isalnum():  # the blocks have signs and punctuation of their own
-            guessed += 1
+    for word in _words(_letters(text)[0]):
+        certain, guessed = (certain + 1, guessed) if word["certain"] else (certain, guessed + 1)
     return WordCount(certain, guessed)
+
+
+def split_text(
+    text: str, limit_words: int = DEFAULT_TEXT_LIMIT_WORDS, language: str | None = None
+) -> list[str]:
+    """Split a text into parts that one job each can speak.
+
+    A text is cut at the ends of sentences. A sentence over the limit is cut at a pause such as a comma, else
+    at a space, and else between characters, but never inside a word, a number or a character with its marks.
+    The parts are as few as that allows, and none has less than a quarter of the words of the longest one.
+    Together they are the text: a part ends with the spaces after it.
+
+    A text within the limit is the only part. Another one needs the extra ``content``.
+
+    >>> split_text("All human beings are born free.")
+    ['All human beings are born free.']
+
+    :param text: the text, with up to 5 million characters.
+    :param limit_words: the longest part, in words as :func:`count_words` counts them. A part also has at most
+        200 characters for each word of the limit.
+    :param language: the language of the text, or a locale or voice with it, such as ``de`` or ``de-AT``. It
+        decides which points end an abbreviation. ``None`` and an unknown language mean English.
+    :raises UsageError: an argument is wrong, the extra is not installed, or a text without words between
+        which it can be cut is too long.
+    """
+    for argument, value, is_right, wanted in (
+        (
+            "text",
+            text,
+            isinstance(text, str) and len(text) <= _MAX_SPLIT_CHARACTERS,
+            f"a text of at most {_MAX_SPLIT_CHARACTERS:,} characters",
+        ),
+        ("limit_words", limit_words, _is_limit(limit_words), "a positive whole number of words"),
+        ("language", language, isinstance(language, str | None), "the code of a language, such as 'de'"),
+    ):
+        if not is_right:
+            shown = repr(value[:80] if isinstance(value, str) else value)
+            raise UsageError(f"TS144 {argument} is {shown:.80}: it should be {wanted}.")
+    limit_characters = limit_words * MAX_CHARACTERS_PER_WORD
+    if len(text) <= limit_characters and sum(word_count(text)) <= limit_words:
+        return [text]
+    from airflow_provider_twinsync._content.split import Word, split
+
+    letters, offsets = _letters(text)
+    offsets = [*offsets, len(text)]
+    signs = re.compile(f"[{_CHARACTERS}{_GUESSED}]")
+    words = [
+        Word(offsets[word.start()], offsets[word.end()], bool(signs.match(word[0])))
+        for word in _words(letters)
+    ]
+    return split(
+        text,
+        words,
+        is_silent=is_silent,
+        limit_words=limit_words,
+        limit_characters=limit_characters,
+        language=language,
+    )
 
 
 def is_silent(text: str) -> bool:
@@ -111,18 +179,37 @@ def is_silent(text: str) -> bool:
     )
 
 
-def _without_marks(text: str) -> str:
-    """Compose a text, and remove the marks and invisible characters that are part of a word."""
-    composed = unicodedata.normalize("NFC", text)
-    if composed.isascii():
-        return composed
+def _is_limit(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _words(letters: str) -> Iterator[re.Match[str]]:
+    """Return the words of the result of :func:`_letters`."""
+    for word in re.finditer(_WORD, letters):
+        if word["certain"] or word[0].isalnum():  # the guessed blocks have signs and punctuation of their own
+            yield word
+
+
+def _letters(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text without marks and invisible characters, and the offset of each character in the text."""
+    if text.isascii():
+        return text, range(len(text))
+    letters, offsets = [], []
+    for offset, character in enumerate(text):
+        for letter in _letter(character):
+            letters.append(letter)
+            offsets.append(offset)
+    return "".join(letters), offsets
+
+
+@lru_cache(4096)
+def _letter(character: str) -> str:
+    """Return a character as a letter: without its marks, and empty for a mark."""
     return "".join(
-        character
-        for character in composed
-        if character == _ZERO_WIDTH_SPACE
+        one
+        for one in unicodedata.normalize("NFC", character)
+        if one == _ZERO_WIDTH_SPACE
         or not (
-            character in _NO_LETTERS
-            or unicodedata.category(character)[0] == "M"
-            or unicodedata.category(character) == "Cf"
+            one in _NO_LETTERS or unicodedata.category(one)[0] == "M" or unicodedata.category(one) == "Cf"
         )
     )

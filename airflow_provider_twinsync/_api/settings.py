@@ -25,8 +25,9 @@ from airflow_provider_twinsync._api.extra_field import (
     read_verify,
 )
 from airflow_provider_twinsync._api.shown import one_line, shown_address, shown_text
-from airflow_provider_twinsync._api.validation import DEFAULT_TEXT_LIMIT_WORDS, is_encodable, is_http_url
+from airflow_provider_twinsync._api.validation import is_encodable, is_http_url
 from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.text import DEFAULT_TEXT_LIMIT_WORDS
 
 DEFAULT_SCHEME = "http"
 DEFAULT_HOST = "api2.sam-sara.cn"

@@ -29,7 +29,6 @@ from airflow_provider_twinsync._api.redaction import hide, holds
 from airflow_provider_twinsync._api.shown import sentence, shown_address, shown_text
 from airflow_provider_twinsync._api.status import describe
 from airflow_provider_twinsync._api.validation import (
-    DEFAULT_TEXT_LIMIT_WORDS,
     checked_photo,
     checked_pronouncer,
     checked_task_id,
@@ -41,6 +40,7 @@ from airflow_provider_twinsync.exceptions import (
     UncertainSubmitError,
     UsageError,
 )
+from airflow_provider_twinsync.text import DEFAULT_TEXT_LIMIT_WORDS
 
 # ---------------------------------------------------------------------------------------------------- request
 

@@ -17,15 +17,11 @@ from airflow_provider_twinsync._api.shown import (
 )
 from airflow_provider_twinsync._api.unrendered import is_constant, is_unrendered, refuse_unrendered
 from airflow_provider_twinsync.exceptions import UsageError
-from airflow_provider_twinsync.text import is_silent, word_count
+from airflow_provider_twinsync.text import MAX_CHARACTERS_PER_WORD, is_silent, word_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEFAULT_TEXT_LIMIT_WORDS = 150
-#: A text with more characters per word of the limit is refused unread. The longest words of any language have
-#: about 200 characters, and the words of a text 5 to 15 on average, with markup about 30.
-_MAX_CHARACTERS_PER_WORD = 200
 #: Ten times the length of the documented ids.
 _MAX_ID_CHARACTERS = 250
 
@@ -224,7 +220,7 @@ def checked_text(value: Any, limit_words: int) -> str:
     :raises UsageError: the text is silent or too long, was not rendered, or is the name of a file.
     """
     # The length comes first, because the other checks read the complete text.
-    limit_characters = limit_words * _MAX_CHARACTERS_PER_WORD
+    limit_characters = limit_words * MAX_CHARACTERS_PER_WORD
     if isinstance(value, str) and len(value) > limit_characters:
         raise UsageError(
             f"TS102 text has {len(value)} characters: no text of {limit_words} words has more than "

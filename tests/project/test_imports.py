@@ -52,6 +52,8 @@ def bare() -> set[str]:
 PURE = [
     "exceptions",
     "text",
+    "_content.extra",
+    "_content.split",
     "_api",
     "_wait",
     "_http.circuit_breaker",
@@ -134,7 +136,8 @@ def test_a_fresh_interpreter_warns_of_no_deprecation(example: Path | None) -> No
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"_api"},  # in a function, for the provider info
     "exceptions": set(),
-    "text": set(),
+    "text": {"_content", "exceptions"},  # in a function, for a long text
+    "_content": {"exceptions"},
     "_api": {"exceptions", "text"},
     "_wait": {"_api", "exceptions"},
     "_http": {"_api", "_wait", "exceptions"},
