@@ -33,6 +33,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules("operators")],
         "sensors": [_modules("sensors")],
         "triggers": [_modules("triggers")],
+        "task-decorators": [
+            {"name": "twinsync", "class-name": f"{__name__}.decorators.twinsync_task"},
+        ],
         "extra-links": [f"{__name__}.links.TwinSyncVideoLink"],
         "connection-types": [
             {

@@ -23,18 +23,18 @@ from airflow_provider_twinsync._airflow.start_from_trigger import (
 from airflow_provider_twinsync._api.validation import checked_task_id
 from airflow_provider_twinsync._wait import messages
 from airflow_provider_twinsync._wait.config import ROW_VERSION, Handover, WaitConfig, trigger_row
-from airflow_provider_twinsync._wait.event import make_event
+from airflow_provider_twinsync._wait.event import make_event, make_events
 from airflow_provider_twinsync._wait.outcome import Again, End, EndReason, job_continues
 from airflow_provider_twinsync._wait.poller import Poller
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from airflow_provider_twinsync._api.settings import Settings
 
-__all__ = ["TwinSyncTrigger", "WaitConfig"]
+__all__ = ["TwinSyncJobsTrigger", "TwinSyncTrigger", "WaitConfig"]
 
 log = logging.getLogger(__name__)
 
@@ -111,13 +111,14 @@ class TwinSyncTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire the event of the end."""
-        end = await self._end()
+        end = await self.end()
         if end.result_url and await self._end_here(end.result_url):
             yield TaskSuccessEvent()
         else:
             yield TriggerEvent(make_event(end))  # type: ignore[no-untyped-call]
 
-    async def _end(self) -> End:
+    async def end(self) -> End:
+        """Wait, and return the end; raises no error of this package."""
         if version := self._unread.get("version"):
             message = messages.newer_row(self.twinsync_task_id, version)
             return End(EndReason.STATUS_LOST, self.twinsync_task_id, message)
@@ -212,3 +213,52 @@ class TwinSyncTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Log that the job goes on, when a user stops the task (Airflow 3.3 and later call this)."""
         log.warning("%s", job_continues(self.twinsync_task_id))
+
+
+class TwinSyncJobsTrigger(BaseTrigger):
+    """Wait for the videos of several jobs, and fire one event when all are ready, or when one wait fails.
+
+    For example, in an operator of your own::
+
+        waits = [TwinSyncTrigger(twinsync_task_id=job).serialize()[1] for job in jobs]
+        self.defer(trigger=TwinSyncJobsTrigger(waits=waits), method_name="execute_complete")
+
+    ``execute_complete`` then gets ``{"ends": [...]}``: an event of :class:`TwinSyncTrigger` for each wait, in
+    the order of ``waits``, or the event of the wait that failed alone.
+
+    :param waits: the arguments of a :class:`TwinSyncTrigger` for each job, as its ``serialize`` returns them.
+    """
+
+    def __init__(self, *, waits: Iterable[Mapping[str, Any]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.waits = [TwinSyncTrigger(**row) for row in waits]
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the import path and the arguments of this trigger, as Airflow stores them."""
+        rows = [wait.serialize()[1] for wait in self.waits]
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"waits": rows}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire the event."""
+        waits = [asyncio.create_task(wait.end()) for wait in self.waits]
+        try:
+            ends = await _all_or_failed(waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        yield TriggerEvent(make_events(ends))  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Log that the jobs go on, when a user stops the task (Airflow 3.3 and later call this)."""
+        for wait in self.waits:
+            await wait.on_kill()
+
+
+async def _all_or_failed(waits: list[asyncio.Task[End]]) -> list[End]:
+    """Return the ends of all waits, or the first one without a video."""
+    for ended in asyncio.as_completed(waits):
+        end = await ended
+        if end.result_url is None:
+            return [end]
+    return [wait.result() for wait in waits]

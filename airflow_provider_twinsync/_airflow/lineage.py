@@ -16,7 +16,7 @@ from airflow_provider_twinsync._api.validation import is_http_url
 from airflow_provider_twinsync.links import push_xcom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -100,15 +100,22 @@ def tell_assets(context: Context, outlets: Iterable[Any], extra: dict[str, Any])
             log.warning("TS604 The event of the asset %s has no description of the video: %s", outlet, error)
 
 
-def openlineage(source: Any, fetched: Download | None, twinsync_task_id: Any) -> OperatorLineage[Any, Any]:
+def openlineage(
+    source: Any,
+    fetched: Download | None,
+    twinsync_task_id: Any,
+    text: Mapping[str, Any] | None = None,
+) -> OperatorLineage[Any, Any]:
     """Build the lineage of a task. Only OpenLineage's provider calls this, so it is installed.
 
     :param source: the address of the input: of the photo or, if that is unknown, of the video at the service.
     :param fetched: the output.
     :param twinsync_task_id: the job, which a submit and its download have in common.
+    :param text: ``text_words`` and ``pronouncer`` of the video, for its documentation.
     """
     from airflow.providers.common.compat.openlineage.facet import (
         Dataset,
+        DocumentationDatasetFacet,
         ExternalQueryRunFacet,
         OutputDataset,
         OutputStatisticsOutputDatasetFacet,
@@ -122,7 +129,11 @@ def openlineage(source: Any, fetched: Download | None, twinsync_task_id: Any) ->
     if fetched:
         namespace, name = _name(fetched["path"])
         size = OutputStatisticsOutputDatasetFacet(size=fetched["bytes"], fileCount=1)
-        outputs.append(OutputDataset(namespace, name, outputFacets={"outputStatistics": size}))
+        facets: dict[str, Any] = {}
+        if text:
+            spoken = f"{text['text_words']} words, spoken by {text['pronouncer']}"
+            facets["documentation"] = DocumentationDatasetFacet(description=spoken)
+        outputs.append(OutputDataset(namespace, name, facets=facets, outputFacets={"outputStatistics": size}))
     if twinsync_task_id:
         run_facets["externalQuery"] = ExternalQueryRunFacet(
             externalQueryId=twinsync_task_id, source="twinsync"

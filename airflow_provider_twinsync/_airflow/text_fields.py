@@ -35,6 +35,8 @@ class TextFields:
     #: The only template field that may be the name of a file, with an ending of ``template_ext``. Airflow
     #: itself would read a file for every field, such as the address of a photo that ends in ``.txt``.
     file_field = ""
+    #: The template fields that are no texts: the arguments of a function that Airflow calls.
+    call_fields: Collection[str] = ()
 
     def render_template(
         self,
@@ -68,7 +70,7 @@ class TextFields:
 
         :raises UsageError: a field is a task, or the output of all instances of a mapped task.
         """
-        for name in self.template_fields:
+        for name in self._texts:
             value = getattr(self, name)
             if hasattr(value, "task_id") and hasattr(value, "output"):
                 raise UsageError(
@@ -94,10 +96,14 @@ class TextFields:
 
         :raises UsageError: a field is a list.
         """
-        for name in self.template_fields:
+        for name in self._texts:
             value = getattr(self, name)
             if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
                 raise UsageError(f"TS120 {name} is a list, {shown_text(value)}. {self._how_to_map(name)}")
+
+    @property
+    def _texts(self) -> list[str]:
+        return [name for name in self.template_fields if name not in self.call_fields]
 
     def _how_to_map(self, name: str) -> str:
         return (

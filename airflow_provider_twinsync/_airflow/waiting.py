@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._api.validation import checked_task_id
+from airflow_provider_twinsync._wait.config import trigger_row
 from airflow_provider_twinsync._wait.event import BACKSTOP_S
 from airflow_provider_twinsync._wait.outcome import Again, End
 from airflow_provider_twinsync._wait.poller import Poller
@@ -17,6 +18,10 @@ from airflow_provider_twinsync._wait.schedule import delay_s
 from airflow_provider_twinsync.exceptions import WaitTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.triggers.base import BaseTrigger
+
     from airflow_provider_twinsync._wait.config import WaitConfig
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
@@ -93,18 +98,43 @@ class WorkerWait:
         # Not at the top of the file: Airflow's base class of triggers is slow to import.
         from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
-        config, next_poll_s = self._wait.config, self._elapsed_s() + step.delay_s
+        self._defer(task, TwinSyncTrigger(**self._row(step.delay_s)))
+
+    def _row(self, delay_s: float) -> dict[str, Any]:
+        """Return the arguments of the trigger that goes on with this wait after a delay."""
+        next_poll_s = self._elapsed_s() + delay_s
         handover = self._wait.hand_over(started_at=self._started_at, next_poll_s=next_poll_s)
-        trigger = TwinSyncTrigger(
-            twinsync_task_id=self.twinsync_task_id,
-            twinsync_conn_id=self._hook.twinsync_conn_id,
-            wait=config,
-            handover=handover,
-        )
+        conn_id = self._hook.twinsync_conn_id
+        return trigger_row(self.twinsync_task_id, conn_id, self._wait.config, handover)
+
+    def _defer(self, task: Any, trigger: BaseTrigger, arguments: dict[str, Any] | None = None) -> NoReturn:
+        deadline_s = self._wait.config.deadline_s
         spare_s = BACKSTOP_S + self._hook.settings().request_timeout_s
-        backstop = None if config.deadline_s is None else timedelta(seconds=config.deadline_s + spare_s)
-        task.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
+        backstop = None if deadline_s is None else timedelta(seconds=deadline_s + spare_s)
+        task.defer(trigger=trigger, method_name="execute_complete", kwargs=arguments, timeout=backstop)
         raise AssertionError("defer() always raises")
+
+    @staticmethod
+    def run_all(task: Any, waits: Sequence[WorkerWait], arguments: dict[str, Any]) -> list[End]:
+        """Wait for several jobs: in the worker, or in one deferral if ``task.deferrable`` is set.
+
+        :param arguments: more arguments of ``execute_complete``; Airflow's database stores them.
+        :return: the end of each wait, or the first end without a video alone.
+        """
+        steps: list[Again | End] = []
+        for wait in waits:
+            steps.append(step := wait.poll() if task.deferrable else wait.run())
+            if isinstance(step, End) and step.result_url is None:
+                return [step]
+        ends = [step for step in steps if isinstance(step, End)]
+        if len(ends) < len(waits):
+            from airflow_provider_twinsync.triggers import TwinSyncJobsTrigger
+
+            # A wait that is over polls once more there: so the event has all videos, in their order.
+            delays = [step.delay_s if isinstance(step, Again) else 0.0 for step in steps]
+            rows = [wait._row(delay_s) for wait, delay_s in zip(waits, delays, strict=True)]
+            waits[0]._defer(task, TwinSyncJobsTrigger(waits=rows), arguments)
+        return ends
 
 
 def check_triggerer(next_method: str, next_kwargs: dict[str, Any] | None) -> None:

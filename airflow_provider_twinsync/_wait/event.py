@@ -6,12 +6,15 @@ file defers nothing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line, shown_text
 from airflow_provider_twinsync._api.validation import is_http_url
 from airflow_provider_twinsync._wait.outcome import End, EndReason
 from airflow_provider_twinsync.exceptions import StatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: The trigger ends a wait with the job and the reason. Airflow's own deadline for a deferred task comes later
 #: by this time and the time for a request: it is only for a triggerer that does not run.
@@ -30,6 +33,20 @@ def make_event(end: End) -> dict[str, Any]:
         "message": one_line(end.message, _MAX_MESSAGE_CHARACTERS),
         "result_url": end.result_url,
     }
+
+
+def make_events(ends: Iterable[End]) -> dict[str, Any]:
+    """Build the event of several ends."""
+    return {"ends": [make_event(end) for end in ends]}
+
+
+def read_events(event: Any) -> list[End]:
+    """Read the event of several ends, as :func:`read_event`.
+
+    :raises StatusError: this version does not understand the event.
+    """
+    ends = event.get("ends") if isinstance(event, dict) else None
+    return [read_event(end) for end in ends] if ends and isinstance(ends, list) else [read_event(event)]
 
 
 def read_event(event: Any) -> End:

@@ -2,5 +2,6 @@
 
 from airflow_provider_twinsync.operators.download import TwinSyncDownloadOperator
 from airflow_provider_twinsync.operators.submit import TwinSyncSubmitOperator
+from airflow_provider_twinsync.operators.video import TwinSyncVideoOperator
 
-__all__ = ["TwinSyncDownloadOperator", "TwinSyncSubmitOperator"]
+__all__ = ["TwinSyncDownloadOperator", "TwinSyncSubmitOperator", "TwinSyncVideoOperator"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -13,10 +12,12 @@ from airflow_provider_twinsync._airflow.lineage import openlineage, pull_inputs,
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants, checked_task_id, is_http_url
-from airflow_provider_twinsync._records.stored import read_stored, write_stored
+from airflow_provider_twinsync._records.stored import write_stored
 from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
+from airflow_provider_twinsync.operators.fetching import Fetching
+from airflow_provider_twinsync.operators.stored_video import stored_before
 
 if TYPE_CHECKING:
     import os
@@ -84,7 +85,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         self.twinsync_task_id: Any = twinsync_task_id
         self.twinsync_conn_id = twinsync_conn_id
         self.check_given()
-        self._is_fetching = False
+        self._fetching = Fetching()
         self._job: str | None = None
         self._inputs: Inputs | None = None
         self._fetched: Download | None = None
@@ -104,9 +105,8 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
                 )
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
             self._job = twinsync_task_id
-            self._is_fetching = True
             self._inputs = pull_inputs(context, submits_before(self), twinsync_task_id)
-            if earlier := _stored_before(self._inputs, self.destination):
+            if earlier := stored_before(self._inputs, self.destination):
                 self.log.info(
                     "The video of TwinSync job %s is at %s, unchanged since an earlier run.",
                     twinsync_task_id,
@@ -114,12 +114,10 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
                 )
                 return self._told(context, earlier)
             began = time.monotonic()
-            try:
+            with self._fetching:
                 fetched = TwinSyncHook(self.twinsync_conn_id).download(
                     self.result_url, self.destination, twinsync_task_id=twinsync_task_id
                 )
-            finally:
-                self._is_fetching = False
             self.log.info(
                 "The video%s is at %s (%s bytes, %s).",
                 f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else "",
@@ -141,32 +139,10 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         return video
 
     def on_kill(self) -> None:
-        """End the download, and so remove the partial file.
-
-        A worker of Airflow 3 calls this at a SIGTERM, lets the task continue, and sends a SIGKILL five
-        seconds later. It also calls this after an ``execution_timeout``, when the download is over.
-        """
-        if self._is_fetching:
-            self._is_fetching = False  # another SIGTERM must not interrupt the removal
-            self.log.warning("TS524 The task was stopped while it fetched the video. Nothing of it is kept.")
-            raise SystemExit("TS524 The task was stopped while it fetched the video.")
+        """End the download, and so remove the partial file."""
+        self._fetching.stop(self.log)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the photo, the video and the job for OpenLineage; after a failure, those that are known."""
         photo = self._inputs and self._inputs["photo"]
         return openlineage(photo or self.result_url, self._fetched, self._job)
-
-
-def _stored_before(inputs: Inputs | None, destination: Any) -> Download | None:
-    """Return the video at the destination, if an earlier run stored it there and it is unchanged."""
-    record = inputs.get("record") if inputs else None
-    stored = read_stored(record, inputs["twinsync_task_id"]) if inputs and record else None
-    if not stored:
-        return None
-    from airflow_provider_twinsync._download.destination import find_place
-
-    place = find_place(destination)
-    with suppress(Exception):  # of any store: the video is fetched, and a lasting error comes again
-        if stored["path"] == place.address and stored["sha256"] == place.sha256():
-            return cast("Download", {name: value for name, value in stored.items() if name != "at"})
-    return None

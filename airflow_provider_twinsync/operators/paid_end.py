@@ -196,18 +196,18 @@ def airflow_error(
         advice = "A retry of this task submits again, as on_uncertain_submit says."
         return AirflowException(f"{sentence(error.what)} {advice}")
     ending = _converted(error, _next_step(is_recorded=paid is Paid.RECORDED))
-    if (
-        paid in (Paid.NOTHING, Paid.RECORDED)
-        or isinstance(ending, (AirflowFailException, AirflowSensorTimeout))
-        or (is_ctrl_c and not has_retries)
-    ):
+    if paid in (Paid.NOTHING, Paid.RECORDED) or (is_ctrl_c and not has_retries):
         return ending
+    skips_retries = isinstance(ending, (AirflowFailException, AirflowSensorTimeout))
     message = str(ending) or "Ctrl-C came before the task was done" if is_ctrl_c else str(ending)
-    if not re.match(r"TS\d{3} ", message):
-        message = f"TS324 The task ended after its submit, and a retry would pay again: {message}"
     unnamed = [job for job in jobs if job not in message]
+    if skips_retries and not unnamed:
+        return ending
+    if not skips_retries and not re.match(r"TS\d{3} ", message):
+        message = f"TS324 The task ended after its submit, and a retry would pay again: {message}"
     which = f" (TwinSync job {', '.join(unnamed)}, which is paid for)" if unnamed else ""
-    return AirflowFailException(f"{message}{which}")
+    kind = type(ending) if skips_retries else AirflowFailException
+    return kind(f"{message}{which}")
 
 
 def _next_step(*, is_recorded: bool) -> str:

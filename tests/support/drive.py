@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pkgutil
 import signal
 import threading
 import time
@@ -40,6 +41,8 @@ from airflow_provider_twinsync.triggers import TwinSyncTrigger
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from airflow.triggers.base import BaseTrigger
+
 
 @dataclass
 class Store:
@@ -64,7 +67,7 @@ class Run:
     result: Any = None
     error: BaseException | None = None
     xcoms: dict[str, Any] = field(default_factory=dict)
-    trigger: TwinSyncTrigger | None = None
+    trigger: BaseTrigger | None = None
     event: dict[str, Any] | None = None
     max_tries: int = 0
     try_number: int = 1
@@ -118,10 +121,10 @@ def run_task(
             run.result = operator.execute(context)
         except TaskDeferred as deferral:
             path, kwargs = deferral.trigger.serialize()
-            assert path == "airflow_provider_twinsync.triggers.TwinSyncTrigger"
-            run.trigger = TwinSyncTrigger(**json.loads(json.dumps(kwargs)))
+            run.trigger = pkgutil.resolve_name(path)(**json.loads(json.dumps(kwargs)))
             run.event = json.loads(json.dumps(asyncio.run(first_event(run.trigger))))
-            run.result = operator.resume_execution(deferral.method_name, {"event": run.event}, context)
+            kwargs = {**json.loads(json.dumps(deferral.kwargs or {})), "event": run.event}
+            run.result = operator.resume_execution(deferral.method_name, kwargs, context)
     # Airflow's own ways to end a task are no subclasses of Exception.
     except BaseException as error:
         run.error = error
@@ -150,7 +153,7 @@ def first_delay_s(job: str, every_s: float = 5.0) -> float:
     return every_s * (1 + chance(job, 0))
 
 
-async def first_event(trigger: TwinSyncTrigger) -> dict[str, Any]:
+async def first_event(trigger: BaseTrigger) -> dict[str, Any]:
     """Run a trigger to its event, and see that there is only one."""
     events = [event.payload async for event in trigger.run()]
     assert len(events) == 1

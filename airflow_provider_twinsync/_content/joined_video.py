@@ -1,0 +1,105 @@
+"""Make one video of the videos of several jobs, complete or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twinsync._content.join import join
+from airflow_provider_twinsync._download.destination import find_place
+from airflow_provider_twinsync._download.mp4 import duration_s
+from airflow_provider_twinsync._download.partial_file import writing
+from airflow_provider_twinsync._download.transfer import Download
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_CHUNK_BYTES = 1_000_000
+
+
+def store_joined(
+    fetch: Callable[..., Download], parts: Sequence[tuple[str, str]], destination: Any, log: Any
+) -> Download:
+    """Download the videos of several jobs, join them, and store the result at the destination.
+
+    :param fetch: ``TwinSyncHook.download``.
+    :param parts: the job and the address of each video, in their order.
+    :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
+    :param log: the task's logger.
+    :raises UsageError: the destination cannot be written.
+    :raises DownloadRefusedError: a part is no video.
+    :raises DownloadInterruptedError: a part, or the result, is not complete.
+    """
+    place = find_place(destination)
+    with _folder() as folder, place.stage() as partial_file:
+        files = []
+        for number, (job, result_url) in enumerate(parts, 1):
+            files.append(folder / f"part-{number}.mp4")
+            fetch(result_url, files[-1], twinsync_task_id=job)
+        joined = folder / "joined.mp4"
+        if note := join(files, joined).reencoded:
+            log.info("The parts of the video are encoded again, as %s.", note)
+        with joined.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                partial_file.add(chunk)
+        lasts_s = duration_s(partial_file.file, partial_file.received)
+        place.publish(partial_file)
+        return Download(
+            path=place.address,
+            bytes=partial_file.received,
+            sha256=partial_file.sha256.hexdigest(),
+            content_type="video/mp4",
+            duration_s=lasts_s,
+        )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Create a folder for the parts, and remove the folders of processes that were killed.
+
+    A process holds a lock on its folder. A folder that can be locked belongs to a process that is gone.
+    """
+    start = f"twinsync-{os.geteuid()}-parts-"
+    with writing():
+        for path in Path(tempfile.gettempdir()).glob(f"{start}*"):
+            _remove_if_dead(path)
+        folder, number = _new_folder(start)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(number)
+
+
+def _new_folder(start: str) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=start))
+        # Between these lines another process may take the folder for a dead one, and remove it.
+        with suppress(FileNotFoundError):
+            number = _lock(folder)
+            if number is not None and folder.exists():
+                return folder, number
+
+
+def _remove_if_dead(folder: Path) -> None:
+    with suppress(OSError):  # it is gone by now, or belongs to another user
+        number = _lock(folder)
+        if number is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(number)
+
+
+def _lock(folder: Path) -> int | None:
+    """Open and lock a folder, and return its descriptor; None if another process has the lock."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(number)
+        return None
+    return number

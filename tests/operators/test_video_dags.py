@@ -1,0 +1,84 @@
+"""`TwinSyncVideoOperator` and `@task.twinsync` in real runs of DAGs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.dags import module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.slow
+DAGS = Path(__file__).with_name("video_dags")
+
+
+@pytest.fixture
+def run(migrated, connection, monkeypatch, tmp_path) -> Callable[..., str]:
+    """Run one of the DAGs of these tests, and return its state."""
+    bundle = {
+        "name": "videos",
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(DAGS)},
+    }
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+
+    def run(name: str, **conf: Any) -> str:
+        dag = getattr(module("videos", DAGS), name)
+        return str(dag.test(run_conf={"folder": str(tmp_path), **conf}).state)
+
+    return run
+
+
+def jobs(emulator) -> list[tuple[str, str]]:
+    return sorted((job.text, job.pronouncer) for job in emulator.world.tasks.values())
+
+
+def test_the_function_returns_the_text(emulator, run, tmp_path):
+    """With Airflow's own arguments of a function. It is called once, also by a task that is deferred."""
+    emulator.world.waiting_s = 0.3
+    assert run("news") == "success"
+    assert [text for text, _ in jobs(emulator)] == [
+        "Good morning from deferred.",
+        "Good morning from worker.",
+    ]
+    assert (tmp_path / "calls").read_text() == "xx"
+    assert all((tmp_path / f"{mode}.mp4").stat().st_size > 1_000 for mode in ("deferred", "worker"))
+
+
+def test_the_function_returns_arguments(emulator, run, tmp_path):
+    """For each of the values that it is mapped over."""
+    assert run("greetings") == "success"
+    assert jobs(emulator) == sorted(module("videos", DAGS).VOICES.items())
+    assert {path.name for path in tmp_path.iterdir()} == {"0.mp4", "1.mp4"}
+
+
+@pytest.mark.parametrize(
+    "returned", [None, 7, ["Hello."], {"txt": "Hello."}, {"text": "Hello.", "timeout": 5}], ids=repr
+)
+def test_another_value_pays_nothing(emulator, run, returned):
+    """The task fails."""
+    assert run("wrong", returned=returned) == "failed"
+    assert not emulator.world.journal
+
+
+def test_rows_of_arguments(emulator, run, tmp_path):
+    """`expand_kwargs` of the operator."""
+    assert run("rows") == "success"
+    assert jobs(emulator) == sorted(module("videos", DAGS).VOICES.items())
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_mapped_task_with_one_destination_pays_once(emulator, run):
+    """The second video would replace the first one."""
+    assert run("same") == "failed"
+    assert len(emulator.world.tasks) == 1
+
+
+def test_two_tasks_with_one_destination_pay_nothing(emulator, run):
+    """Each would replace the video of the other."""
+    assert run("two") == "failed"
+    assert not emulator.world.journal
