@@ -8,7 +8,6 @@ import select
 import signal
 import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,7 @@ from airflow_provider_twinsync.operators import TwinSyncVideoOperator
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.slow,
