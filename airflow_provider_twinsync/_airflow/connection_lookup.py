@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,9 @@ async def aread_settings(conn_id: str) -> Settings:
         else:
             from airflow.providers.common.compat.connection import get_async_connection
 
-            connection = await get_async_connection(conn_id)
+            # A trigger that Airflow cancels must not give up reading Airflow's answer: in 3.1.8 the next
+            # reader would get it, and every trigger of the triggerer fails ("Response read out of order").
+            connection = await asyncio.shield(get_async_connection(conn_id))
     return _read(connection, conn_id)
 
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import bare_url, one_line, shown_destination
-from airflow_provider_twinsync._records.submit_record import INSTANCE, SubmitRecord
+from airflow_provider_twinsync._records.submit_record import INSTANCE, SubmitRecord, record_bytes
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class Ledger:
     def _create(self, entry: dict[str, Any]) -> Exception | None:
         """Create the file of the current record, and return the error if that failed."""
         try:
-            self._folder.create(self._file, _written(entry))
+            self._folder.create(self._file, record_bytes(entry))
         except Exception as error:  # of any store
             return error
         return None
@@ -236,7 +236,7 @@ class Ledger:
         """
         entry = {**entry, "token": self._token}
         try:
-            self._folder.write(self._file, _written(entry))
+            self._folder.write(self._file, record_bytes(entry))
         except Exception as error:
             if not self._spare or not entry.get("twinsync_task_id"):
                 raise self._unusable(error) from None
@@ -254,8 +254,8 @@ class Ledger:
         """Record the report in a file of its own: the task that submits may still store its job."""
         try:
             report = {"inputs": self._inputs, "token": self._token or self._seen, **_report_of(entry)}
-            self._folder.write(self._report_file, _written(report))
-        except Exception as error:
+            self._folder.write(self._report_file, record_bytes(report))
+        except Exception as error:  # of any store
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> UsageError | UnavailableError:
@@ -278,7 +278,3 @@ def _report_of(entry: Any) -> dict[str, Any]:
     """Return the fields of an entry that are a report of an uncertain submit."""
     names = ("told_at_max_tries", "names_job")
     return {name: entry[name] for name in names if name in entry} if isinstance(entry, dict) else {}
-
-
-def _written(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, indent=1).encode(errors="replace")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line
 from airflow_provider_twinsync._records.ledger_folder import open_folder
-from airflow_provider_twinsync._records.submit_record import SubmitRecord
+from airflow_provider_twinsync._records.submit_record import SubmitRecord, record_bytes
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync._records.ledger_folder import Folder
@@ -29,7 +29,7 @@ def write_stored(address: str, twinsync_task_id: str, video: dict[str, Any]) -> 
             return
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         record["stored"] = {**video, "at": at}
-        folder.write(name, json.dumps(record, ensure_ascii=False, indent=1).encode())
+        folder.write(name, record_bytes(record))
     except Exception as error:  # of any store
         log.warning(
             "TS332 The record of TwinSync job %s could not be told where its video is (%s); another run "

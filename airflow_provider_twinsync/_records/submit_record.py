@@ -6,6 +6,7 @@ try that ended in between, for example because its worker was killed, or from an
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -151,3 +152,8 @@ def _job(value: Any) -> str | None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def record_bytes(entry: dict[str, Any]) -> bytes:
+    """Return a record as a ledger stores it: JSON that a person can read."""
+    return json.dumps(entry, ensure_ascii=False, indent=1).encode(errors="replace")
