@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from support.airflow_runs import IS_AIRFLOW_2, xcoms
 from support.drive import run_task
-from support.lineage import PHOTO, SIGNATURE, SIGNED, VOICE, download
+from support.lineage import PHOTO, SIGNATURE, SIGNED, VOICE, download, video
 
 from airflow_provider_twinsync._api.submit import fingerprint
 
@@ -59,6 +59,15 @@ def test_the_event_describes_the_video(emulator, connection, outlet_events, tmp_
     assert run.ended == "success", run.error
     assert outlet_events[assets[0]].extra == {"mine": 1, **extra}
     assert outlet_events[assets[1]].extra == extra
+
+
+def test_the_event_of_the_whole_video(emulator, connection, outlet_events, tmp_path):
+    """Also after a deferral: its result, and the length of the text and the voice."""
+    emulator.world.waiting_s = 0.3
+    operator = video(destination=tmp_path / "v.mp4", outlets=[VIDEO])
+    run = run_task(operator, task_id="video", context={"outlet_events": outlet_events})
+    assert run.trigger
+    assert outlet_events[VIDEO].extra == {**run.result, "text_words": 1, "pronouncer": VOICE}
 
 
 def test_an_event_that_cannot_describe_the_video_ends_no_task(emulator, connection, tmp_path, caplog):

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import DAG
 from fsspec.implementations.memory import MemoryFileSystem
 from support.airflow_runs import python
 from support.drive import attach, run_task
-from support.lineage import PHOTO, SIGNATURE, SIGNED, VOICE, download, submit
+from support.lineage import PHOTO, SIGNATURE, SIGNED, VOICE, download, submit, video
 
 from airflow_provider_twinsync._airflow.lineage import openlineage
 
@@ -73,6 +73,22 @@ def test_the_output_of_a_download_is_the_video(emulator, connection, folders, de
     assert lineage.outputs[0].outputFacets["outputStatistics"].size == run.result["bytes"]
     assert datasets(lineage.inputs) == [(emulator.url, f"/example/{job}.mp4")]
     assert lineage.run_facets["externalQuery"].externalQueryId == job
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferred", "worker"])
+def test_the_whole_video_has_photo_job_and_text(emulator, connection, tmp_path, deferrable):
+    """The length of the text and the voice are its documentation."""
+    pytest.importorskip("airflow.providers.openlineage")
+    emulator.world.waiting_s = 0.3
+    operator = video(destination=str(tmp_path / "v.mp4"), deferrable=deferrable)
+    run = run_task(operator, task_id="video")
+    lineage = operator.get_openlineage_facets_on_complete(None)
+    assert datasets(lineage.inputs) == [("https://example.com", "/photos/portrait.jpeg")]
+    assert datasets(lineage.outputs) == [("file", str(tmp_path / "v.mp4"))]
+    [output] = lineage.outputs
+    assert output.outputFacets["outputStatistics"].size == run.result["bytes"]
+    assert output.facets["documentation"].description == f"1 words, spoken by {VOICE}"
+    assert lineage.run_facets["externalQuery"].externalQueryId == run.result["twinsync_task_ids"][0]
 
 
 @pytest.mark.parametrize(

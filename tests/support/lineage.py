@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.operators import (
+    TwinSyncDownloadOperator,
+    TwinSyncSubmitOperator,
+    TwinSyncVideoOperator,
+)
 from support.drive import activate
 
 DAGS = Path(__file__).parents[1] / "_airflow" / "lineage_dags"
@@ -30,3 +34,8 @@ def download(**arguments):
 def submit(**arguments):
     given = {"task_id": "submit", "text": "Hello", "image_url": SIGNED, "pronouncer": VOICE}
     return TwinSyncSubmitOperator(**{**given, **arguments})
+
+
+def video(**arguments):
+    given = {"task_id": "video", "text": "Hello", "image_url": SIGNED, "pronouncer": VOICE}
+    return TwinSyncVideoOperator(**{**given, "poke_interval": 0, **arguments})

@@ -24,7 +24,11 @@ from airflow_provider_twinsync.exceptions import (
     airflow_errors,
 )
 from airflow_provider_twinsync.hooks import TwinSyncHook
-from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.operators import (
+    TwinSyncDownloadOperator,
+    TwinSyncSubmitOperator,
+    TwinSyncVideoOperator,
+)
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 from airflow_provider_twinsync.triggers import TwinSyncTrigger, WaitConfig
 
@@ -97,6 +101,26 @@ with DAG("good_morning", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=t
         destination=submit.output,
         twinsync_task_id=None,
     )
+
+    # The whole of it.
+    news = TwinSyncVideoOperator(
+        task_id="news",
+        text="{{ params.script }}",
+        image_url=submit.output,
+        pronouncer="en-US-JennyNeural",
+        destination=ObjectStoragePath("s3://aws_default@videos/a.mp4"),
+        ledger="s3://aws_default@videos/ledger",
+        reuse="runs",
+        timeout=HOUR,
+    )
+    assert_type(news.output, XComArg)
+    TwinSyncVideoOperator(task_id="no_destination", text="a", image_url="b", pronouncer="c")  # type: ignore[call-arg]
+
+    @task.twinsync(image_url="https://example.com/a.jpg", destination="/videos/{{ ds }}.mp4")
+    def bulletin() -> dict[str, str]:
+        return {"text": "Hello.", "pronouncer": "en-US-JennyNeural"}
+
+    bulletin()
 
     # Mapped.
     submits = TwinSyncSubmitOperator.partial(
