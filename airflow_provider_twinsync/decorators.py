@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import (
     DecoratedOperator,
     context_merge,
-    determine_kwargs,
     task_decorator_factory,
 )
 
+from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.operators.video import TwinSyncVideoOperator
@@ -50,8 +50,7 @@ class _TwinSyncDecoratedOperator(DecoratedOperator, TwinSyncVideoOperator):
 
     def _execute(self, context: Context) -> Video:
         context_merge(context, self.op_kwargs)
-        kwargs = determine_kwargs(self.python_callable, self.op_args, context)
-        returned = self.python_callable(*self.op_args, **kwargs)
+        returned = internals.call(self.python_callable, self.op_args, context)
         given = returned if isinstance(returned, dict) else {"text": returned}
         if unknown := given.keys() - set(_RETURNABLE):
             names = shown_text(", ".join(sorted(map(str, unknown))))

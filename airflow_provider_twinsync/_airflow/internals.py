@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import airflow
 
+from airflow_provider_twinsync.exceptions import UsageError
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
@@ -215,3 +217,22 @@ def set_xcom(key: str, value: Any, place: dict[str, Any]) -> None:
     except ImportError:
         raise MissingError("BaseXCom") from None
     BaseXCom.set(key=key, value=value, **place)
+
+
+def call(function: Any, args: Any, context: Any) -> Any:
+    """Call the function of a task with its arguments, and with those of Airflow's that it takes, as ``ti``.
+
+    Name: ``determine_kwargs`` of ``airflow.sdk.bases.decorator`` (Airflow 3.2 and later) or
+    ``airflow.utils.operator_helpers``. Without both the task fails before anything is paid.
+
+    :param context: Airflow's context, with the keyword arguments of the task.
+    :raises UsageError: Airflow has it not; the message names the operator to use instead.
+    """
+    for module in ("airflow.sdk.bases.decorator", "airflow.utils.operator_helpers"):
+        with suppress(ImportError):
+            if found := getattr(import_module(module), "determine_kwargs", None):
+                return function(*args, **found(function, args, context))
+    raise UsageError(
+        f"TS143 @task.twinsync does not work on Airflow {airflow.__version__}, which no longer has "
+        "determine_kwargs: have a @task return the text, and give it to a TwinSyncVideoOperator."
+    )

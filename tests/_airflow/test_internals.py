@@ -12,6 +12,7 @@ from support.environment import AIRFLOW_VERSION
 
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.start_from_trigger import start_args_of
+from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 
 since_3_3 = pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow 3.3 and later")
@@ -125,3 +126,14 @@ def test_without_airflow_s_renderer_jinja_renders(monkeypatch: pytest.MonkeyPatc
     for module in ("airflow.sdk.definitions.context", "airflow.utils.helpers"):
         monkeypatch.setitem(sys.modules, module, ModuleType(module))
     assert internals.render(Template("{{ ds }}!"), {"ds": "2026-11-28"}) == "2026-11-28!"
+
+
+def test_without_airflow_s_arguments_a_function_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the operator that does the same."""
+    called: list[str] = []
+    assert internals.call(called.append, ["Hello."], {}) is None
+    for module in ("airflow.sdk.bases.decorator", "airflow.utils.operator_helpers"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UsageError, match="TS143 "):
+        internals.call(called.append, ["Hello."], {})
+    assert called == ["Hello."]
