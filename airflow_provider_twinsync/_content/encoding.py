@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 #: The unit of the times of pictures: a multiple of the usual frame rates.
 _TICKS_PER_S = 90_000
-_PICTURES = {"preset": "veryfast", "crf": "20"}
+#: Without B-frames: where pictures are of uneven length, these would end the file before its last picture.
+_PICTURES = {"preset": "veryfast", "crf": "20", "bf": "0"}
 _RATE = 48_000
 #: The sample rates of AAC (ISO/IEC 14496-3, table 1.18).
 _RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -112,7 +113,11 @@ class _Encoder:
 
     def finish(self) -> None:
         """Write the packets that are still in the encoders."""
-        _mux(self._out, self._video.encode())
+        packets = self._video.encode()
+        for packet in packets:
+            if packet.pts == self._seen and packet.time_base == Fraction(1, _TICKS_PER_S):
+                packet.duration = round(self._end_s * _TICKS_PER_S) - self._seen  # no other picture ends it
+        _mux(self._out, packets)
         if self._sound:
             self._sound.finish()
 

@@ -66,6 +66,9 @@ class Part:
         for packet in self.container.demux(*streams):
             if packet.is_corrupt:
                 raise unreadable(self.number, "it is damaged or cut")
+            if not packet.duration and packet.stream is self.video and self.video.average_rate:
+                # FFmpeg 7 does not read it where pictures refer to later ones.
+                packet.duration = round(1 / self.video.average_rate / packet.time_base)
             if packet.size or (with_last and packet.dts is None):
                 yield packet
 
@@ -97,8 +100,7 @@ def opened(number: int, path: Path) -> Iterator[Part]:
         # With another format than this one, a file can name other files or addresses to read.
         options = {"protocol_whitelist": "file"}
         with av.open(str(path.absolute()), format="mp4", options=options) as container:
-            sound = container.streams.audio
-            yield Part(number, container, _pictures(number, container), sound[0] if sound else None)
+            yield Part(number, container, _pictures(number, container), _sound(number, container))
     except (TwinSyncError, DiffersError):
         raise
     except OSError as error:
@@ -109,8 +111,17 @@ def opened(number: int, path: Path) -> Iterator[Part]:
 
 def _pictures(number: int, container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
-        if stream.width * stream.height > _MAX_PIXELS:
-            raise unreadable(number, f"its size is {stream.width}x{stream.height}")
-        if stream.width and stream.height and stream.time_base:
+        # Without a codec that the library knows, a stream has no size.
+        if stream.codec_context and stream.width and stream.height and stream.time_base:
+            if stream.width * stream.height > _MAX_PIXELS:
+                raise unreadable(number, f"its size is {stream.width}x{stream.height}")
             return stream
     raise unreadable(number, "it has no pictures")
+
+
+def _sound(number: int, container: InputContainer) -> AudioStream | None:
+    for stream in container.streams.audio:
+        if not stream.codec_context or not stream.sample_rate or not stream.channels:
+            raise unreadable(number, "its sound is of an unknown kind")
+        return stream
+    return None
