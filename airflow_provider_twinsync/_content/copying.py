@@ -14,23 +14,22 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import chain
-from math import ceil
+from math import ceil, lcm
 from typing import TYPE_CHECKING, Any
 
 import av
 from av.codec.context import Flags
 
-from airflow_provider_twinsync._content.parts import DiffersError, opened
+from airflow_provider_twinsync._content.parts import MAX_PART_S, TOO_LONG, DiffersError, opened, unreadable
 from airflow_provider_twinsync._content.result import silent_frame, writing_video
 from airflow_provider_twinsync._download.partial_file import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
-    from av.packet import Packet
 
     from airflow_provider_twinsync._content.parts import Part
 
@@ -96,7 +95,7 @@ class _Copier:
             raise DiffersError("part 1 cannot be copied")
         self._end_s = Fraction(0)  # of the longer stream
         self._heard: int | None = None  # the end of the last packet of sound, in samples
-        self._decoded: int | None = None  # the last picture's time of decoding
+        self._decoded = -(2**62)  # the last picture's time of decoding
 
     def add(self, part: Part) -> None:
         """Append a part.
@@ -104,8 +103,8 @@ class _Copier:
         :raises DiffersError: it cannot be copied behind the parts before it.
         """
         self._check(part)
-        packets = part.packets()
-        ahead: list[Packet[Any]] = []
+        packets: Iterator[Any] = part.packets()
+        ahead: list[Any] = []
         if part.audio is not None:
             for packet in packets:
                 ahead.append(packet)
@@ -113,23 +112,24 @@ class _Copier:
                     break
                 if len(ahead) == _MAX_AHEAD:
                     raise DiffersError(f"part {part.number} has its sound behind its pictures")
-        start_s, begin_s = part.start_s, self._place(part, ahead)
-        end_s = begin_s
-        sees = False
+        begin_s = self._place(part, ahead)
+        pictures = _Track(part, part.video, self._video, begin_s)
+        sound = _Track(part, part.audio, self._audio, begin_s) if part.audio and self._audio else None
         for packet in chain(ahead, packets):
-            if packet.pts is None or packet.dts is None:
-                raise DiffersError(f"part {part.number} has packets without a time")
-            at_s = packet.pts * packet.time_base - start_s
-            part.check_time(at_s)
-            end_s = max(end_s, begin_s + at_s + (packet.duration or 0) * packet.time_base)
-            if packet.stream is part.audio:
-                self._add_sound(packet, begin_s - start_s)
-            else:
-                if packet.is_discard or not (sees or packet.is_keyframe):
+            if packet.stream is part.video:
+                if packet.is_discard or not (packet.is_keyframe or pictures.has_begun):
                     raise DiffersError(f"part {part.number} begins between two key frames")
-                sees = True
-                self._add_picture(packet, begin_s - start_s)
-        self._end_s = end_s
+                pictures.move(packet)
+                if packet.dts <= self._decoded:  # the part before may have ended without such a delay
+                    packet.dts = self._decoded + 1
+                if packet.dts > packet.pts:
+                    raise DiffersError(f"part {part.number} has pictures without an order")
+                self._decoded = packet.dts
+            elif sound:
+                sound.move(packet)
+                self._heard = packet.pts + _PACKET
+            self._mux(packet)
+        self._end_s = max(track.end_s for track in (pictures, sound) if track)
 
     def _check(self, part: Part) -> None:
         for name, value in _look(part).items():
@@ -139,7 +139,7 @@ class _Copier:
             if value != wanted:
                 raise DiffersError(f"part {part.number} has another {name} than part 1")
 
-    def _place(self, part: Part, ahead: list[Packet[Any]]) -> Fraction:
+    def _place(self, part: Part, ahead: list[Any]) -> Fraction:
         """Return where the part begins, and fill the time to there with silence."""
         if part.audio is None:
             return self._end_s
@@ -155,33 +155,67 @@ class _Copier:
             return Fraction(0)
         count = max(0, ceil((self._end_s * self._rate + lead - self._heard) / _PACKET))
         for _ in range(count):
-            packet = av.Packet(self._silence)
+            packet: Any = av.Packet(self._silence)
             packet.is_keyframe = True
-            self._mux(packet, self._audio, self._heard, self._heard, _PACKET)
+            packet.stream, packet.time_base = self._audio, Fraction(1, self._rate)
+            packet.pts = packet.dts = self._heard
+            packet.duration = _PACKET
+            self._mux(packet)
             self._heard += _PACKET
-        return (self._heard - lead) / self._rate
+        return Fraction(self._heard - lead) / self._rate
 
-    def _add_sound(self, packet: Packet[Any], shift_s: Fraction) -> None:
-        at = round((packet.pts or 0) + shift_s * self._rate)
-        self._mux(packet, self._audio, at, at, packet.duration or _PACKET)
-        self._heard = at + _PACKET
-
-    def _add_picture(self, packet: Packet[Any], shift_s: Fraction) -> None:
-        unit = self._video.time_base or Fraction(1)
-        scale, shift = packet.time_base / unit, shift_s / unit
-        shown, decoded = (round(value * scale + shift) for value in (packet.pts or 0, packet.dts or 0))
-        if self._decoded is not None:  # the part before may have ended without such a delay
-            decoded = max(decoded, self._decoded + 1)
-        if decoded > shown:
-            raise DiffersError("the pictures have no order")
-        self._decoded = decoded
-        self._mux(packet, self._video, shown, decoded, round((packet.duration or 0) * scale))
-
-    def _mux(self, packet: Packet[Any], stream: Any, pts: int, dts: int, duration: int) -> None:
-        packet.stream, packet.time_base = stream, stream.time_base
-        packet.pts, packet.dts, packet.duration = pts, dts, duration
-        with writing():
+    def _mux(self, packet: Any) -> None:
+        try:
             self._out.mux_one(packet)
+        except OSError:
+            with writing():
+                raise
+
+
+class _Track:
+    """A stream of a part on its way into the file, in whole numbers: there are many packets.
+
+    :param source: the stream in the part.
+    :param target: the stream in the file.
+    :param begin_s: where the part begins in the file.
+    """
+
+    def __init__(self, part: Part, source: Any, target: Any, begin_s: Fraction) -> None:
+        self._part, self._source, self._target = part, source, target
+        self._shift_s = begin_s - part.start_s
+        self._changes_unit = source.time_base != target.time_base
+        scale, shift = source.time_base / target.time_base, self._shift_s / target.time_base
+        self._whole = lcm(scale.denominator, shift.denominator)
+        self._factor, self._offset = int(scale * self._whole), int(shift * self._whole) + self._whole // 2
+        self._first, self._last = (
+            int((part.start_s + by) / source.time_base) for by in (-MAX_PART_S, MAX_PART_S)
+        )
+        self._end = self._first
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether there was a packet."""
+        return self._end != self._first
+
+    @property
+    def end_s(self) -> Fraction:
+        """Return where the stream ends in the file."""
+        return self._end * self._source.time_base + self._shift_s if self.has_begun else Fraction(0)
+
+    def move(self, packet: Any) -> None:
+        """Turn the times of a packet into those of the file."""
+        pts, dts, duration = packet.pts, packet.dts, packet.duration or 0
+        if pts is None or dts is None:
+            raise DiffersError(f"part {self._part.number} has packets without a time")
+        if not self._first < pts < self._last or duration > self._last:
+            raise unreadable(self._part.number, TOO_LONG)
+        self._end = max(self._end, pts + duration)
+        packet.stream = self._target
+        if self._changes_unit:
+            packet.time_base = self._target.time_base
+            packet.duration = duration * self._factor // self._whole
+        packet.pts = (pts * self._factor + self._offset) // self._whole
+        packet.dts = (dts * self._factor + self._offset) // self._whole
 
 
 def _silent_packet(part: Part, audio: AudioStream) -> bytes:

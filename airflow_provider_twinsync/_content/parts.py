@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: A part of 150 words is a minute long.
 MAX_PART_S = 3_600
+TOO_LONG = f"it is longer than {MAX_PART_S} s"
 #: 4096 x 4096; a picture of these takes 25 MB of memory, and an encoder has dozens of them.
 _MAX_PIXELS = 16_777_216
 
@@ -63,13 +64,16 @@ class Part:
         :param with_last: one more packet of each stream, empty: with it a decoder returns its last frames.
         """
         streams = [self.video] if self.audio is None else [self.video, self.audio]
+        rate, unit = self.video.average_rate, self.video.time_base
+        picture = round(1 / (rate * unit)) if rate and unit else 0
         for packet in self.container.demux(*streams):
             if packet.is_corrupt:
                 raise unreadable(self.number, "it is damaged or cut")
-            if not packet.duration and packet.stream is self.video and self.video.average_rate:
-                # FFmpeg 7 does not read it where pictures refer to later ones.
-                packet.duration = round(1 / self.video.average_rate / packet.time_base)
-            if packet.size or (with_last and packet.dts is None):
+            if packet.size:
+                if packet.stream is self.video and not packet.duration:
+                    packet.duration = picture  # FFmpeg 7 has none where pictures refer to later ones
+                yield packet
+            elif with_last and packet.dts is None:
                 yield packet
 
     def check_time(self, seconds: Fraction | float) -> None:
@@ -78,7 +82,7 @@ class Part:
         :raises DownloadRefusedError: the time is beyond any part.
         """
         if not -MAX_PART_S < seconds < MAX_PART_S:
-            raise unreadable(self.number, f"it is longer than {MAX_PART_S} s")
+            raise unreadable(self.number, TOO_LONG)
 
 
 def unreadable(number: int, problem: str) -> DownloadRefusedError:
