@@ -18,17 +18,22 @@ from airflow_provider_twinsync._records.ledger_list import (
     read_file,
     read_rows,
 )
-from airflow_provider_twinsync._records.ledger_text import decision, details, table
+from airflow_provider_twinsync._records.ledger_text import cut, decision, details, table
 from airflow_provider_twinsync.exceptions import TwinSyncError
+from airflow_provider_twinsync.voices import voices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_twinsync._records.ledger_folder import Folder
+    from airflow_provider_twinsync.voices import Voice
 
 _LEDGER = """\
 List the records of a ledger, show one, or delete one. Nothing is sent to TwinSync. The credentials of an
 object store come from the Airflow connection in the address."""
+
+_VOICES = """\
+List the voices of Microsoft's lists, with their styles. A terminal gets short lines, a file all styles."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +63,32 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="delete all files of this record, after a question; the next task with these inputs pays again",
     )
+    known = commands.add_parser("voices", help="the known voices", description=_VOICES, allow_abbrev=False)
+    known.add_argument(
+        "language", metavar="LANGUAGE", nargs="?", help="a language or a locale: de, German, de-AT"
+    )
+    known.add_argument("--gender", metavar="GENDER", help="female, male or neutral")
+    known.add_argument("--style", metavar="STYLE", help="a style, such as cheerful")
     return parser
+
+
+def _list_voices(found: list[Voice]) -> int:
+    """Print a line for each voice, cut for the terminal."""
+    cells = [
+        ("NAME", "GENDER", "LANGUAGE", "STYLES"),
+        *((voice.name, voice.gender, voice.language, ", ".join(voice.styles)) for voice in found),
+    ]
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    if sys.stdout.isatty():
+        columns = shutil.get_terminal_size().columns - widths[0] - widths[1] - 6
+        widths[2] = min(widths[2], max(8, min(columns - 8, columns * 2 // 3)))
+        widths[3] = min(widths[3], max(8, columns - widths[2]))
+    for line in cells if found else []:
+        fitted = (cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(fitted).rstrip())
+    sys.stdout.flush()
+    print(f"{len(found)} voice{'' if len(found) == 1 else 's'}", file=sys.stderr)
+    return 0 if found else 1
 
 
 def _list(folder: Folder, *, uncertain_only: bool) -> int:
@@ -121,10 +151,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: the arguments; by default those of the process.
     """
     args = _parser().parse_args(arguments)
-    address = args.path
-    if address.strip() and ":" not in address:
-        address = str(Path.cwd() / address)
     try:
+        if args.command == "voices":
+            return _list_voices(voices(args.language, args.gender, args.style))
+        address = args.path
+        if address.strip() and ":" not in address:
+            address = str(Path.cwd() / address)
         folder = open_folder(address)
         if args.name is not None:
             return _show(folder, args.name, delete=False)

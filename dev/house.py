@@ -31,6 +31,7 @@ PARTS: dict[str, tuple[int, int, str]] = {
     "_api": (1, 7, "requests, answers, checks (pure)"),
     "_content": (0, 5, "parts of a long text"),
     "exceptions": (0, 9, "the error tree"),
+    "voices": (1, 9, "the table of voices"),
     "text": (2, 8, "words, and long texts"),
 }
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 230, 46, 30, 30, 16

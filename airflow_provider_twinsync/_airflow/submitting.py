@@ -125,6 +125,7 @@ def prepare_submit(settings: Settings, *, text: Any, image_url: Any, pronouncer:
         pronouncer=pronouncer,
         key=settings.key,
         text_limit_words=settings.text_limit_words,
+        any_voice=settings.voices == "any",
     )
 
 

@@ -72,6 +72,13 @@ def read_text(value: Any) -> str:
     return value.strip()
 
 
+def read_any(value: Any) -> str:
+    """Return the text ``any``."""
+    if value != "any":
+        raise ValueError
+    return "any"
+
+
 def read_positive(value: Any) -> float:
     """Return a positive number, also of a text such as ``"2.5"``."""
     number = float(value)

@@ -16,6 +16,7 @@ from airflow_provider_twinsync._api.extra_field import (
     UP_TO,
     ExtraField,
     bracketed,
+    read_any,
     read_hosts,
     read_path,
     read_positive,
@@ -132,7 +133,6 @@ class Settings:
         "connection.",
         kind="number",
     ).as_field()
-
     ledger: str | None = ExtraField(
         default=None,
         default_in_words="none",
@@ -141,6 +141,14 @@ class Settings:
         label="Ledger",
         meaning="The folder with the submit records of all tasks, so that no retry pays again: a path that "
         "all workers share, or an address that ObjectStoragePath understands. A task may name another.",
+    ).as_field()
+    voices: str | None = ExtraField(
+        default=None,
+        default_in_words="likely misspellings are refused",
+        read=read_any,
+        wanted="'any'",
+        label="Voices",
+        meaning="'any' submits a voice, with a warning, that is one letter away from a known one.",
     ).as_field()
 
     @property

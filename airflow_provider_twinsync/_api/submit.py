@@ -30,10 +30,10 @@ from airflow_provider_twinsync._api.shown import sentence, shown_address, shown_
 from airflow_provider_twinsync._api.status import describe
 from airflow_provider_twinsync._api.validation import (
     checked_photo,
-    checked_pronouncer,
     checked_task_id,
     checked_text,
 )
+from airflow_provider_twinsync._api.voice_check import checked_pronouncer, refuse_misspelt
 from airflow_provider_twinsync.exceptions import (
     RejectedError,
     UnavailableError,
@@ -52,6 +52,7 @@ def build_submit(
     pronouncer: Any,
     key: str,
     text_limit_words: int = DEFAULT_TEXT_LIMIT_WORDS,
+    any_voice: bool = False,
 ) -> Request:
     """Build the request that creates a job.
 
@@ -60,12 +61,16 @@ def build_submit(
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural``.
     :param key: the access key.
     :param text_limit_words: the longest text that the account may submit.
+    :param any_voice: accept a voice that looks like a misspelling of a known one.
     :raises UsageError: the service cannot accept one of the arguments.
     """
+    voice = checked_pronouncer(pronouncer)
+    if not any_voice:
+        refuse_misspelt(voice)
     form = {
         "text": checked_text(text, text_limit_words),
         "image_url": checked_photo(image_url),
-        "pronouncer": checked_pronouncer(pronouncer),
+        "pronouncer": voice,
         # Last: a form that was cut on its way has no complete key, so the service refuses it.
         "key": key,
     }

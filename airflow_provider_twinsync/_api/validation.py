@@ -16,6 +16,7 @@ from airflow_provider_twinsync._api.shown import (
     shown_text,
 )
 from airflow_provider_twinsync._api.unrendered import is_constant, is_unrendered, refuse_unrendered
+from airflow_provider_twinsync._api.voice_check import checked_pronouncer, voice_warnings
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.text import MAX_CHARACTERS_PER_WORD, is_silent, word_count
 
@@ -179,38 +180,6 @@ def is_encodable(text: str) -> bool:
     return True
 
 
-_MAX_VOICE_CHARACTERS = 200  # the longest known name has 50
-#: The shapes of all names that Microsoft's lists had in November 2026: language, perhaps a script, region,
-#: perhaps a subregion, a name and "Neural", or a name, a colon and a model. ``zh-CN-XiaohanNeural``,
-#: ``sr-Latn-RS-NicholasNeural``, ``zh-CN-liaoning-XiaobeiNeural``, ``en-us-ava:DragonHDOmniLatestNeural``,
-#: ``en-US-MultiTalker-Ava-Andrew:DragonHDLatestNeural``, ``tr-TR-Aydın:MAI-Voice-2``.
-_KNOWN_VOICE_SHAPE = re.compile(
-    r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|[a-z]{2}|\d{3})(-[a-z]+)?"
-    r"(-[A-Z]\w*Neural|(-[Mm]ulti[Tt]alker(-\w+)?)?-\w+:\w[\w.-]*)"
-)
-
-
-def checked_pronouncer(value: Any) -> str:
-    """Return the name of a voice without surrounding white space.
-
-    Microsoft adds voices of new shapes, so this refuses only names that are certainly wrong.
-
-    :raises UsageError: the name is empty, has no hyphen, or has white space, braces or invisible characters.
-    """
-    refuse_unrendered("pronouncer", value)
-    voice = value.strip() if isinstance(value, str) else ""
-    if "-" not in voice or not _is_name(voice) or len(voice) > _MAX_VOICE_CHARACTERS:
-        raise UsageError(
-            f"TS112 pronouncer is {shown_text(value)}: it should be the full name of a Microsoft "
-            "text-to-speech voice, such as 'zh-CN-XiaohanNeural'."
-        )
-    return voice
-
-
-def _is_name(text: str) -> bool:
-    return text.isprintable() and not re.search(r"[\s{}<>]", text)
-
-
 def checked_text(value: Any, limit_words: int) -> str:
     """Return the text unchanged.
 
@@ -288,9 +257,4 @@ def warnings_of(text: str, pronouncer: str, limit_words: int) -> list[str]:
             f"Burmese, where the number of words is a guess, and the limit is {limit_words} words. It is "
             "submitted; if TwinSync refuses it, split it over several videos."
         )
-    if not _KNOWN_VOICE_SHAPE.fullmatch(pronouncer):
-        found.append(
-            f"TS107 The voice {shown_text(pronouncer)} has an unknown shape; a known one is "
-            "'zh-CN-XiaohanNeural'. It is submitted as it is; if the job fails, check the name."
-        )
-    return found
+    return [*found, *voice_warnings(pronouncer, text)]

@@ -52,6 +52,7 @@ def bare() -> set[str]:
 PURE = [
     "exceptions",
     "text",
+    "voices",
     "_content.extra",
     "_content.split",
     "_api",
@@ -138,7 +139,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exceptions": set(),
     "text": {"_content", "exceptions"},  # in a function, for a long text
     "_content": {"exceptions"},
-    "_api": {"exceptions", "text"},
+    "voices": {"exceptions"},
+    "_api": {"exceptions", "text", "voices"},
     "_wait": {"_api", "exceptions"},
     "_http": {"_api", "_wait", "exceptions"},
     "_storage": {"_api", "exceptions"},
@@ -161,7 +163,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hooks": {"_api", "_wait", "_http", "_download", "_airflow", "exceptions"},
     "triggers": {"_api", "_wait", "_airflow", "exceptions", "hooks"},
     "sensors": {"_api", "_wait", "_airflow", "exceptions", "hooks", "links"},
-    "__main__": {"_records", "exceptions"},
+    "__main__": {"_records", "exceptions", "voices"},
     "operators": {"_api", "_wait", "_airflow", "_download", "_records", "exceptions", "hooks", "links"},
 }
 
