@@ -11,6 +11,8 @@ import pytest
 from support.arguments import EXAMPLE
 
 from airflow_provider_twinsync.__main__ import main
+from airflow_provider_twinsync._airflow.submitting import prepare_submit
+from airflow_provider_twinsync._api.settings import parse_connection
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
 from airflow_provider_twinsync.voices import Voice, all_voices, voices
@@ -65,6 +67,27 @@ def test_a_dag_file_does_not_read_the_table() -> None:
     all_voices.cache_clear()
     TwinSyncSubmitOperator(task_id="submit", **{**EXAMPLE, "pronouncer": "en-US-JenyNeural"})
     assert all_voices.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [
+        (None, "TS141"),
+        ('{"voices": ""}', "TS141"),
+        ('{"voices": "any"}', None),
+        ('{"voices": "all"}', "TS206"),
+    ],
+)
+def test_the_connection_decides_about_a_likely_misspelling(extra: str | None, code: str | None) -> None:
+    """In the extra, only "any" allows it, and every other text is an error."""
+    fields: dict[str, Any] = {"host": None, "port": None, "schema": None, "password": "k"}
+    found = None
+    try:
+        settings = parse_connection("c", **fields, extra=extra)
+        prepare_submit(settings, **{**EXAMPLE, "pronouncer": "en-US-JenyNeural"})
+    except UsageError as error:
+        found = error.code
+    assert found == code
 
 
 def test_the_command_lists_voices(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,9 @@ from airflow_provider_twinsync.emulator.world import World
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
+from airflow_provider_twinsync.text import count_words, split_text
 from airflow_provider_twinsync.triggers import TwinSyncTrigger, WaitConfig
+from airflow_provider_twinsync.voices import Voice, voices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,10 @@ PUBLIC: list[Callable[..., Any]] = [
     TwinSyncHook.aget_job,
     TwinSyncHook.download,
     Job,
+    count_words,
+    split_text,
+    Voice,
+    voices,
     exceptions.airflow_errors,
     *ERRORS,
     Emulator,
