@@ -138,7 +138,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": {"_api"},  # in a function, for the provider info
     "exceptions": set(),
     "text": {"_content", "exceptions"},  # in a function, for a long text
-    "_content": {"exceptions"},
     "voices": {"exceptions"},
     "_api": {"exceptions", "text", "voices"},
     "_wait": {"_api", "exceptions"},
@@ -164,7 +163,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "triggers": {"_api", "_wait", "_airflow", "exceptions", "hooks"},
     "sensors": {"_api", "_wait", "_airflow", "exceptions", "hooks", "links"},
     "__main__": {"_records", "exceptions", "voices"},
-    "operators": {"_api", "_wait", "_airflow", "_download", "_records", "exceptions", "hooks", "links"},
+    "operators": {
+        "_api",
+        "_wait",
+        "_airflow",
+        "_content",
+        "_download",
+        "_records",
+        "exceptions",
+        "hooks",
+        "links",
+        "text",
+    },
+    "decorators": {"_airflow", "_api", "exceptions", "operators"},
 }
 
 
