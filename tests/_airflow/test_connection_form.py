@@ -32,7 +32,7 @@ def test_a_field_says_its_default(name: str) -> None:
     default = connection.EXTRA_FIELDS[name].default
     shown = CONN_FIELDS[name]["description"].rpartition("Default: ")[2]
     if default is None or default == frozenset():
-        assert name in ("proxy", "allowed_result_hosts", "requests_per_second", "ledger")
+        assert name in ("proxy", "allowed_result_hosts", "requests_per_second", "ledger", "voices")
     elif isinstance(default, bool):
         assert shown == str(default).lower()
     elif isinstance(default, str):
@@ -45,6 +45,7 @@ def test_a_field_says_its_default(name: str) -> None:
     ("name", "typed"),
     [
         ("path", "/api"),
+        ("voices", "any"),
         ("request_timeout_s", 2.5),
         ("verify", "false"),
         ("proxy", "http://proxy.example:3128"),

@@ -103,6 +103,7 @@ BAD_FIELDS: dict[str, list[Any]] = {
     "tolerance_s": [0, -1, "long", "nan", True, []],
     "requests_per_second": [0, -1, "0", "many", "nan", "inf", 1_000_001, "1e9", True, False, [5], {}, "5/s"],
     "ledger": [5, True, ["/srv/ledger"], {}, " "],
+    "voices": ["all", "Any", " any", 5, True, False, ["any"], {}],
 }
 #: Once these were accepted, or raised another error.
 BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
@@ -115,6 +116,7 @@ BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
     "tolerance_s": [10**400],
     "requests_per_second": [10**400, float("nan"), float("inf"), 1e303],
     "ledger": [],
+    "voices": [],
 }
 
 
