@@ -55,7 +55,7 @@ class _TwinSyncDecoratedOperator(DecoratedOperator, TwinSyncVideoOperator):
         if unknown := given.keys() - set(_RETURNABLE):
             names = shown_text(", ".join(sorted(map(str, unknown))))
             raise UsageError(
-                f"TS142 The function of the task returned the arguments {names}: it may return a text, or a "
+                f"TS148 The function of the task returned the arguments {names}: it may return a text, or a "
                 f"dict of {', '.join(_RETURNABLE)}."
             )
         for name, value in given.items():

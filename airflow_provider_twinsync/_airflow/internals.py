@@ -233,6 +233,6 @@ def call(function: Any, args: Any, context: Any) -> Any:
             if found := getattr(import_module(module), "determine_kwargs", None):
                 return function(*args, **found(function, args, context))
     raise UsageError(
-        f"TS143 @task.twinsync does not work on Airflow {airflow.__version__}, which no longer has "
+        f"TS149 @task.twinsync does not work on Airflow {airflow.__version__}, which no longer has "
         "determine_kwargs: have a @task return the text, and give it to a TwinSyncVideoOperator."
     )

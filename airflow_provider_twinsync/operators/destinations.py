@@ -36,14 +36,14 @@ def check_destination(task: Any, context: Context) -> None:
     is_one_of_many = internals.is_mapped(written) or internals.mapped_group_of(written) is not None
     if is_one_of_many and (ti.map_index or 0) > 0:
         raise UsageError(
-            f"TS141 destination {shown} is the same for all instances of the mapped task {task.task_id!r}, "
+            f"TS147 destination {shown} is the same for all instances of the mapped task {task.task_id!r}, "
             "so each would replace the video of the one before. Put something of the row into it, such as "
             "{{ ti.map_index }}, or map over it too."
         )
     for other in dag.tasks:
         if other.task_id != task.task_id and _constant(other) == own:
             raise UsageError(
-                f"TS141 destination {shown} is that of the task {other.task_id!r} too, so one would replace "
+                f"TS147 destination {shown} is that of the task {other.task_id!r} too, so one would replace "
                 "the video of the other. Give each a destination of its own."
             )
 

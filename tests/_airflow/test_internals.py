@@ -134,6 +134,6 @@ def test_without_airflow_s_arguments_a_function_is_not_called(monkeypatch: pytes
     assert internals.call(called.append, ["Hello."], {}) is None
     for module in ("airflow.sdk.bases.decorator", "airflow.utils.operator_helpers"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match="TS143 "):
+    with pytest.raises(UsageError, match="TS149 "):
         internals.call(called.append, ["Hello."], {})
     assert called == ["Hello."]
