@@ -22,7 +22,7 @@ def get_provider_info() -> dict[str, Any]:
     >>> get_provider_info()["connection-types"][0]["connection-type"]
     'twinsync'
     """
-    from airflow_provider_twinsync._api import settings
+    from airflow_provider_twinsync._api import service_address, settings
 
     return {
         "package-name": "airflow-provider-twinsync",
@@ -47,9 +47,9 @@ def get_provider_info() -> dict[str, Any]:
                     "hidden-fields": ["login", "extra"],
                     "relabeling": {"password": "Access key"},
                     "placeholders": {
-                        "host": settings.DEFAULT_HOST,
-                        "port": str(settings.DEFAULT_PORT),
-                        "schema": settings.DEFAULT_SCHEME,
+                        "host": service_address.DEFAULT_HOST,
+                        "port": str(service_address.DEFAULT_PORT),
+                        "schema": service_address.DEFAULT_SCHEME,
                     },
                 },
                 "conn-fields": {name: _form_field(field) for name, field in settings.EXTRA_FIELDS.items()},

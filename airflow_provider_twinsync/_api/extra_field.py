@@ -95,6 +95,24 @@ def read_positive_integer(value: Any) -> int:
     return int(number)
 
 
+def read_lifetime(value: Any) -> int:
+    """Return a positive whole number of seconds; S3 and Google sign for seven days at most."""
+    seconds = read_positive_integer(value)
+    if seconds > 604_800:
+        raise ValueError
+    return seconds
+
+
+def read_store_folder(value: Any) -> str:
+    """Return the address of a folder in an object store, without a login and a slash at its end."""
+    address = read_text(value).rstrip("/")
+    scheme, _, rest = address.partition("://")
+    is_store = bool(rest) and scheme not in ("http", "https", "file", "local")
+    if not is_store or ":" in rest.partition("/")[0].rpartition("@")[0]:
+        raise ValueError
+    return address
+
+
 def read_verify(value: Any) -> bool | str:
     """Return a truth value, also of a text such as ``"False"``, or the path of a file."""
     if isinstance(value, str):

@@ -15,24 +15,23 @@ from urllib.parse import urlencode, urlsplit
 from airflow_provider_twinsync._api.extra_field import (
     UP_TO,
     ExtraField,
-    bracketed,
     read_any,
     read_hosts,
+    read_lifetime,
     read_path,
     read_positive,
     read_positive_integer,
     read_proxy,
+    read_store_folder,
     read_text,
     read_verify,
 )
-from airflow_provider_twinsync._api.shown import one_line, shown_address, shown_text
-from airflow_provider_twinsync._api.validation import is_encodable, is_http_url
+from airflow_provider_twinsync._api.service_address import read_address
+from airflow_provider_twinsync._api.shown import one_line, shown_text
+from airflow_provider_twinsync._api.validation import is_encodable
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.text import DEFAULT_TEXT_LIMIT_WORDS
 
-DEFAULT_SCHEME = "http"
-DEFAULT_HOST = "api2.sam-sara.cn"
-DEFAULT_PORT = 17374
 DEFAULT_PATH = "/phototalking"
 #: In the example of the service's document the video is on this host, which is not the API's own.
 DOCUMENTED_RESULT_HOST = "api.twinsync.xyz"
@@ -150,6 +149,31 @@ class Settings:
         label="Voices",
         meaning="'any' submits a voice, with a warning, that is one letter away from a known one.",
     ).as_field()
+    max_photo_mb: float = ExtraField(
+        default=10.0,
+        read=read_positive,
+        wanted=f"a positive number of megabytes, {UP_TO}",
+        label="Largest photo (MB)",
+        meaning="The largest photo of a store or a file, in millions of bytes. It is read into memory.",
+        kind="number",
+    ).as_field()
+    photo_expires_s: int = ExtraField(
+        default=86_400,
+        read=read_lifetime,
+        wanted="a positive whole number of seconds, up to 604,800",
+        label="Signature of a photo (s)",
+        meaning="How long the signed address of a photo from a store or a file works, in seconds.",
+        kind="integer",
+    ).as_field()
+    photo_staging: str | None = ExtraField(
+        default=None,
+        default_in_words="none",
+        read=read_store_folder,
+        wanted="a folder of an object store, such as 's3://aws_default@photos/staging'",
+        label="Folder for local photos",
+        meaning="The folder of an object store to which photos that are local files are copied, so that the "
+        "service can open them. Without it local files are refused.",
+    ).as_field()
 
     @property
     def url(self) -> str:
@@ -199,7 +223,7 @@ def parse_connection(
     :raises UsageError: a field is missing, unknown or wrong; the message names the connection and the field.
     """
     given = _read_extra(conn_id, extra)
-    origin, api_host, path = _address(conn_id, host, port, schema)
+    origin, api_host, path = read_address(conn_id, host, port, schema)
     if path and "path" in given:
         raise UsageError(
             f"TS210 Connection {conn_id!r}: the host has a path, and so has the extra: keep one."
@@ -252,49 +276,3 @@ def _read_value(conn_id: str, name: str, value: Any) -> Any:
         raise UsageError(
             f"TS206 Connection {conn_id!r}: {name} in the extra is {shown}: it should be {known.wanted}."
         ) from None
-
-
-def _address(conn_id: str, host: str | None, port: int | None, schema: str | None) -> tuple[str, str, str]:
-    """Return the start of the address (scheme, host, port), the host alone, and its path or an empty text.
-
-    A host that is a full address has its own scheme and port; without a port it has the scheme's port. Two
-    different values of one part are an error: with the schema https the key must not travel by http.
-    """
-    host = (host or DEFAULT_HOST).strip()
-    is_address = "://" in host
-    try:
-        parts = urlsplit(host if is_address else f"//{bracketed(host)}")
-        named_port = parts.port
-    except ValueError:
-        parts, named_port = urlsplit(""), None
-    schema = (schema or "").strip().lower()
-    scheme = parts.scheme or schema or DEFAULT_SCHEME
-    if scheme not in ("http", "https"):
-        raise UsageError(
-            f"TS207 Connection {conn_id!r}: the schema is {shown_address(scheme)}: it should be 'http' or "
-            "'https'."
-        )
-    if schema not in ("", scheme):
-        raise UsageError(
-            f"TS208 Connection {conn_id!r}: the schema is {shown_address(schema)}, and the host names "
-            f"{scheme}."
-        )
-    path = parts.path.rstrip("/")
-    hostname = parts.hostname or ""
-    address = f"{scheme}://{bracketed(hostname)}"
-    spare = parts.query or parts.fragment or parts.username is not None
-    if spare or re.search(r"\s", host) or not is_http_url(address + path):
-        raise UsageError(
-            f"TS209 Connection {conn_id!r}: the host is not usable: it should be a host name such as "
-            f"{DEFAULT_HOST!r} or an address such as 'https://{DEFAULT_HOST}', with no login and no query."
-        )
-    if port is not None and named_port is not None and port != named_port:
-        raise UsageError(
-            f"TS211 Connection {conn_id!r}: the port is {port}, and the host names {named_port}."
-        )
-    port = named_port if port is None else port
-    if port is None and not is_address:
-        port = DEFAULT_PORT
-    if port is not None and not 0 < port < 65_536:
-        raise UsageError(f"TS212 Connection {conn_id!r}: the port is {port}: it should be from 1 to 65535.")
-    return address + (f":{port}" if port else ""), hostname, path

@@ -104,6 +104,9 @@ BAD_FIELDS: dict[str, list[Any]] = {
     "requests_per_second": [0, -1, "0", "many", "nan", "inf", 1_000_001, "1e9", True, False, [5], {}, "5/s"],
     "ledger": [5, True, ["/srv/ledger"], {}, " "],
     "voices": ["all", "Any", " any", 5, True, False, ["any"], {}],
+    "max_photo_mb": [0, -1, "large", True, []],
+    "photo_expires_s": [0, -1, 1.5, "a day", True, [], 604_801],
+    "photo_staging": [5, True, [], " ", "/srv/photos", "file:///srv", "https://h/photos", "photos", "s3://"],
 }
 #: Once these were accepted, or raised another error.
 BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
@@ -117,6 +120,9 @@ BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
     "requests_per_second": [10**400, float("nan"), float("inf"), 1e303],
     "ledger": [],
     "voices": [],
+    "max_photo_mb": [10**400],
+    "photo_expires_s": [10**400, float("inf")],
+    "photo_staging": [],
 }
 
 
