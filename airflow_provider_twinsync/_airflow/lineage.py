@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import urlsplit
 
-from airflow_provider_twinsync._api.shown import bare_url
-from airflow_provider_twinsync._api.validation import is_http_url
+from airflow_provider_twinsync._api.photo import shown_photo
+from airflow_provider_twinsync._api.validation import checked_photo
+from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.links import push_xcom
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ class Inputs(TypedDict):
 
     ``fingerprint`` is the hash of text, photo, voice and service: the same inputs have the same fingerprint.
     ``photo`` is the address of the photo, without its login and its query, which may be a signature, for
-    example ``https://example.com/anna.jpg``. ``record`` is the address of the job's record in a ledger, and
-    ``is_recorded`` is true if that or another record lets a retry reconnect.
+    example ``https://example.com/anna.jpg`` or ``s3://aws_default@photos/anna.jpg``. ``record`` is the
+    address of the job's record in a ledger, and ``is_recorded`` is true if that or another record lets a
+    retry reconnect.
     """
 
     twinsync_task_id: str
@@ -123,9 +124,9 @@ def openlineage(
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     inputs, outputs, run_facets = [], [], {}
-    if is_http_url(source := str(source).strip()):
-        address = urlsplit(bare_url(source))
-        inputs.append(Dataset(namespace=f"{address.scheme}://{address.netloc}", name=address.path or "/"))
+    with suppress(UsageError):  # for example of a template that rendered to nothing
+        namespace, name = _name(shown_photo(checked_photo(source)))
+        inputs.append(Dataset(namespace, name or "/"))
     if fetched:
         namespace, name = _name(fetched["path"])
         size = OutputStatisticsOutputDatasetFacet(size=fetched["bytes"], fileCount=1)
@@ -142,7 +143,7 @@ def openlineage(
 
 
 def _name(path: str) -> tuple[str, str]:
-    """Return OpenLineage's namespace and name of a path; in a store they are the bucket and the key.
+    """Return OpenLineage's namespace and name of a path; of an object they are the bucket and the key.
 
     This reads the text, as the bucket of ``ObjectStoragePath`` has the connection's id on Airflow 2, and not
     on Airflow 3. For example, ``s3://aws@videos/a.mp4`` is ``("s3://videos", "a.mp4")``.
@@ -150,5 +151,7 @@ def _name(path: str) -> tuple[str, str]:
     scheme, is_store, place = path.partition("://")
     if not is_store:
         return "file", path
-    bucket, _, key = place.partition("/")
+    bucket, slash, key = place.partition("/")
+    if scheme in ("http", "https"):
+        return f"{scheme}://{bucket}", f"{slash}{key}"
     return f"{scheme}://{bucket.rpartition('@')[2]}", key

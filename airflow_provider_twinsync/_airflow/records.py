@@ -71,10 +71,11 @@ def open_records(
     :raises UsageError: ``reuse`` is another word, the ledger cannot be used, or ``reuse="runs"`` has none.
     """
     check_reuse(reuse)
-    form = request.form or {}
-    text, image_url, pronouncer = form["text"], form["image_url"], form["pronouncer"]
-    inputs = fingerprint(settings.url, text, image_url, pronouncer)
-    shown = hide(shown_job(text, image_url), settings.key, _MOST_SHOWN)
+    form, photo = request.form or {}, request.photo
+    assert photo  # noqa: S101  # for the type checker
+    text, pronouncer = form["text"], form["pronouncer"]
+    inputs = fingerprint(settings.url, text, photo.identity, pronouncer)
+    shown = hide(shown_job(text, photo.shown), settings.key, _MOST_SHOWN)
     clears = internals.count_of_clears(context["ti"]) if context else 0
     ledger = settings.ledger if ledger is None else ledger
     key = f"{STORE_KEY}_{inputs}" if is_one_of_many else STORE_KEY
@@ -192,7 +193,7 @@ def try_number_of(context: Mapping[str, Any] | None) -> int:
 
 def submit_once(
     settings: Settings,
-    inputs: dict[str, str],
+    inputs: dict[str, Any],
     *,
     get_job: Callable[[str], Job],
     log: Any,

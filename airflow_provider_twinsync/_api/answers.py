@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus
 
 from airflow_provider_twinsync._api.redaction import hide
 from airflow_provider_twinsync._api.shown import one_line
+from airflow_provider_twinsync._api.signatures import signature_values
 
 #: An answer has some hundred bytes; reading ends at this size.
 MAX_ANSWER_BYTES = 1_000_000
@@ -58,14 +59,14 @@ def is_damaged(body: bytes) -> bool:
 
 
 def secrets_of(url: str) -> list[str]:
-    """Return the parts of an address that may be secret: its query and its login.
+    """Return the parts of an address that may be secret: its query, its login and its signature.
 
     >>> secrets_of("https://user:pw@example.com/a.jpg?sig=x")
     ['sig=x', 'user:pw']
     """
     rest, _, query = url.partition("?")
     login = rest.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    return [secret for secret in (query.partition("#")[0], login) if secret]
+    return [secret for secret in (query.partition("#")[0], login, *signature_values(url)) if secret]
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -95,21 +96,28 @@ def read_code(payload: dict[str, Any]) -> int:
     raise ValueError("the answer has no result_code that is a number")
 
 
-def shown(text: str, key: str, limit: int = 300) -> str:
+def shown(text: str, key: str, limit: int = 300, photo: str = "") -> str:
     """Return a text of the service, or of a proxy on the way, for a message, an event or a log.
 
     The result is bounded and on one line, without the access key, and without the logins and queries of
-    addresses, which may be signatures.
+    addresses, which may be signatures. The text may repeat the address of the photo in any form.
 
     >>> shown("key Sesame-7 cannot open https://example.com/a.jpg?sig=x", "Sesame-7")
     'key *** cannot open https://example.com/a.jpg?…'
     """
+    for secret in secrets_of(photo):
+        text = hide(text, secret, MAX_ANSWER_BYTES)
     text = hide(text, key, _MAX_READ_CHARACTERS)
     if "//" in text or r"\/\/" in text:
         text = _WORD.sub(_without_query, _LOGIN.sub(r"\1", text))
-    return one_line(text, limit)
+    return one_line(_SIGNATURE.sub(r"\1…", text), limit)
 
 
+#: The signature of an address, in a text that need not have the address, such as a form that is repeated.
+_SIGNATURE = re.compile(
+    r"""((?:signature|credential|security-token|(?:\b|3f|26)(?:sig|token))(?:=|%(?:25){0,3}3d|\\{1,8}u003d|&#61;))[^\s"'<>&]+""",
+    re.IGNORECASE,
+)
 _LOGIN = re.compile(r"""(//|\\/\\/)[^\s/\\"'<>?#@]*@""")
 _WORD = re.compile(r"""[^\s"'<>]+""")
 

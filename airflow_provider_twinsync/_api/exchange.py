@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_twinsync._api.photo import Photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +17,14 @@ class Request:
     :param params: the query.
     :param form: the form fields of a POST, the access key among them: never shown.
     :param headers: the headers that change the meaning of the answer.
+    :param photo: the photo of a submit; its address is in the form too.
     """
 
     method: str
     params: dict[str, str] = field(default_factory=dict)
     form: dict[str, str] | None = field(default=None, repr=False)
     headers: dict[str, str] = field(default_factory=dict)
+    photo: Photo | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

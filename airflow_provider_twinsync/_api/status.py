@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_twinsync._api.answers import (
-    MAX_ANSWER_BYTES,
     decode,
     other_job,
     read_code,
     read_json,
-    secrets_of,
     shown,
 )
 from airflow_provider_twinsync._api.exchange import Answered, Outcome, Request
@@ -175,10 +173,7 @@ def describe(response: Answered, key: str, photo: str = "") -> str:
 
     :param photo: the address of the photo: an answer may repeat its signature or its login.
     """
-    text = decode(response.body)
-    for secret in secrets_of(photo):
-        text = hide(text, secret, MAX_ANSWER_BYTES)
-    return f"HTTP {response.status}, {shown(text, key) or 'empty body'}"
+    return f"HTTP {response.status}, {shown(decode(response.body), key, photo=photo) or 'empty body'}"
 
 
 def read_retry_after(header: str | None, now: datetime) -> float | None:

@@ -22,14 +22,15 @@ from airflow_provider_twinsync._api.answers import (
     named_job,
     read_code,
     read_json,
+    secrets_of,
     shown,
 )
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
+from airflow_provider_twinsync._api.photo import Photo, http_photo
 from airflow_provider_twinsync._api.redaction import hide, holds
-from airflow_provider_twinsync._api.shown import sentence, shown_address, shown_text
+from airflow_provider_twinsync._api.shown import sentence, shown_text
 from airflow_provider_twinsync._api.status import describe
 from airflow_provider_twinsync._api.validation import (
-    checked_photo,
     checked_task_id,
     checked_text,
 )
@@ -57,7 +58,7 @@ def build_submit(
     """Build the request that creates a job.
 
     :param text: the text that the person in the photo speaks; at most ``text_limit_words`` words.
-    :param image_url: the http(s) address of the photo.
+    :param image_url: the photo, or its http(s) address.
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural``.
     :param key: the access key.
     :param text_limit_words: the longest text that the account may submit.
@@ -69,17 +70,20 @@ def build_submit(
         refuse_misspelt(voice)
     form = {
         "text": checked_text(text, text_limit_words),
-        "image_url": checked_photo(image_url),
+        "image_url": (photo := image_url if isinstance(image_url, Photo) else http_photo(image_url)).url,
         "pronouncer": voice,
         # Last: a form that was cut on its way has no complete key, so the service refuses it.
         "key": key,
     }
-    return Request("POST", form=form)
+    return Request("POST", form=form, photo=photo)
 
 
-def fingerprint(url: str, text: str, image_url: str, pronouncer: str) -> str:
-    """Return a hash of the inputs of a submit and the address of the service, 32 hexadecimal digits."""
-    return hashlib.sha256(json.dumps([url, text, image_url, pronouncer]).encode()).hexdigest()[:32]
+def fingerprint(url: str, text: str, photo: str, pronouncer: str) -> str:
+    """Return a hash of the inputs of a submit and the address of the service, 32 hexadecimal digits.
+
+    :param photo: the identity of the photo.
+    """
+    return hashlib.sha256(json.dumps([url, text, photo, pronouncer]).encode()).hexdigest()[:32]
 
 
 # ----------------------------------------------------------------------------------------------------- answer
@@ -117,19 +121,18 @@ def parse_submit(request: Request, answer: Outcome, *, sent_at: datetime) -> str
         a job and is no success is one of these, with any code and any HTTP status.
     """
     form = request.form or {}
-    key = form.get("key", "")
+    key, photo = form.get("key", ""), form.get("image_url", "")
     if isinstance(answer, NotSent):
-        problem = shown(answer.problem, key)
+        problem = shown(answer.problem, key, photo=photo)
         raise UnavailableError(f"TS305 TwinSync could not be reached: {problem}. No job was made.")
     if isinstance(answer, Sent):
-        raise uncertain(request, sent_at, f"no answer came: {shown(answer.problem, key)}")
-    photo = form.get("image_url", "")
+        raise uncertain(request, sent_at, f"no answer came: {shown(answer.problem, key, photo=photo)}")
     seen = describe(answer, key, photo)
     code, task_id = None, None
     with suppress(ValueError):
         payload = read_json(answer.body)
         code, task_id = read_code(payload), payload.get("task_id")
-    if code == 100 and (checked := _checked_task_id(task_id, key)):
+    if code == 100 and (checked := _checked_task_id(task_id, request)):
         return checked
     if job := named_job(answer.body, photo) or named_job(answer.head.encode(), photo):
         named = task_id.strip() if code == 100 and isinstance(task_id, str) and task_id.strip() else job
@@ -152,22 +155,30 @@ def parse_submit(request: Request, answer: Outcome, *, sent_at: datetime) -> str
     raise uncertain(request, sent_at, f"the answer has a code that is not documented: {seen}")
 
 
-def _checked_task_id(task_id: Any, key: str) -> str | None:
+def _checked_task_id(task_id: Any, request: Request) -> str | None:
     """Return the id of an accepted job, or None if a wait would refuse the id."""
     if isinstance(task_id, int) and not isinstance(task_id, bool):
         task_id = str(task_id)
     with suppress(UsageError):
         checked = checked_task_id(task_id)
-        if not holds(checked, key):  # it goes into addresses, XComs and logs
+        # It goes into addresses, XComs and logs.
+        if not any(holds(checked, secret) for secret in _secrets(request)):
             return checked
     return None
+
+
+def _secrets(request: Request) -> list[str]:
+    form = request.form or {}
+    return [*secrets_of(form.get("image_url", "")), form.get("key", "")]
 
 
 def _names_a_job(
     request: Request, sent_at: datetime, job: str, seen: str, *, is_accepted: bool
 ) -> UncertainSubmitError:
-    key = (request.form or {}).get("key", "")
-    name = shown_text(hide(job, key, 2_000), 300)
+    name = job
+    for secret in _secrets(request):
+        name = hide(name, secret, 2_000)
+    name = shown_text(name, 300)
     if is_accepted:
         code = "TS311"
         problem = f"the service accepted it and gave no id that could be waited for: {name}, in {seen}"
@@ -175,7 +186,7 @@ def _names_a_job(
         code = "TS310"
         problem = f"the answer is no success, and names the job {name}: {seen}"
     advice = f"Ask the service for the job {name}"
-    if _checked_task_id(job, key):
+    if _checked_task_id(job, request):
         advice += ", or wait for it with a TwinSyncSensor"
     return uncertain(
         request, sent_at, problem, code=code, advice=f"It is not submitted again. {advice}.", names_job=True
@@ -240,10 +251,11 @@ def uncertain(
     :param advice: the next steps for a person, in sentences.
     :param names_job: whether the answer names a job.
     """
-    form = request.form or {}
+    text = (request.form or {}).get("text")
+    photo = request.photo.shown if request.photo else None
     when = sent_at.astimezone(timezone.utc).isoformat(timespec="seconds")
     summary = f"{code} Whether TwinSync made a job from the submit of {when} is unknown: {problem}."
-    error = unresolved(summary, shown_job(form.get("text"), form.get("image_url")), advice)
+    error = unresolved(summary, shown_job(text, photo), advice)
     error.names_job = names_job
     return error
 
@@ -258,13 +270,15 @@ def unresolved(summary: str, job: str, advice: str = _CHECK_ACCOUNT) -> Uncertai
     return UncertainSubmitError(f"{summary} It may have been paid: {job}.", advice)
 
 
-def shown_job(text: Any, image_url: Any) -> str:
+def shown_job(text: Any, photo: Any) -> str:
     """Return the inputs of a job, to find it in the account.
 
-    The address of the photo is without its login and its query, which may be a signature. For example:
-    ``the text 'Hello' and the photo 'https://example.com/anna.jpg'``.
+    >>> shown_job("Hello", "https://example.com/anna.jpg")
+    "the text 'Hello' and the photo 'https://example.com/anna.jpg'"
+
+    :param photo: the photo as ``Photo.shown`` has it, without a login and a signature.
     """
-    return f"the text {shown_text(text)} and the photo {shown_address(image_url)}"
+    return f"the text {shown_text(text)} and the photo {shown_text(photo)}"
 
 
 def given_up(error: UnavailableError, attempts: int) -> UnavailableError:

@@ -69,40 +69,34 @@ def checked_url(argument: str, value: Any, wanted: str) -> str:
 
 
 def checked_photo(value: Any) -> str:
-    """Return the address of a photo without surrounding white space.
+    """Return the address of a photo, or the path of a file, as a text without surrounding white space.
 
-    :raises UsageError: the value is not an http(s) address. For a file or an object in a store the message
-        describes how to sign an address.
+    This reads neither the store nor the file.
+
+    :raises UsageError: the value is no address, or no absolute path.
     """
-    refuse_unrendered("image_url", value)
-    if _is_file_or_object(value):
+    is_path = hasattr(value, "__fspath__") or hasattr(value, "sign")  # a Path, or an ObjectStoragePath
+    place = str(value).strip() if is_path or isinstance(value, str) else ""
+    refuse_unrendered("image_url", place if is_path else value)
+    scheme, colon, rest = place.partition("://")
+    if colon and scheme.lower() in ("http", "https"):
+        return checked_url("image_url", place, "the address of a photo")
+    is_local = not colon or scheme in ("file", "local")
+    is_place = re.match("/(?!/)", rest or place) if is_local else re.fullmatch(r"\w[\w+.-]*", scheme) and rest
+    if not is_place or place.endswith("/") or "\0" in place:
         raise UsageError(
-            f"TS105 image_url is {shown_address(value)}: TwinSync opens photos by http or https only. Put "
-            "the photo into an object store, and sign an address for it in an upstream task, with "
-            "ObjectStoragePath(...).sign(...): see 'Photos' in the docs (docs/howto/photos.md)."
+            f"TS111 image_url is {shown_address(place or value)}: it should be the http or https address of "
+            "a photo, the address of one in a store, such as 's3://aws_default@photos/anna.jpg', or the "
+            "absolute path of a file."
         )
-    return checked_url("image_url", value, "the http or https address of a photo")
-
-
-def _is_file_or_object(value: Any) -> bool:
-    """Return True for a path, or an address with another scheme, such as ``file://`` or ``s3://``."""
-    if hasattr(value, "__fspath__") or hasattr(value, "sign"):  # a Path, or an ObjectStoragePath
-        return True
-    if not isinstance(value, str):
-        return False
-    place = value.strip()
-    scheme = re.match(r"([a-z][a-z0-9+.-]*):", place, re.IGNORECASE | re.ASCII)
-    if scheme and len(scheme[1]) > 1:  # one letter is a drive of Windows
-        return scheme[1].lower() not in ("http", "https", "data") and "/" in place
-    return bool(re.match(r"(/(?!/)|\.{1,2}/|~|[a-z]:\\|\\\\)", place, re.IGNORECASE)) or _is_file_name(place)
-
-
-def _is_file_name(place: str) -> bool:
-    """Return True for a relative path such as ``photos/anna.jpg``, but not ``example.com/anna.jpg``."""
-    folder, _, name = place.rpartition("/")
-    return (
-        bool(re.fullmatch(r"[^/?#:]+\.(jpe?g|png|webp|gif|bmp)", name, re.IGNORECASE)) and "." not in folder
-    )
+    if not is_local and (
+        ":" in rest.partition("/")[0].rpartition("@")[0] or bare_url(place).endswith("://***")
+    ):
+        raise UsageError(
+            f"TS105 image_url {shown_address(place)} has a login in it: define a connection with the login, "
+            "and give its id instead, such as 's3://aws_default@photos/anna.jpg'."
+        )
+    return place
 
 
 def checked_destination(value: Any) -> str:

@@ -72,7 +72,7 @@ class RecordKeeper:
     ) -> None:
         self.store = store
         self.inputs = inputs
-        self._shown = shown
+        self.shown = shown
         self._max_tries = max_tries
         self._details = dict(details or {})
         self._found: Any = None
@@ -146,7 +146,7 @@ class RecordKeeper:
         self._entry = {
             "v": VERSION,
             "inputs": self.inputs,
-            "shown": self._shown,
+            "shown": self.shown,
             "marked_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "twinsync_task_id": None,
             **self._details,

@@ -19,8 +19,7 @@ from airflow_provider_twinsync._airflow.records import (
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._airflow.waiting import check_triggerer
 from airflow_provider_twinsync._api.durations import checked_seconds
-from airflow_provider_twinsync._api.shown import bare_url, shown_duration
-from airflow_provider_twinsync._api.submit import shown_job
+from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync.links import Linked
 from airflow_provider_twinsync.operators.paid_end import PaidEnd, PaidJob
@@ -146,12 +145,11 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
         :param next_step: the end of the log line about a new job, such as ``this task waits``.
         """
         began = time.monotonic()
-        form = request.form or {}
         job = PaidJob()
         self._jobs = [*self._jobs, job]
         try:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            job.submitting = f"{shown_job(form['text'], form['image_url'])}, submitted at {now}"
+            job.submitting = f"{keeper.shown}, submitted at {now}"
             twinsync_task_id = reconnect_or_submit(
                 keeper,
                 hook.settings(),
@@ -180,7 +178,7 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
         return Inputs(
             twinsync_task_id=twinsync_task_id,
             fingerprint=keeper.inputs,
-            photo=bare_url(form["image_url"]),
+            photo=request.photo.shown if request.photo else "",
             record=keeper.address if job.is_recorded else None,
             is_recorded=job.is_recorded,
         )

@@ -51,7 +51,9 @@ class TwinSyncSubmitOperator(PaidTask):
     :param text: the text that the person in the photo speaks; at most 150 words, where each Chinese or
         Japanese character counts as a word (``str``, templated). A text that ends in ``.txt`` is the name of
         a file, for example ``news.txt``, in the folder of the DAG file or in ``template_searchpath``.
-    :param image_url: the http(s) address of the photo, which the service can open (``str``, templated).
+    :param image_url: the photo (templated): an http(s) address that the service can open, an object in a
+        store, such as ``s3://aws_default@photos/anna.jpg``, or a local file, if the connection has
+        ``photo_staging``.
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural`` (``str``,
         templated).
     :param twinsync_conn_id: the connection (``str``, templated).
@@ -84,7 +86,7 @@ class TwinSyncSubmitOperator(PaidTask):
         self,
         *,
         text: str | XComArg,
-        image_url: str | XComArg,
+        image_url: str | os.PathLike[str] | ObjectStoragePath | XComArg,
         pronouncer: str | XComArg,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
         wait_for_completion: bool = False,

@@ -39,7 +39,22 @@ def test_the_input_of_a_submit_is_the_photo(emulator, connection, address, names
     assert [ended.run_facets["externalQuery"].externalQueryId] == list(emulator.world.tasks)
 
 
-@pytest.mark.parametrize("image_url", [None, "", "{{ nothing }}", "ftp://example.com/a.jpg", "http://[", 7])
+@pytest.mark.parametrize(
+    ("image_url", "namespace", "name"),
+    [
+        ("s3://aws_default@photos/team/anna.jpg", "s3://photos", "team/anna.jpg"),
+        ("/data/anna.jpg", "file", "/data/anna.jpg"),
+        ("file:///data/anna.jpg", "file", "/data/anna.jpg"),
+    ],
+)
+def test_a_stored_photo_is_an_input_by_its_place(image_url, namespace, name):
+    """And not by the address that the service opens, which is a secret."""
+    pytest.importorskip("airflow.providers.openlineage")
+    started = submit(image_url=image_url).get_openlineage_facets_on_start()
+    assert datasets(started.inputs) == [(namespace, name)]
+
+
+@pytest.mark.parametrize("image_url", [None, "", "{{ nothing }}", "photos/a.jpg", "http://[", 7])
 def test_what_is_no_photo_is_no_input(image_url):
     """The event of a failed task has no photo."""
     pytest.importorskip("airflow.providers.openlineage")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import time
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from support.answers import (
@@ -107,6 +109,45 @@ def test_an_answer_that_repeats_the_photo_shows_no_secret(written: str) -> None:
     assert "pass-9183" not in str(caught.value)
 
 
+SIGNED = (
+    "https://photos.s3.eu-west-1.amazonaws.com/a.jpg?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+    "&X-Amz-Credential=AKIA-48151%2Fs3%2Faws4_request&X-Amz-Expires=86400&X-Amz-Signature=51627384f00d"
+)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SIGNED,
+        quote(SIGNED, safe=""),
+        quote(quote(SIGNED, safe=""), safe=""),
+        unquote(SIGNED),
+        html.escape(SIGNED),
+        SIGNED.replace("/", r"\/").replace("&", r"\u0026").replace("=", r"\u003d"),
+        "51627384f00d",
+        "AKIA-48151/s3/aws4_request",
+        "the signature 51627384F00D is not known",
+        "x" * 290 + SIGNED,
+    ],
+)
+def test_no_error_of_a_submit_shows_the_signature_of_its_photo(written: str) -> None:
+    """It opens the photo: in any answer, as the id of the job, in an error of the transport."""
+    request = build_submit(text=TEXT, image_url=SIGNED, pronouncer=VOICE, key=KEY)
+    outcomes = [
+        *(answer({"result_code": code, "msg": written}) for code in (100, 101, 200, 202, 203, 999)),
+        answer({"result_code": 100, "task_id": written}),
+        answer({"result_code": 203, "task_id": written}),
+        Answered(500, f"<p>{written}</p>".encode()),
+        Answered(200, f'{{"result_code": 100, "task_id": "{written}'.encode()),
+        Sent(written),
+        NotSent(written),
+    ]
+    for outcome in outcomes:
+        with pytest.raises(TwinSyncError) as caught:
+            parse_submit(request, outcome, sent_at=NOW)
+        assert not re.search("51627384f00d|AKIA-48151", str(caught.value), re.IGNORECASE)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -165,6 +206,13 @@ def test_a_message_of_the_service_is_bounded() -> None:
         (r"see \/\/h\/a?sig=secret now", r"see \/\/h\/a?… now"),
         ("http://h/a?next=//h&sig=secret", "http://h/a?…"),
         (r"http:\/\/h\/a?next=\/\/h&sig=secret", r"http:\/\/h\/a?…"),
+        ("a.jpg?X-Amz-Date=2026&X-Amz-Signature=secret now", "a.jpg?X-Amz-Date=2026&X-Amz-Signature=… now"),
+        (
+            "image_url=https%3A%2F%2Fh%2Fa.jpg%3Fsig%3Dsecret&key=k",
+            "image_url=https%3A%2F%2Fh%2Fa.jpg%3Fsig%3D…&key=k",
+        ),
+        (r'"a.jpg?token\u003dsecret"', r'"a.jpg?token\u003d…"'),
+        ("no token, no signature: is that right?", "no token, no signature: is that right?"),
     ],
 )
 def test_addresses_in_a_text_of_the_service_are_shown_without_signatures(text: str, made: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_twinsync._api.answers import shown
 from airflow_provider_twinsync._api.exchange import Answered
+from airflow_provider_twinsync._api.photo import http_photo
 from airflow_provider_twinsync._api.shown import (
     one_line,
     sentence,
@@ -133,7 +134,9 @@ def test_an_address_is_shown_without_its_login_and_query(url: str, shown: str) -
 
 def test_a_job_is_shown_without_the_secrets_of_its_photo() -> None:
     """An error about an uncertain submit has it."""
-    assert "s3cret" not in shown_job("Hello", "https://user:s3cret@h.example/a.jpg?sig=s3cret")
+    assert "s3cret" not in shown_job(
+        "Hello", http_photo("https://user:s3cret@h.example/a.jpg?sig=s3cret").shown
+    )
 
 
 KEY = "Sesame-7b1f9c"

@@ -41,7 +41,7 @@ def test_a_request_does_not_show_its_key(request_: Request) -> None:
 
 def test_requests_are_small_and_frozen() -> None:
     """A request cannot be changed on its way, for example by a client."""
-    assert [field.name for field in fields(Request)] == ["method", "params", "form", "headers"]
+    assert [field.name for field in fields(Request)] == ["method", "params", "form", "headers", "photo"]
     with pytest.raises(AttributeError):
         SUBMIT.method = "GET"  # type: ignore[misc]
 

@@ -149,7 +149,7 @@ def test_what_is_no_id_is_refused(task_id: Any) -> None:
         {"text": "?!"},
         {"text": ""},
         {"image_url": "photo.jpg"},
-        {"image_url": "s3://bucket/a.jpg"},
+        {"image_url": "s3://key:secret@bucket/a.jpg"},
         {"pronouncer": "Xiaohan"},
         {"pronouncer": ""},
     ],

@@ -69,7 +69,7 @@ def test_every_argument_a_dag_author_would_template_is_a_template_field():
         {"max_wait": True},
         {"text": "None"},
         {"text": " ?! "},
-        {"image_url": "s3://bucket/a.jpg"},
+        {"image_url": "photos/anna.jpg"},
         {"image_url": ""},
         {"pronouncer": "Xiaohan"},
     ],
