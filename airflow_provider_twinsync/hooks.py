@@ -112,7 +112,9 @@ class TwinSyncHook(BaseHook):
         works, message = parse_key_check(request, answer)
         return works, f"{sentence(message)} Address: {settings.url}. {describe_transport(settings, answer)}"
 
-    def submit(self, *, text: str, image_url: str, pronouncer: str) -> str:
+    def submit(
+        self, *, text: str, image_url: str | os.PathLike[str] | ObjectStoragePath, pronouncer: str
+    ) -> str:
         """Submit a job.
 
         A submit costs money. It is repeated up to three times, but only if the service cannot have accepted
@@ -127,24 +129,24 @@ class TwinSyncHook(BaseHook):
                 )
 
         :param text: the text that the person in the photo speaks (``str``); at most 150 words by default.
-        :param image_url: the http(s) address of the photo (``str``).
+        :param image_url: the photo: an http(s) address, an object in a store, such as
+            ``s3://aws_default@photos/anna.jpg``, or a local file, if the connection has ``photo_staging``.
         :param pronouncer: a Microsoft text-to-speech voice (``str``), for example ``zh-CN-XiaohanNeural``.
         :return: the TwinSync task id (``str``).
         :raises UsageError: an argument or the connection is wrong; nothing was sent.
         :raises RejectedError: the service refused the job.
-        :raises UnavailableError: the service accepted nothing, even after some attempts.
+        :raises UnavailableError: the photo cannot be read now, or the service accepted nothing.
         :raises UncertainSubmitError: a job may exist.
         :raises KeyboardInterrupt: Ctrl-C; if a job may exist, its message is that of the error above.
         """
-        settings = self.settings()
-        request = prepare_submit(settings, text=text, image_url=image_url, pronouncer=pronouncer)
-        return submit_job(settings, request, self.log, Submission())
+        request = prepare_submit(self.settings(), text=text, image_url=image_url, pronouncer=pronouncer)
+        return submit_job(self.settings(), request, self.log, Submission())
 
     def submit_once(
         self,
         *,
         text: str,
-        image_url: str,
+        image_url: str | os.PathLike[str] | ObjectStoragePath,
         pronouncer: str,
         ledger: str | os.PathLike[str] | ObjectStoragePath | None = None,
         reuse: Literal["tries", "runs"] = "tries",
@@ -233,10 +235,8 @@ class TwinSyncHook(BaseHook):
     async def apoll(self, wait: Poller, elapsed_s: float) -> Again | End:
         """Take one step of a wait without blocking the event loop; as :meth:`poll`.
 
-        All hooks of one connection share a session, each from its first poll to :meth:`aclose`.
-
-        A worker has read the connection before. If it cannot be read now, the status is unavailable: Airflow
-        3 reports a missing connection also if its database is down.
+        All hooks of one connection share a session, each from its first poll to :meth:`aclose`. A missing
+        connection is an outage, as Airflow 3 reports one also if its database is down.
         """
         began = time.monotonic()
         try:

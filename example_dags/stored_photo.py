@@ -1,13 +1,13 @@
 """
 ### A photo from an object store
 
-The service opens a photo by its address, so a task before the submit signs an address. Anyone with that
-address can read the photo for a day. Each retry of the submit has the same address, and so the same job.
+The service opens a photo by its address, so the submit signs one, which works for a day. Each retry signs
+another, and it is the same job. This needs the extra `content` of the package, and the provider of the store.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, ObjectStoragePath, Param, task  # Airflow 2: airflow.providers.common.compat.sdk
+from airflow.sdk import DAG, Param  # Airflow 2: airflow.providers.common.compat.sdk
 
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
@@ -24,15 +24,10 @@ with DAG(
     },
 ) as dag:
     # [START howto_twinsync_stored_photo]
-    @task
-    def sign(params: dict[str, str]) -> str:
-        """Return an address that the service can open for a day."""
-        return ObjectStoragePath(params["photo"]).sign(expiration=24 * 3600)
-
     submit = TwinSyncSubmitOperator(
         task_id="submit",
         text="Good morning! My photo is in a bucket.",
-        image_url=sign(),
+        image_url="{{ params.photo }}",  # such as s3://aws_default@photos/anna.jpg
         pronouncer="en-US-JennyNeural",
     )
     # [END howto_twinsync_stored_photo]

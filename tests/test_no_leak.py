@@ -8,12 +8,15 @@ import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
+from support.buckets import BUCKET, photo_bucket
 from support.clock import Clock
 from support.dags import load
 from support.drive import Store, run_task
-from support.environment import KEY
+from support.environment import CHECKOUT, KEY
+from support.servers import answer
 
 from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
@@ -142,6 +145,39 @@ def test_no_fault_leaves_the_key_anywhere(
     assert any(entry.key == "accepted" for entry in emulator.world.journal)
     assert any(entry.fault == fault.name for entry in emulator.world.journal)
     assert KEY not in "\n".join(map(str, seen))
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_a_service_that_repeats_the_request_leaves_no_signature(
+    connect, serve, sleeps, logged, moto_port, tmp_path, status
+):
+    """The photo is from a bucket: its signed address is in no record, no XCom and no log."""
+    pytest.importorskip("s3fs", reason="the photo is in S3")
+    form = {}
+
+    def repeat(request):
+        form.update(parse_qs(request.body.decode()))
+        body = form["image_url"][0][-64:].encode() + b" " + request.body
+        return [answer(status, body, Content_Length=len(body))]
+
+    connect(host=serve(repeat).url, port=None, ledger=str(tmp_path / "ledger"))
+    with photo_bucket(moto_port, "photo_leaks") as bucket:
+        bucket.put_object(
+            Bucket=BUCKET, Key="a.jpg", Body=(CHECKOUT / "example_dags" / "portrait.jpg").read_bytes()
+        )
+        photo = f"s3://photo_leaks@{BUCKET}/a.jpg"
+        make = TwinSyncSubmitOperator(task_id="make", **{**JOB, "image_url": photo}, retries=1)
+        store = Store()
+        seen = []
+        for _ in range(2):
+            run = run_task(make, store=store)
+            assert run.error
+            seen += [left_behind(run, logged), repr(make), repr(vars(make)), store.rows]
+    seen += [path.read_text() for path in (tmp_path / "ledger").iterdir()]
+    [signature] = re.findall("X-Amz-Signature=([0-9a-f]{64})", form["image_url"][0])
+    assert photo in "\n".join(map(str, seen))
+    for secret in (signature, signature[:20], KEY):
+        assert secret not in "\n".join(map(str, seen))
 
 
 def test_no_service_at_all_leaves_no_key(connect, sleeps, logged):

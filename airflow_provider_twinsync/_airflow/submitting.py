@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.submit import build_submit, given_up, parse_submit, uncertain
 from airflow_provider_twinsync._api.validation import warnings_of
+from airflow_provider_twinsync._content.photos import open_photo
 from airflow_provider_twinsync._download.address_policy import photo_warning
 from airflow_provider_twinsync._http.progress import Progress
 from airflow_provider_twinsync._wait.schedule import submit_delay_s
@@ -117,11 +118,13 @@ class Submission:
 def prepare_submit(settings: Settings, *, text: Any, image_url: Any, pronouncer: Any) -> Request:
     """Build the request of a submit over a connection.
 
-    :raises UsageError: an argument is wrong.
+    :param image_url: the argument of the user, or the photo of :func:`open_photo`.
+    :raises UsageError: an argument is wrong, or the photo is unusable.
+    :raises UnavailableError: the photo cannot be read now.
     """
     return build_submit(
         text=text,
-        image_url=image_url,
+        image_url=open_photo(settings, image_url),
         pronouncer=pronouncer,
         key=settings.key,
         text_limit_words=settings.text_limit_words,

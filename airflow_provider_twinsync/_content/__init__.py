@@ -1,0 +1,1 @@
+"""Videos and their ingredients, beyond the calls of the service; only tasks import this."""

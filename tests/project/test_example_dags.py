@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 
 import pytest
 import requests
 from airflow.providers.common.compat.sdk import DAG
+from support.buckets import BUCKET, photo_bucket
 from support.dags import load, module
 from support.drive import activate
 from support.environment import AIRFLOW_VERSION, CHECKOUT, EXAMPLES, IMPORT_FOR_AIRFLOW_2
@@ -87,27 +87,19 @@ def test_the_example_of_every_morning_names_the_video_by_its_date(emulator, tmp_
 
 
 @pytest.mark.slow
-def test_the_photo_from_a_bucket_is_signed_for_the_service(emulator, tmp_path, monkeypatch, moto_port):
+def test_the_photo_from_a_bucket_is_signed_for_the_service(emulator, tmp_path, moto_port):
     """By S3's own signature, which only the bucket's owner can make; the emulator opens the photo by it."""
-    import boto3
-
-    endpoint = f"http://127.0.0.1:{moto_port}"
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    bucket = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
-    bucket.create_bucket(Bucket="photos")
     photo = (CHECKOUT / "example_dags" / "portrait.jpg").read_bytes()
-    bucket.put_object(Bucket="photos", Key="anna.jpg", Body=photo)
-    connection = {"conn_type": "aws", "login": "testing", "password": "testing"}
-    connection["extra"] = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-    monkeypatch.setenv("AIRFLOW_CONN_PHOTOS", json.dumps(connection))
-    conf = {"photo": "s3://photos@photos/anna.jpg", "destination": str(tmp_path / "video.mp4")}
-    run = load("stored_photo").test(run_conf=conf)
-    assert run.state == "success"
-    [address] = xcoms(run, "sign")
-    [job] = emulator.world.tasks.values()
-    assert job.image_url == address
-    assert address.startswith(f"{endpoint}/photos/anna.jpg?")
-    assert requests.get(address, timeout=10).content == photo
+    with photo_bucket(moto_port, "photo_example") as bucket:
+        bucket.put_object(Bucket=BUCKET, Key="anna.jpg", Body=photo)
+        conf = {"photo": f"s3://photo_example@{BUCKET}/anna.jpg", "destination": str(tmp_path / "video.mp4")}
+        run = load("stored_photo").test(run_conf=conf)
+        assert run.state == "success"
+        [job] = emulator.world.tasks.values()
+        assert job.image_url.startswith(f"http://127.0.0.1:{moto_port}/{BUCKET}/anna.jpg?X-Amz-")
+        assert requests.get(job.image_url, timeout=10).content == photo
+    [inputs] = xcoms(run, "submit", "twinsync_inputs")
+    assert inputs["photo"] == conf["photo"]
     assert is_whole(*xcoms(run, "fetch"))
 
 
