@@ -14,6 +14,7 @@ from airflow_provider_twinsync._airflow.waiting import WorkerWait
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._content.extra import needs_content
+from airflow_provider_twinsync._content.photos import open_photo
 from airflow_provider_twinsync._records.stored import write_stored
 from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, WaitConfig
 from airflow_provider_twinsync._wait.event import read_events
@@ -88,7 +89,8 @@ class TwinSyncVideoOperator(PaidTask):
     :param text: the text that the person in the photo speaks (``str``, templated). A text that ends in
         ``.txt`` is the name of a file, for example ``news.txt``, in the folder of the DAG file or in
         ``template_searchpath``.
-    :param image_url: the http(s) address of the photo, which the service can open (``str``, templated).
+    :param image_url: the photo (templated), as in ``TwinSyncSubmitOperator``: an http(s) address, an object
+        in a store, or a local file, if the connection has ``photo_staging``.
     :param pronouncer: a Microsoft text-to-speech voice, for example ``zh-CN-XiaohanNeural`` (``str``,
         templated).
     :param destination: a local path, whose folders are created, or any address that ``ObjectStoragePath``
@@ -126,7 +128,7 @@ class TwinSyncVideoOperator(PaidTask):
         self,
         *,
         text: str | XComArg,
-        image_url: str | XComArg,
+        image_url: str | os.PathLike[str] | ObjectStoragePath | XComArg,
         pronouncer: str | XComArg,
         destination: str | os.PathLike[str] | ObjectStoragePath | XComArg,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
@@ -224,9 +226,9 @@ class TwinSyncVideoOperator(PaidTask):
             parts = split_text(self.text, settings.text_limit_words, language=str(self.pronouncer))
         if len(parts) > 1 and find_spec("av") is None:
             raise needs_content("A text of several jobs")
+        photo = open_photo(settings, self.image_url)  # once: a store is read, and an address signed
         return [
-            prepare_submit(settings, text=part, image_url=self.image_url, pronouncer=self.pronouncer)
-            for part in parts
+            prepare_submit(settings, text=part, image_url=photo, pronouncer=self.pronouncer) for part in parts
         ]
 
     def _finish(self, context: Context, hook: TwinSyncHook, ends: list[End]) -> Video:

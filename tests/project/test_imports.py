@@ -143,9 +143,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_wait": {"_api", "exceptions"},
     "_http": {"_api", "_wait", "exceptions"},
     "_storage": {"_api", "exceptions"},
-    "_content": {"_api", "_storage", "exceptions"},
     "_download": {"_api", "_http", "_storage", "exceptions"},
-    "_content": {"_download", "exceptions"},
+    "_content": {"_api", "_download", "_storage", "exceptions"},
     "_records": {"_api", "_storage", "exceptions"},
     "links": {"_api", "_airflow"},
     "_airflow": {
