@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -18,14 +18,16 @@ from airflow_provider_twinsync._airflow.records import (
 )
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._airflow.waiting import check_triggerer
-from airflow_provider_twinsync._api.durations import checked_seconds
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants
+from airflow_provider_twinsync._wait.config import WaitConfig
 from airflow_provider_twinsync.links import Linked
 from airflow_provider_twinsync.operators.paid_end import PaidEnd, PaidJob
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
+    from datetime import timedelta
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 
 
 class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
-    """An operator that submits one job or several. The public operators document the arguments."""
+    """An operator that submits one job or several. The public operators document the arguments.
+
+    :param wait: the other options of the wait, by name; they become attributes of the task.
+    """
 
     template_ext = (".txt",)
     # Airflow 2 shows it as text, and Airflow 3 by its content.
@@ -57,15 +62,11 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
         ledger: str | os.PathLike[str] | ObjectStoragePath | None,
         reuse: Literal["tries", "runs"],
         on_uncertain_submit: Literal["fail", "retry"],
-        poke_interval: timedelta | float,
         timeout: timedelta | float | None,
-        exponential_backoff: bool,
-        max_wait: timedelta | float | None,
+        wait: Mapping[str, Any],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if self.execution_timeout is not None:
-            checked_seconds("execution_timeout", self.execution_timeout)
         if on_uncertain_submit not in ("fail", "retry"):
             raise ValueError(
                 f"TS114 on_uncertain_submit is {on_uncertain_submit!r}: it should be 'fail' or 'retry'."
@@ -83,12 +84,10 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
         self.ledger: Any = ledger
         self.reuse = reuse
         self.on_uncertain_submit = on_uncertain_submit
-        self.poke_interval = checked_seconds("poke_interval", poke_interval)
-        self.timeout = checked_seconds(
-            "timeout", conf.getfloat("sensors", "default_timeout") if timeout is None else timeout
-        )
-        self.exponential_backoff = exponential_backoff
-        self.max_wait = None if max_wait is None else timedelta(seconds=checked_seconds("max_wait", max_wait))
+        self.timeout = conf.getfloat("sensors", "default_timeout") if timeout is None else timeout
+        for name, option in wait.items():
+            setattr(self, name, option)
+        WaitConfig.of(self)  # each time is a number of seconds
 
     def execute(self, context: Context) -> Any:
         """Submit, or reconnect to the jobs of an earlier try; then do the rest of the task."""

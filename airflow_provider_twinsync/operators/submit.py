@@ -101,6 +101,11 @@ class TwinSyncSubmitOperator(PaidTask):
         max_wait: timedelta | float | None = None,
         **kwargs: Any,
     ) -> None:
+        wait = {
+            "poke_interval": poke_interval,
+            "exponential_backoff": exponential_backoff,
+            "max_wait": max_wait,
+        }
         super().__init__(
             text=text,
             image_url=image_url,
@@ -111,22 +116,14 @@ class TwinSyncSubmitOperator(PaidTask):
             ledger=ledger,
             reuse=reuse,
             on_uncertain_submit=on_uncertain_submit,
-            poke_interval=poke_interval,
             timeout=timeout,
-            exponential_backoff=exponential_backoff,
-            max_wait=max_wait,
+            wait=wait,
             **kwargs,
         )
         self.wait_for_completion = wait_for_completion
         self.check_given()
         if not wait_for_completion:
-            given = {
-                "deferrable": deferrable,
-                "poke_interval": poke_interval,
-                "timeout": timeout,
-                "exponential_backoff": exponential_backoff,
-                "max_wait": max_wait,
-            }
+            given = {**wait, "deferrable": deferrable, "timeout": timeout}
             check_unused(given, kwargs.get("default_args") or {})
 
     def _execute(self, context: Context) -> str:

@@ -143,6 +143,11 @@ class TwinSyncVideoOperator(PaidTask):
         max_wait: timedelta | float | None = None,
         **kwargs: Any,
     ) -> None:
+        wait = {
+            "poke_interval": poke_interval,
+            "exponential_backoff": exponential_backoff,
+            "max_wait": max_wait,
+        }
         super().__init__(
             text=text,
             image_url=image_url,
@@ -153,10 +158,8 @@ class TwinSyncVideoOperator(PaidTask):
             ledger=ledger,
             reuse=reuse,
             on_uncertain_submit=on_uncertain_submit,
-            poke_interval=poke_interval,
             timeout=timeout,
-            exponential_backoff=exponential_backoff,
-            max_wait=max_wait,
+            wait=wait,
             **kwargs,
         )
         if not internals.is_unmapped(self):

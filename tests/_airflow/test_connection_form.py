@@ -32,7 +32,9 @@ def test_a_field_says_its_default(name: str) -> None:
     default = connection.EXTRA_FIELDS[name].default
     shown = CONN_FIELDS[name]["description"].rpartition("Default: ")[2]
     if default is None or default == frozenset():
-        assert name in ("proxy", "allowed_result_hosts", "requests_per_second", "ledger", "voices")
+        assert name in {
+            *("proxy", "allowed_result_hosts", "requests_per_second", "ledger", "voices", "photo_staging")
+        }
     elif isinstance(default, bool):
         assert shown == str(default).lower()
     elif isinstance(default, str):

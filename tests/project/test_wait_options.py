@@ -1,4 +1,4 @@
-"""A new option of a wait takes three files: the rest passes all options on, and names none."""
+"""A new option of a wait takes its class and the operators that have it: the rest passes all options on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 import airflow_provider_twinsync
 from airflow_provider_twinsync._wait.config import OPTIONS
-from airflow_provider_twinsync.operators import TwinSyncSubmitOperator
+from airflow_provider_twinsync.operators import TwinSyncSubmitOperator, TwinSyncVideoOperator
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 
 SOURCES = Path(airflow_provider_twinsync.__file__).parent
-CARRIERS = {"_wait/config.py", "sensors.py", "operators/submit.py"}
+CARRIERS = {"_wait/config.py", "sensors.py", "operators/submit.py", "operators/video.py"}
 #: The files that act on an option. `timeout` is not among the options: Airflow uses the name in many calls.
 ACTORS = {
     "poke_interval": {"_wait/schedule.py"},
@@ -45,7 +45,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("option", ACTORS)
-def test_an_option_is_carried_in_three_files(option: str) -> None:
+def test_an_option_is_named_where_a_user_gives_it(option: str) -> None:
     """The operators have it in their signatures, as Airflow's `default_args` need it."""
     naming = {file for file, found in NAMES.items() if found & {option, f"{option}_s"}}
     assert naming >= ACTORS[option]
@@ -61,7 +61,7 @@ def test_a_name_is_found_wherever_it_is() -> None:
     assert names("a = b.c(d='e')\ndef f(g, *, h): ...") >= {*"abcdegh"}
 
 
-@pytest.mark.parametrize("operator", [TwinSyncSensor, TwinSyncSubmitOperator])
+@pytest.mark.parametrize("operator", [TwinSyncSensor, TwinSyncSubmitOperator, TwinSyncVideoOperator])
 def test_the_operators_have_the_same_defaults(operator: type) -> None:
     parameters = inspect.signature(operator.__init__).parameters
     defaults = {name: parameters[name].default for name in OPTIONS if name in parameters}
