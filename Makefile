@@ -46,7 +46,7 @@ export UV_COMPILE_BYTECODE := 1
 
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
-	@echo '                   TEXT="..." PHOTO=file-or-address VOICE=zh-CN-XiaohanNeural'
+	@echo '                   TEXT="..." or TEXT=@file, PHOTO=file-or-address VOICE=zh-CN-XiaohanNeural'
 	@echo 'make airflow       the same Airflow, left running with its web UI, until Ctrl-C'
 	@echo 'make chaos         hundreds of videos while workers, triggerers, the service and the database are killed'
 	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'

@@ -13,12 +13,15 @@ import contextlib
 import hashlib
 import os
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_twinsync.text import count_words
 from dev import CHECKOUT
 from dev.airflow.api import AirflowApiError
 from dev.airflow.emulated_twinsync import PhotoError, order_emulator, wait_for_emulator
@@ -34,6 +37,7 @@ TEXT = "你好，我是会说话的照片数字人"
 PHOTO = DAGS_FOLDER / "portrait.jpg"
 VOICE = "zh-CN-XiaohanNeural"
 RUN_TIMEOUT_S = 300.0
+SHOWN_CHARACTERS = 60  # of a text from a file
 POLL_S = 0.1  # often enough to see a state that lasts for a moment
 
 
@@ -58,9 +62,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Demo:
-    """The arguments of the command."""
+    """The arguments of the command.
 
-    text: str
+    :param given_text: the text, or `@` and the name of a file with it.
+    """
+
+    given_text: str
     photo: str
     voice: str
     output: Path
@@ -71,8 +78,42 @@ class Demo:
         """The photo's file, or nothing if it is an address."""
         return None if "://" in self.photo else Path(self.photo).expanduser()
 
+    @cached_property
+    def text(self) -> str:
+        """The text, or the content of its file.
+
+        :raises DemoError: if the file cannot be read, or is empty.
+        """
+        if not self.given_text.startswith("@"):
+            return self.given_text
+        name = self.given_text[1:]
+        try:
+            text = Path(name).expanduser().read_text(encoding="utf-8-sig").strip()
+        except UnicodeDecodeError as e:
+            raise DemoError(f"@{name} is not a text in UTF-8: {e.reason} at byte {e.start}") from None
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as e:  # RuntimeError: as of a photo; ValueError: a null byte
+            raise DemoError(
+                f"@{name} cannot be read as a text (TEXT=@FILE reads a file): {getattr(e, 'strerror', e)}"
+            ) from None
+        if not text:
+            raise DemoError(f"@{name} is empty: TEXT=@FILE reads a file")
+        return text
+
+    @property
+    def shown_text(self) -> str:
+        """The text; of a file the beginning, and the number of words."""
+        if self.text == self.given_text:
+            return self.text
+        begin = textwrap.shorten(self.text, SHOWN_CHARACTERS, placeholder=" …")
+        return f"{begin} ({count_words(self.text):,} words of {self.given_text[1:]})"
+
     def check(self) -> None:
         """Check the arguments before anything starts."""
+        self.text  # noqa: B018  # reads the file
         try:
             file = self.photo_file
             if file and not file.is_file():
@@ -114,7 +155,7 @@ def run(demo: Demo) -> None:
     :raises DemoError: if the run does.
     """
     clock = Clock()
-    print(f"A photo learns to speak, in Airflow.\n\n  text   {demo.text}")
+    print(f"A photo learns to speak, in Airflow.\n\n  text   {demo.shown_text}")
     print(f"  photo  {_short(demo.photo)}\n  voice  {demo.voice}\n", flush=True)
     demo.output.mkdir(parents=True, exist_ok=True)
     video = demo.output / f"talking-photo-{datetime.now().astimezone():%Y%m%d-%H%M%S}.mp4"
@@ -128,7 +169,7 @@ def run(demo: Demo) -> None:
         run_id = airflow.api.trigger(DAG_ID, conf)
         clock.say(f"DAG run     {DAG_ID} {run_id}")
         follow(airflow, run_id, clock)
-        receipt = airflow.api.xcom(DAG_ID, run_id, "fetch")
+        receipt = airflow.api.xcom(DAG_ID, run_id, "video")
         clock.say("stopping Airflow and the emulator")
     clock.say("stopped")
     show(video, receipt)
@@ -164,19 +205,21 @@ def follow(airflow: AirflowWorld, run_id: str, clock: Clock) -> None:
 def show(video: Path, receipt: dict[str, Any]) -> None:
     """Print the results of the run.
 
-    :raises DemoError: if the file is not the one that the `fetch` task has reported.
+    :raises DemoError: if the file is not the one that the `video` task has reported.
     """
     import av
 
     sha256 = hashlib.sha256(video.read_bytes()).hexdigest()
     size = video.stat().st_size
     if (sha256, size) != (receipt["sha256"], receipt["bytes"]):
-        raise DemoError(f"{video} has {size} bytes and SHA-256 {sha256}; `fetch` reported {receipt}")
+        raise DemoError(f"{video} has {size} bytes and SHA-256 {sha256}; `video` reported {receipt}")
     with av.open(str(video)) as container:
         length_s = (container.duration or 0) / 1_000_000
         streams = ", ".join(stream.codec_context.name for stream in container.streams)
     print(f"\nVideo    {_short(str(video))}\nLength   {length_s:.2f} s ({streams})")
-    print(f"Size     {size:,} bytes\nSHA-256  {sha256} (as the `fetch` task reported)", flush=True)
+    if (parts := receipt["parts"]) > 1:
+        print(f"Parts    {parts}: one job each, joined into this video")
+    print(f"Size     {size:,} bytes\nSHA-256  {sha256} (as the `video` task reported)", flush=True)
 
 
 def stay(demo: Demo) -> NoReturn:
@@ -207,7 +250,9 @@ def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
 
     parser = argparse.ArgumentParser(prog="python -m dev", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--stay", action="store_true", help="run nothing; leave Airflow running until Ctrl-C")
-    parser.add_argument("--text", default=given("TEXT") or TEXT, help="what the photo says")
+    parser.add_argument(
+        "--text", default=given("TEXT") or TEXT, help="what the photo says; @FILE reads it from a file"
+    )
     parser.add_argument("--photo", default=given("PHOTO") or str(PHOTO), help="an image file, or an address")
     parser.add_argument("--voice", default=given("VOICE") or VOICE, help="the voice, such as %(default)s")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "demo-output", help="folder for the MP4")

@@ -1,11 +1,9 @@
 """
 ### A photo that speaks
 
-Submits a text, a photo and a voice to TwinSync, waits in the triggerer until the video is there, and fetches
-it. Trigger it with other values for its parameters to make another video.
-
-Each step is a task of its own, so that each can be retried alone: a retry of the wait or of the download
-never pays for a second video.
+Makes a video of a text of any length: the person in the photo speaks it. Trigger the DAG with other values
+for its parameters to make another video. A text of more than 150 words makes several jobs, and each job costs
+money; their videos are joined.
 """
 
 from __future__ import annotations
@@ -14,8 +12,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param  # Airflow 2: airflow.providers.common.compat.sdk
 
-from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
-from airflow_provider_twinsync.sensors import TwinSyncSensor
+from airflow_provider_twinsync.operators import TwinSyncVideoOperator
 
 with DAG(
     dag_id="twinsync_talking_photo",
@@ -39,28 +36,13 @@ with DAG(
         ),
     },
 ) as dag:
-    # [START howto_operator_twinsync_submit]
-    submit = TwinSyncSubmitOperator(
-        task_id="submit",
+    # [START howto_operator_twinsync_video]
+    TwinSyncVideoOperator(
+        task_id="video",
         text="{{ params.text }}",
         image_url="{{ params.image_url }}",
         pronouncer="{{ params.pronouncer }}",
-    )
-    # [END howto_operator_twinsync_submit]
-    # [START howto_sensor_twinsync]
-    wait = TwinSyncSensor(
-        task_id="wait",
-        twinsync_task_id=submit.output,
-        poke_interval=2,
+        destination="{{ params.destination }}",
         timeout=timedelta(hours=1),
     )
-    # [END howto_sensor_twinsync]
-    # [START howto_operator_twinsync_download]
-    TwinSyncDownloadOperator(
-        task_id="fetch",
-        result_url=wait.output,
-        twinsync_task_id=submit.output,
-        destination="{{ params.destination }}",
-        retries=3,
-    )
-    # [END howto_operator_twinsync_download]
+    # [END howto_operator_twinsync_video]

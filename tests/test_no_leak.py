@@ -50,11 +50,12 @@ ECHO = Body(json={"result_code": 201, "msg": f"the key {KEY} is not known"})
         "failed",
     ],
 )
-def test_no_run_leaves_the_key_anywhere(migrated, connection, emulator, tmp_path, capfd, fault):
+@pytest.mark.parametrize("example", ["talking_photo", "three_steps"])
+def test_no_run_leaves_the_key_anywhere(migrated, connection, emulator, tmp_path, capfd, fault, example):
     """Neither in the output, nor in a log, nor in a row of the database: all of it is searched."""
     if fault:
         emulator.world.faults.add("submit", fault)
-    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    run = load(example).test(run_conf={"destination": str(tmp_path / "video.mp4")})
     assert (run.state == "success") == (fault is None)
     assert emulator.world.journal[0].key == "accepted"
     home = Path(os.environ["AIRFLOW_HOME"])
@@ -64,7 +65,7 @@ def test_no_run_leaves_the_key_anywhere(migrated, connection, emulator, tmp_path
     printed = "".join(capfd.readouterr())
     # Airflow 3.0 prints each secret that it masks, in its `dag.test()` and nowhere else.
     printed = re.sub(r"Sending request +msg=MaskSecret\(.*", "", printed)
-    assert "twinsync_talking_photo" in printed
+    assert f"twinsync_{example}" in printed
     assert KEY not in printed
 
 

@@ -36,7 +36,7 @@ WRONG_KEY = "another-key-77e0"
 JOB_S = 3600.0  # jobs end when the emulator's clock is set forward, and not before
 CONN_ID = "twinsync_default"  # the one that the example DAGs use
 PHOTO = "https://twinsync.example.com/portrait.jpg"  # the emulator fetches none, and draws one itself
-ONE, MANY = "twinsync_talking_photo", "twinsync_many_photos"
+ONE, MANY = "twinsync_three_steps", "twinsync_many_photos"
 #: The fields of the form beside the address and the key: a number, one with a fraction, a text.
 EXTRAS = {
     "request_timeout_s": "20",

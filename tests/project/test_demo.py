@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -117,7 +116,7 @@ def files_with_the_key(home: Path) -> list[str]:
     assert key
     files = [path for path in home.rglob("*") if path.is_file()]
     assert home / "airflow.db" in files
-    assert any("task_id=submit" in str(path) for path in files)
+    assert any("task_id=video" in str(path) for path in files)
     return [str(path.relative_to(home)) for path in files if key[1] in path.read_bytes()]
 
 
@@ -134,10 +133,8 @@ def test_the_demo_makes_the_video_and_shows_how(start: Callable[..., RunningDemo
     assert demo.end() == 0, demo.output
 
     assert text in demo.output
-    assert in_order(["running", "success"], states(demo.output, "submit")), demo.output
     # The second run of the worker takes a tenth of a second, and the demo polls less often.
-    assert in_order(["running", "deferred", "success"], states(demo.output, "wait")), demo.output
-    assert in_order(["running", "success"], states(demo.output, "fetch")), demo.output
+    assert in_order(["running", "deferred", "success"], states(demo.output, "video")), demo.output
     [video] = (tmp_path / "videos").iterdir()
     assert hashlib.sha256(video.read_bytes()).hexdigest() in demo.output
     assert f"{video.stat().st_size:,} bytes" in demo.output
@@ -151,13 +148,26 @@ def test_the_demo_makes_the_video_and_shows_how(start: Callable[..., RunningDemo
     assert files_with_the_key(tmp_path / "airflow") == ["logs/emulator.log"]
 
 
+def test_a_long_text_of_a_file_becomes_one_video(start: Callable[..., RunningDemo], tmp_path: Path) -> None:
+    """Of two jobs. The terminal shows the beginning of the text, and not all of it."""
+    (tmp_path / "text.txt").write_text(20 * "A photo learns to speak a long text. ", encoding="utf-8")
+    demo = start("--text", f"@{tmp_path}/text.txt")
+    assert demo.end() == 0, demo.output
+    assert "(160 words of " in demo.output
+    assert demo.output.count("A photo learns to speak a long text.") < 3
+    assert re.search(r"(?m)^Parts +2\b", demo.output)
+    [video] = (tmp_path / "videos").iterdir()
+    with av.open(str(video)) as container:
+        assert container.duration == pytest.approx(160 / 2.5 * 1_000_000, abs=500_000)
+
+
 def test_a_run_that_fails_shows_the_log_of_the_task(start: Callable[..., RunningDemo]) -> None:
     """A photo that cannot be fetched fails the job, the wait, the run and the command."""
     demo = start("--photo", "http://127.0.0.1:1/nobody.jpg")
     demo.read_until(r"DAG run")
     assert demo.end() == 1, demo.output
-    assert states(demo.output, "wait")[-1] == "failed"
-    assert "Log of wait:" in demo.output
+    assert states(demo.output, "video")[-1] == "failed"
+    assert "Log of video:" in demo.output
     assert re.search(r"error +Task failed", demo.output), demo.output
     assert "SHA-256" not in demo.output
     assert "airflow_errors" not in demo.output
@@ -167,7 +177,7 @@ def test_a_run_that_fails_shows_the_log_of_the_task(start: Callable[..., Running
 def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing(start: Callable[..., RunningDemo]) -> None:
     """Ctrl-C reaches the whole foreground job; all its processes end with it."""
     demo = start()
-    demo.read_until(r"wait +deferred")
+    demo.read_until(r"video +deferred")
     os.killpg(demo.process.pid, signal.SIGINT)
     assert demo.end() == 130, demo.output
     assert "Traceback" not in demo.output
@@ -193,7 +203,7 @@ def test_a_demo_that_is_killed_leaves_nothing_and_can_be_run_again(
 def test_a_demo_whose_keeper_is_killed_leaves_nothing(start: Callable[..., RunningDemo]) -> None:
     """The demo ends in the keeper's place what that had started."""
     demo = start()
-    demo.read_until(r"wait +deferred")
+    demo.read_until(r"video +deferred")
     assert len(demo.running()) > 6
     demo.keeper.kill()
     assert demo.end() == 1, demo.output
@@ -222,6 +232,12 @@ LONG = 300 * "a"
         (["--photo", LONG], LONG),
         (["--photo", "~nouserx/a.jpg"], "~nouserx/a.jpg cannot be read as a photo"),
         (["--photo", "{tmp}/unreadable.jpg"], "/unreadable.jpg cannot be read as a photo: Permission denied"),
+        (["--text", "@no/such/file.txt"], "@no/such/file.txt cannot be read as a text"),
+        (["--text", "@"], "@ cannot be read as a text"),
+        (["--text", f"@{LONG}"], LONG),
+        (["--text", "@example_dags/portrait.jpg"], "@example_dags/portrait.jpg is not a text in UTF-8"),
+        (["--text", "@{tmp}/unreadable.jpg"], "/unreadable.jpg cannot be read as a text"),
+        (["--text", "@{tmp}/empty.txt"], "/empty.txt is empty"),
         (["--output", "Makefile"], "Makefile"),
         (["--output", "Makefile/videos"], "Makefile/videos"),
         (["--home", "Makefile/airflow"], "Makefile"),
@@ -232,9 +248,10 @@ def test_a_path_that_cannot_be_used_is_refused(
     start: Callable[..., RunningDemo], tmp_path: Path, options: list[str], message: str
 ) -> None:
     """With one line that names it."""
+    (tmp_path / "empty.txt").write_text(" \n", encoding="utf-8")
     unreadable = tmp_path / "unreadable.jpg"
     unreadable.touch(mode=0o200)
-    if message.endswith("Permission denied") and os.access(unreadable, os.R_OK):
+    if message.startswith("/unreadable.jpg cannot") and os.access(unreadable, os.R_OK):
         pytest.skip("root can read everything")
     demo = start(*(option.format(tmp=tmp_path) for option in options))
     assert demo.end() == 1
@@ -242,48 +259,3 @@ def test_a_path_that_cannot_be_used_is_refused(
     assert message in error
     assert demo.output.endswith(f"\n{error}\n")
     assert "Traceback" not in demo.output
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_passes_a_text_as_it_was_typed(tmp_path: Path) -> None:
-    """Quotes, dollar signs, newlines: make does not expand them and no shell sees them."""
-    text = "a 'quote' \"two\" $HOME $(shell touch expanded) $$5 `ls` \\n #你好\nsecond line"
-    fake = tmp_path / "python"
-    fake.write_text('#!/bin/sh\nprintf "%s" "$DEMO_TEXT|$DEMO_PHOTO|$TEXT" > "$0.out"\n')
-    fake.chmod(0o755)
-    command = [
-        "make",
-        "-o",
-        ".venv/.installed",
-        "demo",
-        f"BIN={tmp_path}",
-        f"TEXT={text}",
-        "PHOTO=~/it's.jpg",
-    ]
-    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
-    assert (tmp_path / "python.out").read_text(encoding="utf-8") == f"{text}|~/it's.jpg|"
-    assert not (CHECKOUT / "expanded").exists()
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_make_refuses_another_python_than_the_one_of_its_environment(tmp_path: Path) -> None:
-    for name in ("python", "python3.99"):
-        (tmp_path / name).write_text(f"#!/bin/sh\necho {name}\n")
-        (tmp_path / name).chmod(0o755)
-
-    def make(**variables: object) -> subprocess.CompletedProcess[str]:
-        given = [f"{name}={value}" for name, value in variables.items()]
-        return subprocess.run(
-            ["make", "asked-python", f"BIN={tmp_path}", *given],
-            cwd=CHECKOUT,
-            # The `make` around this test may have been given a PYTHON.
-            env={k: v for k, v in os.environ.items() if k not in ("PYTHON", "MAKEFLAGS", "MAKEOVERRIDES")},
-            capture_output=True,
-            text=True,
-        )
-
-    assert make().returncode == 0
-    assert make(PYTHON=tmp_path / "python").returncode == 0
-    refused = make(PYTHON=tmp_path / "python3.99")
-    assert refused.returncode == 2
-    assert "run make clean first" in refused.stderr

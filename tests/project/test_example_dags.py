@@ -24,9 +24,9 @@ NEEDS = {"approve": (3, 3)}  # `response_timeout` of the standard provider
 
 
 @pytest.mark.slow
-def test_the_main_example_makes_a_video(emulator, tmp_path):
+def test_the_example_of_three_steps_makes_a_video(emulator, tmp_path):
     """Submit, wait deferred, fetch: one POST, and what the XComs say lies on the disk."""
-    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "out" / "video.mp4")})
+    run = load("three_steps").test(run_conf={"destination": str(tmp_path / "out" / "video.mp4")})
     assert run.state == "success"
     (job,) = emulator.world.tasks
     assert xcoms(run, "submit") == [job]
@@ -41,7 +41,7 @@ def test_the_main_example_makes_a_video(emulator, tmp_path):
 @pytest.mark.slow
 def test_the_links_of_all_three_tasks_lead_to_the_job(emulator, tmp_path):
     """To its status after the submit, and then to the video."""
-    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    run = load("three_steps").test(run_conf={"destination": str(tmp_path / "video.mp4")})
     (job,) = emulator.world.tasks
     address = f"{emulator.url}/example/{job}.mp4"
     assert links(run, "submit") == [address]
@@ -71,19 +71,6 @@ def test_the_mapped_example_makes_a_video_for_each_text(emulator, tmp_path):
     assert [one["path"] for one in fetched] == [f"{tmp_path}/{run.run_id}-{name}.mp4" for name in texts]
     assert len({one["sha256"] for one in fetched}) == 4
     assert all(map(is_whole, fetched))
-
-
-@pytest.mark.slow
-def test_the_example_of_every_morning_names_the_video_by_its_date(emulator, tmp_path):
-    """The text and the file have the date of the run, and one run makes one job."""
-    run = load("every_morning").test(run_conf={"folder": str(tmp_path)})
-    assert run.state == "success"
-    morning = run.data_interval_end
-    assert xcoms(run, "news") == [f"Good morning! It is {morning:%A, %d %B}."]
-    assert [job.text for job in emulator.world.tasks.values()] == xcoms(run, "news")
-    [fetched] = xcoms(run, "fetch")
-    assert fetched["path"] == f"{tmp_path}/{morning:%Y-%m-%d}.mp4"
-    assert is_whole(fetched)
 
 
 @pytest.mark.slow
@@ -178,7 +165,7 @@ def test_a_person_can_follow_a_video_in_the_logs(emulator, tmp_path, capfd):
     emulator.world.waiting_s, emulator.world.duration_s = 0.0, 0.0
     for code in (101, 102):  # at the first two looks, whenever they come
         emulator.world.faults.add("status", ResultCode(code=code))
-    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    run = load("three_steps").test(run_conf={"destination": str(tmp_path / "video.mp4")})
     assert run.state == "success"
     [job] = emulator.world.tasks
     (fetched,) = xcoms(run, "fetch")

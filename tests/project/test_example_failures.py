@@ -19,7 +19,7 @@ FETCHED = ("video.fetch", "success")
 def test_a_job_that_fails_fails_the_wait_and_makes_no_file(emulator, tmp_path):
     """Downstream of a video that is not there, nothing runs."""
     emulator.world.faults.add("submit", FailJob())
-    run = load("talking_photo").test(run_conf={"destination": str(tmp_path / "video.mp4")})
+    run = load("three_steps").test(run_conf={"destination": str(tmp_path / "video.mp4")})
     assert run.state == "failed"
     states = {ti.task_id: ti.state for ti in run.get_task_instances()}
     assert states == {"submit": "success", "wait": "failed", "fetch": "upstream_failed"}
