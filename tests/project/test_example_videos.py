@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import av
 import pytest
+from support.buckets import BUCKET, photo_bucket
 from support.dags import load, module
 from support.environment import CHECKOUT
 from support.example_runs import is_whole, links, xcoms
@@ -77,3 +78,20 @@ def test_a_language_that_fails_delays_no_other(emulator, tmp_path):
     states = sorted(ti.state for ti in run.get_task_instances() if ti.task_id == "video")
     assert states == ["failed", *4 * ["success"]]
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_every_morning_has_its_text_and_its_file(emulator, tmp_path, moto_port):
+    """Both have the date of the run; the photo is in a bucket, and one run makes one job."""
+    photo = (CHECKOUT / "example_dags" / "portrait.jpg").read_bytes()
+    with photo_bucket(moto_port, "morning_example") as bucket:
+        bucket.put_object(Bucket=BUCKET, Key="anna.jpg", Body=photo)
+        conf = {"photo": f"s3://morning_example@{BUCKET}/anna.jpg", "folder": str(tmp_path)}
+        run = load("every_morning").test(run_conf=conf)
+    assert run.state == "success"
+    morning = run.data_interval_end
+    [job] = emulator.world.tasks.values()
+    assert xcoms(run, "news") == [job.text] == [f"Good morning! It is {morning:%A, %d %B}."]
+    assert job.image_url.startswith(f"http://127.0.0.1:{moto_port}/{BUCKET}/anna.jpg?X-Amz-")
+    [video] = xcoms(run, "video")
+    assert video["path"] == f"{tmp_path}/{morning:%Y-%m-%d}.mp4"
+    assert plays(video)
