@@ -11,11 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.environment import EXAMPLES
+from support.environment import AIRFLOW_VERSION, EXAMPLES
 
 from airflow_provider_twinsync import exceptions
 from airflow_provider_twinsync.hooks import TwinSyncHook
-from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.operators import (
+    TwinSyncDownloadOperator,
+    TwinSyncSubmitOperator,
+    TwinSyncVideoOperator,
+)
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -30,7 +34,10 @@ def page(name: str) -> str:
     return (DOCS / f"{name}.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("operator", [TwinSyncSubmitOperator, TwinSyncSensor, TwinSyncDownloadOperator])
+OPERATORS = [TwinSyncVideoOperator, TwinSyncSubmitOperator, TwinSyncSensor, TwinSyncDownloadOperator]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
 def test_every_argument_of_each_operator_is_listed(operator):
     """Neither one that is not there, nor one too few; and which ones are template fields."""
     section = page("operators").partition(f"## {operator.__name__}\n")[2].partition("\n## ")[0]
@@ -42,6 +49,16 @@ def test_every_argument_of_each_operator_is_listed(operator):
     }
     assert set(re.findall(r"`(\w+)`", "".join(firsts))) == arguments
     assert set(re.findall(r"`(\w+)` \*t\*", "".join(firsts))) == set(operator.template_fields)
+
+
+def test_the_function_that_is_shown_is_a_task():
+    """Of a DAG that Airflow parses."""
+    [code] = re.findall(r"```python\n(from airflow.*?)```", page("howto/one_video"), flags=re.S)
+    if AIRFLOW_VERSION < (3, 0):
+        code = re.sub(r"from airflow\.sdk (.*)  # Airflow 2: (.*)", r"from \2 \1", code)
+    names = {}
+    exec(compile(code + "task_made = news()\n", "one_video.md", "exec"), names)
+    assert isinstance(names["task_made"].operator, TwinSyncVideoOperator)
 
 
 def test_the_table_of_the_extra_is_up_to_date():
@@ -178,7 +195,7 @@ def test_a_dag_that_is_shown_has_the_imports_of_both_airflows(path):
     assert [line for line in lines if not re.match(r"from airflow\.sdk import .*  # Airflow 2: ", line)] == []
 
 
-@pytest.mark.parametrize("name", ["photos", "approve", "many_videos"])
+@pytest.mark.parametrize("name", ["photos", "approve", "many_videos", "one_video"])
 def test_a_warning_about_money_is_the_first_thing_on_its_page(name):
     """In bold, under the heading."""
     assert re.match(r"# .*\n\n\*\*", page(f"howto/{name}"))
