@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.once import ONCE
 
 from airflow_provider_twinsync._api.validation import checked_text
 from airflow_provider_twinsync.exceptions import UsageError
@@ -85,7 +86,7 @@ def made(language: str, limit_words: int, rnd: random.Random) -> str:
     return "".join(sentences)
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=[pytest.mark.slow, ONCE])])
 def test_texts_of_many_languages_are_split(count: int) -> None:
     """Each part is within the limit and no small rest, no character is lost, no word is cut."""
     rnd = random.Random(14)

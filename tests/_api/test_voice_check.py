@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.arguments import EXAMPLE, LIMIT_WORDS, refused
+from support.once import ONCE
 
 from airflow_provider_twinsync import voices
 from airflow_provider_twinsync._api.submit import build_submit
@@ -180,7 +181,7 @@ def misspelt(name: str, rnd: random.Random) -> str:
     return name[:at] + changed[kind] + name[after:]
 
 
-@pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [50, pytest.param(500, marks=[pytest.mark.slow, ONCE])])
 def test_misspellings_are_refused_with_the_right_name(count: int) -> None:
     """Of all kinds; those that make another known name are none."""
     rnd = random.Random(14)

@@ -16,15 +16,13 @@ from support.crash_bench import KINDS, Bench, Records, Try
 from support.crash_histories import Event, Walk, begun
 from support.crash_points import observed
 from support.crash_states import OUTCOMES, SLOW, State, Task
-from support.environment import AIRFLOW_VERSION
+from support.once import ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: How many runs a history has in `make crashes`, which takes too long for the other tests.
 DEPTH = int(os.environ.get("TWINSYNC_CRASH_DEPTH", "0"))
-#: The records do not depend on the version of Airflow, and these take minutes.
-ONCE = pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="one version of Airflow is enough")
 FIRST = Event("run", is_clear=False)
 
 
@@ -55,6 +53,7 @@ def shown(states: list[State]) -> list[Any]:
     return [(state.broken, *state.trace) for state in sorted(states, key=lambda one: len(one.trace))[:3]]
 
 
+@ONCE
 @pytest.mark.parametrize("bench", ["task state store", "ledger"], indirect=True)
 def test_no_history_of_two_runs_pays_twice_or_loses_a_job(bench):
     """One after the other."""

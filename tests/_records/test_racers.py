@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.drive import run_task
+from support.once import ONCE
 from support.submits import INPUTS, posts, submit
 
 from airflow_provider_twinsync.emulator.faults import Slow
@@ -99,6 +100,7 @@ def test_a_wait_costs_no_request(emulator, connection, aws, bucket, requests, sl
     assert len(requests) == 3
 
 
+@ONCE
 @pytest.mark.slow
 def test_a_sheet_of_500_rows_makes_no_post_a_second_time(emulator, connection, tmp_path):
     """All its jobs are there."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.crash_points import observed
 from support.drive import Run, run_task
-from support.environment import AIRFLOW_VERSION
+from support.once import ONCE
 from support.submits import INPUTS, code_of
 
 from airflow_provider_twinsync.operators import TwinSyncVideoOperator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="one version of Airflow is enough"),
+    ONCE,
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
 PARTS = ["One. ", "Two."]
