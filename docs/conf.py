@@ -43,6 +43,7 @@ nitpick_ignore = [
     ("py:class", "Handover"),  # what only the trigger itself makes
     ("py:class", "ObjectStoragePath"),
     ("py:class", "StartTriggerArgs"),
+    ("py:class", "TaskDecorator"),
     ("py:class", "timedelta"),
     ("py:class", "WaitOptions"),
     ("py:class", "XComArg"),
