@@ -1,15 +1,36 @@
-"""The video that an earlier run stored at the same destination, with ``reuse="runs"``."""
+"""The result of a task that makes a video, and the one that an earlier run stored, with ``reuse="runs"``."""
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from airflow_provider_twinsync._records.stored import read_stored
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_twinsync._airflow.lineage import Inputs
     from airflow_provider_twinsync._download.transfer import Download
+
+
+class Video(TypedDict):
+    """The result of :class:`TwinSyncVideoOperator`.
+
+    ``path`` is the absolute path or the address of the file, ``bytes`` its size, ``sha256`` its checksum in
+    hexadecimal digits, and ``duration_s`` the duration in seconds, or None if the file does not state it.
+    ``parts`` is the number of parts of the text, ``twinsync_task_ids`` the job of each part, and
+    ``fingerprint`` the hash of text, photo, voice and service: the same inputs have the same fingerprint.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    duration_s: float | None
+    parts: int
+    fingerprint: str | None
+    twinsync_task_ids: list[str]
 
 
 def stored_before(job: Inputs | None, destination: Any, fingerprint: str | None = None) -> Download | None:
@@ -34,3 +55,10 @@ def stored_before(job: Inputs | None, destination: Any, fingerprint: str | None 
                 "Download", {name: value for name, value in stored.items() if name not in ("at", "inputs")}
             )
     return None
+
+
+def fingerprint_of(jobs: Sequence[Inputs]) -> str | None:
+    """Return the hash of all inputs: of a single job its own, of several the hash of theirs."""
+    if len(jobs) < 2:
+        return jobs[0]["fingerprint"] if jobs else None
+    return hashlib.sha256("".join(job["fingerprint"] for job in jobs).encode()).hexdigest()[:32]

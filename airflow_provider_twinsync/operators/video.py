@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.lineage import openlineage, pull_own_inputs, push_inputs, tell_assets
@@ -24,7 +23,7 @@ from airflow_provider_twinsync.operators.destinations import check_destination
 from airflow_provider_twinsync.operators.fetching import Fetching
 from airflow_provider_twinsync.operators.paid_end import PaidJob
 from airflow_provider_twinsync.operators.paid_task import PaidTask
-from airflow_provider_twinsync.operators.stored_video import stored_before
+from airflow_provider_twinsync.operators.stored_video import Video, fingerprint_of, stored_before
 from airflow_provider_twinsync.text import count_words, split_text
 
 if TYPE_CHECKING:
@@ -40,24 +39,6 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._api.settings import Settings
     from airflow_provider_twinsync._download.transfer import Download
     from airflow_provider_twinsync._wait.outcome import End
-
-
-class Video(TypedDict):
-    """The result of :class:`TwinSyncVideoOperator`.
-
-    ``path`` is the absolute path or the address of the file, ``bytes`` its size, ``sha256`` its checksum in
-    hexadecimal digits, and ``duration_s`` the duration in seconds, or None if the file does not state it.
-    ``parts`` is the number of parts of the text, ``twinsync_task_ids`` the job of each part, and
-    ``fingerprint`` the hash of text, photo, voice and service: the same inputs have the same fingerprint.
-    """
-
-    path: str
-    bytes: int
-    sha256: str
-    duration_s: float | None
-    parts: int
-    fingerprint: str | None
-    twinsync_task_ids: list[str]
 
 
 class TwinSyncVideoOperator(PaidTask):
@@ -198,7 +179,7 @@ class TwinSyncVideoOperator(PaidTask):
         push_inputs(context, jobs)
         # A task that fails in its wait has jobs as well.
         push_xcom(context, "twinsync_task_ids", [job["twinsync_task_id"] for job in jobs])
-        if stored := stored_before(jobs[0], self.destination, _fingerprint(jobs)):
+        if stored := stored_before(jobs[0], self.destination, fingerprint_of(jobs)):
             self.log.info("The video is at %s, unchanged since an earlier run.", stored["path"])
             return self._told(context, stored, jobs)
         config = WaitConfig.of(self)
@@ -259,7 +240,9 @@ class TwinSyncVideoOperator(PaidTask):
         )
         for job in jobs:
             if job["record"]:
-                write_stored(job["record"], job["twinsync_task_id"], {**stored, "inputs": _fingerprint(jobs)})
+                write_stored(
+                    job["record"], job["twinsync_task_id"], {**stored, "inputs": fingerprint_of(jobs)}
+                )
         return self._told(context, stored, jobs, [end.twinsync_task_id for end in ends])
 
     def _job_of(self, end: End) -> PaidJob:
@@ -284,7 +267,7 @@ class TwinSyncVideoOperator(PaidTask):
             sha256=stored["sha256"],
             duration_s=stored["duration_s"],
             parts=len(ids or jobs),
-            fingerprint=_fingerprint(jobs),
+            fingerprint=fingerprint_of(jobs),
             twinsync_task_ids=ids or [job["twinsync_task_id"] for job in jobs],
         )
         tell_assets(context, self.outlets, {**video, **self._text})
@@ -305,10 +288,3 @@ class TwinSyncVideoOperator(PaidTask):
         return openlineage(
             self._photo or self.image_url, self._stored, next(iter(self._known_jobs), None), self._text
         )
-
-
-def _fingerprint(jobs: Sequence[Inputs]) -> str | None:
-    """Return the hash of all inputs: of a single job its own, of several the hash of theirs."""
-    if len(jobs) < 2:
-        return jobs[0]["fingerprint"] if jobs else None
-    return hashlib.sha256("".join(job["fingerprint"] for job in jobs).encode()).hexdigest()[:32]
