@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
-    from airflow_provider_twinsync.operators.video import Video
+    from airflow_provider_twinsync.operators.videos import Video
 
 #: The arguments that a function may return.
 _RETURNABLE = tuple(TwinSyncVideoOperator.template_fields)

@@ -17,7 +17,7 @@ from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
 from airflow_provider_twinsync.operators.fetching import Fetching
-from airflow_provider_twinsync.operators.stored_video import stored_before
+from airflow_provider_twinsync.operators.videos import stored_before
 
 if TYPE_CHECKING:
     import os

@@ -23,7 +23,7 @@ from airflow_provider_twinsync.operators.destinations import check_destination
 from airflow_provider_twinsync.operators.fetching import Fetching
 from airflow_provider_twinsync.operators.paid_end import PaidJob
 from airflow_provider_twinsync.operators.paid_task import PaidTask
-from airflow_provider_twinsync.operators.stored_video import Video, fingerprint_of, stored_before
+from airflow_provider_twinsync.operators.videos import Video, fingerprint_of, stored_before
 from airflow_provider_twinsync.text import count_words, split_text
 
 if TYPE_CHECKING:
