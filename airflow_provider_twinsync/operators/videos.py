@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Video(TypedDict):
-    """The result of :class:`TwinSyncVideoOperator`.
+    """The result of :class:`~airflow_provider_twinsync.operators.TwinSyncVideoOperator`.
 
     ``path`` is the absolute path or the address of the file, ``bytes`` its size, ``sha256`` its checksum in
     hexadecimal digits, and ``duration_s`` the duration in seconds, or None if the file does not state it.
