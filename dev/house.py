@@ -23,7 +23,7 @@ PARTS: dict[str, tuple[int, int, str]] = {
     "_airflow": (1, 2, "templates, lineage, waits"),
     "triggers": (2, 3, "wait in the triggerer"),
     "hooks": (2, 4, "TwinSyncHook"),
-    "_content": (0, 4, "one video of a long text"),
+    "_content": (0, 4, "photos; one video of parts"),
     "_records": (1, 5, "the records of submits"),
     "_download": (2, 5, "a video to its destination"),
     "_storage": (1, 6, "files and objects"),
@@ -33,7 +33,7 @@ PARTS: dict[str, tuple[int, int, str]] = {
     "_api": (1, 8, "requests, answers, checks (pure)"),
     "text": (2, 9, "words, and long texts"),
     "exceptions": (0, 10, "the error tree"),
-    "voices": (1, 10, "the table of voices"),
+    "voices": (1, 9, "the table of voices"),
 }
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 230, 46, 30, 30, 16
 
