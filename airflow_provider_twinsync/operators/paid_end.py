@@ -111,8 +111,12 @@ class PaidEnd:
 
     @property
     def _worst(self) -> PaidJob:
-        """Return the submit that a retry endangers most."""
-        return max(self._jobs, key=lambda job: _DANGER.index(job.paid), default=PaidJob())
+        """Return the submit that a retry endangers most.
+
+        With ``on_uncertain_submit="retry"`` a retry may pay again for an uncertain submit, and for no other.
+        """
+        order = sorted(_DANGER, key=lambda paid: paid is Paid.UNRECORDED and self._may_pay_twice)
+        return max(self._jobs, key=lambda job: order.index(job.paid), default=PaidJob())
 
     @property
     def _may_pay_twice(self) -> bool:

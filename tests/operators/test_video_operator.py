@@ -9,7 +9,7 @@ import pytest
 from support.drive import Run, Store, run_task
 from support.submits import INPUTS, code_of, posts
 
-from airflow_provider_twinsync.emulator.faults import AcceptThenReset, FailJob, ResultCode
+from airflow_provider_twinsync.emulator.faults import AcceptThenReset, FailJob, ResultCode, Slow
 from airflow_provider_twinsync.operators import TwinSyncVideoOperator
 
 if TYPE_CHECKING:
@@ -145,6 +145,15 @@ class TestRetries:
         assert len(emulator.world.tasks) == 1
         assert make(operator, store=store, clears=1, try_number=2).ended == "success"
         assert len(emulator.world.tasks) == 1 + 3
+
+    def test_the_risk_is_of_the_uncertain_part_alone(self, emulator, short_limit, tmp_path):
+        """`on_uncertain_submit="retry"` allows no second payment for a part that is known, and unrecorded."""
+        emulator.world.faults.add("submit", Slow(delay_s=0, times=2))
+        emulator.world.faults.add("submit", AcceptThenReset())
+        run = make(video(tmp_path / "a.mp4", text=SCRIPT, retries=2, on_uncertain_submit="retry"))
+        assert (run.ended, code_of(run.error)) == ("AirflowFailException", "TS309")
+        known = list(emulator.world.tasks)[:2]
+        assert all(job in str(run.error) for job in known)
 
 
 class TestBeforeAnythingIsPaid:
