@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_twinsync._content.join import join
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._download.mp4 import duration_s
-from airflow_provider_twinsync._download.partial_file import writing
+from airflow_provider_twinsync._download.partial_file import lock, writing
 from airflow_provider_twinsync._download.transfer import Download
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _CHUNK_BYTES = 1_000_000
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def store_joined(
@@ -63,6 +64,7 @@ def _folder() -> Iterator[Path]:
     """Create a folder for the parts, and remove the folders of processes that were killed.
 
     A process holds a lock on its folder. A folder that can be locked belongs to a process that is gone.
+    Some network file systems have no locks: there nothing is removed.
     """
     start = f"twinsync-{os.geteuid()}-parts-"
     with writing():
@@ -81,25 +83,17 @@ def _new_folder(start: str) -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=start))
         # Between these lines another process may take the folder for a dead one, and remove it.
         with suppress(FileNotFoundError):
-            number = _lock(folder)
-            if number is not None and folder.exists():
+            number = os.open(folder, _OPEN)
+            if lock(number) and folder.exists():
                 return folder, number
-
-
-def _remove_if_dead(folder: Path) -> None:
-    with suppress(OSError):  # it is gone by now, or belongs to another user
-        number = _lock(folder)
-        if number is not None:
-            shutil.rmtree(folder, ignore_errors=True)
             os.close(number)
 
 
-def _lock(folder: Path) -> int | None:
-    """Open and lock a folder, and return its descriptor; None if another process has the lock."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(number)
-        return None
-    return number
+def _remove_if_dead(folder: Path) -> None:
+    with suppress(OSError):  # it is gone by now, in use, of another user, or where there are no locks
+        number = os.open(folder, _OPEN)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(number)

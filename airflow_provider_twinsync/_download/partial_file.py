@@ -128,13 +128,13 @@ def open_partial_file(folder: Path, prefix: str, suffix: str, mode: int) -> Part
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         partial_file = PartialFile(path, os.fdopen(number, "r+b"))
         # Between these two lines another process may take the file for a dead one.
-        if _lock(number) and partial_file.has_its_name:
+        if lock(number) and partial_file.has_its_name:
             return partial_file
         partial_file.file.close()
 
 
-def _lock(number: int) -> bool:
-    """Lock an open file, and return False if another process has it."""
+def lock(number: int) -> bool:
+    """Lock an open file or folder, and return False if another process has it."""
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import timeout
 from support.drive import Run, Store, run_task
 from support.submits import INPUTS, code_of, posts
 
@@ -82,6 +86,20 @@ def is_playable(path: Path, duration_s: float) -> bool:
 def texts(emulator) -> list[str]:
     """Return the text of each job."""
     return [job.text for job in emulator.world.tasks.values()]
+
+
+def test_a_temporary_folder_without_locks(emulator, short_limit, tmp_path, monkeypatch):
+    """As on some network file systems."""
+
+    def flock(*_: Any) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with timeout(60):
+        run = make(video(tmp_path / "a.mp4", text=SCRIPT, deferrable=False))
+    assert run.ended == "success", run.error
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_equal_parts_are_one_job(emulator, short_limit, tmp_path):
