@@ -109,9 +109,10 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
         self.is_linked = True  # before it was deferred
         self._jobs = [PaidJob(is_waited_for=True)]  # if nothing more is known, no retry pays again
         if inputs := pull_own_inputs(context):
+            known = {one["twinsync_task_id"]: one["is_recorded"] for one in inputs}  # equal parts are one job
             self._jobs = [
-                PaidJob(one["twinsync_task_id"], is_recorded=one["is_recorded"], is_waited_for=True)
-                for one in inputs
+                PaidJob(job, is_recorded=is_recorded, is_waited_for=True)
+                for job, is_recorded in known.items()
             ]
         check_triggerer(next_method, next_kwargs)
         return super().resume_execution(next_method, next_kwargs, context)

@@ -88,6 +88,19 @@ def texts(emulator) -> list[str]:
     return [job.text for job in emulator.world.tasks.values()]
 
 
+EQUAL = "One two three four five six seven eight. " * 2
+
+
+@IN_BOTH_MODES
+def test_equal_parts_fail_once(emulator, short_limit, tmp_path, deferrable):
+    """The only job failed, and nothing else is paid for: a retry submits again."""
+    emulator.world.waiting_s = 0.3
+    emulator.world.faults.add("submit", FailJob(times=1))
+    run = make(video(tmp_path / "a.mp4", text=EQUAL, retries=2, deferrable=deferrable))
+    assert len(emulator.world.tasks) == 1
+    assert (run.ended, code_of(run.error)) == ("AirflowException", "TS401")
+
+
 def test_a_temporary_folder_without_locks(emulator, short_limit, tmp_path, monkeypatch):
     """As on some network file systems."""
 
