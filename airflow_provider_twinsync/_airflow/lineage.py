@@ -55,7 +55,9 @@ def pull_own_inputs(context: Context) -> list[Inputs]:
     with suppress(Exception):  # of any backend of XComs
         ti: Any = context["ti"]
         found: Any = ti.xcom_pull(task_ids=ti.task_id, key=INPUTS_KEY, map_indexes=ti.map_index)
-        return found if isinstance(found, list) else [found] if found else []
+        jobs: list[Inputs] = found if isinstance(found, list) else [found]
+        if all(job.keys() >= Inputs.__required_keys__ for job in jobs):
+            return jobs
     return []
 
 

@@ -101,6 +101,16 @@ def test_equal_parts_fail_once(emulator, short_limit, tmp_path, deferrable):
     assert (run.ended, code_of(run.error)) == ("AirflowException", "TS401")
 
 
+@pytest.mark.parametrize("found", [None, "text", 7, [], ["text"], [{"twinsync_task_id": "7"}]], ids=repr)
+def test_other_inputs_after_the_wait_lose_no_video(emulator, short_limit, tmp_path, monkeypatch, found):
+    """A backend of XComs may return anything; the event has the videos."""
+    emulator.world.waiting_s = 0.3
+    monkeypatch.setattr(Run, "xcom_pull", lambda *_, **__: found)
+    run = make(video(tmp_path / "a.mp4", text=SCRIPT))
+    assert run.ended == "success", run.error
+    assert run.result["parts"] == 3
+
+
 def test_a_temporary_folder_without_locks(emulator, short_limit, tmp_path, monkeypatch):
     """As on some network file systems."""
 
