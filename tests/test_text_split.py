@@ -228,3 +228,12 @@ def test_a_book_takes_seconds(sentence: str) -> None:
         took.append(time.process_time() - begun)
         assert check_words == count_words(text)
     assert took[1] < 12 * took[0] + 1
+
+
+@pytest.mark.slow
+def test_empty_lines_take_no_time() -> None:
+    """Each is a sentence of its own."""
+    text = "\n" * 100_000 + "One two. " * 100
+    begun = time.process_time()
+    assert "".join(split_text(text)) == text
+    assert time.process_time() - begun < 10

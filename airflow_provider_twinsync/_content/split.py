@@ -129,8 +129,10 @@ def _levels(text: str, words: Sequence[Word], sentence_ends: Iterator[int]) -> d
         if pause.end() in levels and not pause["digits"]:
             levels[pause.end()] = _CLAUSE if pause["clause"] else _SPACE
     blanks = re.compile(f"{_BLANK}*")
+    at = 0
     for end in sentence_ends:
-        at = blanks.match(text, end).end()  # type: ignore[union-attr]
+        if end >= at:  # each of many empty lines is a sentence, and all end at the same place
+            at = blanks.match(text, end).end()  # type: ignore[union-attr]
         if at in levels:
             levels[at] = _SENTENCE
     for tag in _TAG.finditer(text):
