@@ -14,7 +14,7 @@ from airflow_provider_twinsync._wait.outcome import End, EndReason
 from airflow_provider_twinsync.exceptions import StatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: The trigger ends a wait with the job and the reason. Airflow's own deadline for a deferred task comes later
 #: by this time and the time for a request: it is only for a triggerer that does not run.
@@ -40,13 +40,18 @@ def make_events(ends: Iterable[End]) -> dict[str, Any]:
     return {"ends": [make_event(end) for end in ends]}
 
 
-def read_events(event: Any) -> list[End]:
+def read_events(event: Any, jobs: Sequence[str]) -> list[End]:
     """Read the event of several ends, as :func:`read_event`.
 
-    :raises StatusError: this version does not understand the event.
+    :param jobs: the jobs that are waited for, in their order; empty if they are unknown.
+    :raises StatusError: this version does not understand the event, or it has the videos of other jobs.
     """
-    ends = event.get("ends") if isinstance(event, dict) else None
-    return [read_event(end) for end in ends] if ends and isinstance(ends, list) else [read_event(event)]
+    found = event.get("ends") if isinstance(event, dict) else None
+    ends = [read_event(end) for end in (found if found and isinstance(found, list) else [event])]
+    is_done = all(end.result_url for end in ends)
+    if jobs and is_done and [end.twinsync_task_id for end in ends] != list(jobs):
+        raise _not_understood(event)
+    return ends
 
 
 def read_event(event: Any) -> End:
@@ -66,8 +71,12 @@ def read_event(event: Any) -> End:
     except (AttributeError, TypeError, KeyError, ValueError):
         understood = False
     if not understood:
-        raise StatusError(
-            f"TS407 This version does not understand the event of the trigger: {shown_text(event)}. Was the "
-            "package changed while the task waited? The job goes on."
-        )
+        raise _not_understood(event)
     return end
+
+
+def _not_understood(event: Any) -> StatusError:
+    return StatusError(
+        f"TS407 This version does not understand the event of the trigger: {shown_text(event)}. Was the "
+        "package changed while the task waited? The job goes on."
+    )

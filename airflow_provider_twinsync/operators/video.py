@@ -186,7 +186,7 @@ class TwinSyncVideoOperator(PaidTask):
         waits = [WorkerWait(hook, job["twinsync_task_id"], config) for job in jobs]
         rendered = {"twinsync_conn_id": self.twinsync_conn_id, "destination": str(self.destination)}
         rendered |= self._text
-        return self._finish(context, hook, WorkerWait.run_all(self, waits, {"rendered": rendered}))
+        return self._finish(context, hook, WorkerWait.run_all(self, waits, {"rendered": rendered}), jobs)
 
     def execute_complete(
         self, context: Context, event: Any = None, rendered: dict[str, Any] | None = None
@@ -198,7 +198,9 @@ class TwinSyncVideoOperator(PaidTask):
         """
         for name, value in (rendered or {}).items():
             setattr(self, name, value)
-        return self._finish(context, TwinSyncHook(self.twinsync_conn_id), read_events(event))
+        jobs = pull_own_inputs(context)
+        ends = read_events(event, [job["twinsync_task_id"] for job in jobs])
+        return self._finish(context, TwinSyncHook(self.twinsync_conn_id), ends, jobs)
 
     def _requests(self, settings: Settings) -> list[Request]:
         """Return the submit of each part of the text; sends nothing.
@@ -215,13 +217,15 @@ class TwinSyncVideoOperator(PaidTask):
             prepare_submit(settings, text=part, image_url=photo, pronouncer=self.pronouncer) for part in parts
         ]
 
-    def _finish(self, context: Context, hook: TwinSyncHook, ends: list[End]) -> Video:
-        """Store the video of all jobs, or raise the error of the wait that failed."""
+    def _finish(self, context: Context, hook: TwinSyncHook, ends: list[End], jobs: list[Inputs]) -> Video:
+        """Store the video of all jobs, or raise the error of the wait that failed.
+
+        :param jobs: the inputs of all jobs; empty if they are unknown.
+        """
         for end in ends:
             self._job_of(end).end(end)
         videos = [(end.twinsync_task_id, end.result()) for end in ends]
         self.push_link(context, videos[0][1])
-        jobs = pull_own_inputs(context)
         began = time.monotonic()
         with self._fetching:
             if len(videos) == 1:

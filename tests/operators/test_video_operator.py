@@ -267,3 +267,20 @@ def test_the_task_ends_with_the_arguments_that_it_began_with(emulator, tmp_path)
     run = make(operator)
     assert json.loads(json.dumps(run.result))["path"] == str(tmp_path / "a.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("videos", [slice(1), slice(None, None, -1)], ids=["the first", "backwards"])
+def test_an_event_of_other_videos_makes_no_video(emulator, short_limit, tmp_path, videos):
+    """A half video, or one in a wrong order, is worse than none: a retry waits for the jobs again."""
+    emulator.world.waiting_s = 0.3
+    operator = video(tmp_path / "a.mp4", text=SCRIPT, retries=2)
+    resume = operator.resume_execution
+
+    def resume_with_less(method: str, arguments: dict[str, Any], context: Any) -> Any:
+        ends = arguments["event"]["ends"][videos]
+        return resume(method, {**arguments, "event": {"ends": ends}}, context)
+
+    operator.resume_execution = resume_with_less
+    run = make(operator, store=Store())
+    assert (run.ended, code_of(run.error)) == ("AirflowException", "TS407")
+    assert not list(tmp_path.iterdir())
