@@ -197,7 +197,8 @@ class TwinSyncVideoOperator(PaidTask):
             a function of ``@task.twinsync`` is called once.
         """
         for name, value in (rendered or {}).items():
-            setattr(self, name, value)
+            if str(getattr(self, name)) != str(value):  # an ObjectStoragePath is more than its text
+                setattr(self, name, value)
         jobs = pull_own_inputs(context)
         ends = read_events(event, [job["twinsync_task_id"] for job in jobs])
         return self._finish(context, TwinSyncHook(self.twinsync_conn_id), ends, jobs)

@@ -9,8 +9,9 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import timeout
-from support.drive import Run, Store, run_task
+from airflow.providers.common.compat.sdk import ObjectStoragePath, timeout
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+from support.drive import Run, Store, attach, run_task
 from support.submits import INPUTS, code_of, posts
 
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset, FailJob, ResultCode, Slow
@@ -284,3 +285,15 @@ def test_an_event_of_other_videos_makes_no_video(emulator, short_limit, tmp_path
     run = make(operator, store=Store())
     assert (run.ended, code_of(run.error)) == ("AirflowException", "TS407")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_options_of_a_store_outlive_the_wait(emulator):
+    """The text of an `ObjectStoragePath` lacks them, and would name another store."""
+    emulator.world.waiting_s = 0.3
+    attach("memory", fs=MemoryFileSystem())
+    destination = ObjectStoragePath("memory://videos/a.mp4", storage_options={"endpoint_url": "https://h"})
+    operator = video("unused")
+    operator.destination = destination
+    run = make(operator)
+    assert run.ended == "success", run.error
+    assert operator.destination is destination
