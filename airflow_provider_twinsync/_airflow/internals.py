@@ -62,6 +62,14 @@ def mapped_group_of(task: Any) -> Any:
     return find() if find else None
 
 
+def may_skip(task: Any) -> bool:
+    """Return whether a task of a DAG may skip the tasks after it, as a branch does.
+
+    Name: ``inherits_from_skipmixin``. Without it two tasks behind a branch cannot have one destination.
+    """
+    return bool(getattr(task, "inherits_from_skipmixin", False))
+
+
 def index_of_output(task: Any) -> str:
     """Return the template of the map index under which a task, not itself mapped, pushes its output.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._airflow import internals
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 def check_destination(task: Any, context: Context) -> None:
     """Check that this task can write its destination, and that no other task of the run writes it too.
+
+    Two tasks may have one destination behind a branch, which runs one of them.
 
     :param task: the operator, rendered.
     :raises UsageError: the destination cannot be written, or another task has the same.
@@ -41,11 +44,16 @@ def check_destination(task: Any, context: Context) -> None:
             "{{ ti.map_index }}, or map over it too."
         )
     for other in dag.tasks:
-        if other.task_id != task.task_id and _constant(other) == own:
+        if other.task_id != task.task_id and _constant(other) == own and not _is_branched(written, other):
             raise UsageError(
                 f"TS147 destination {shown} is that of the task {other.task_id!r} too, so one would replace "
                 "the video of the other. Give each a destination of its own."
             )
+
+
+def _is_branched(*tasks: Any) -> bool:
+    """Return whether a task upstream of these may skip one of them."""
+    return any(internals.may_skip(one) for task in tasks for one in task.get_flat_relatives(upstream=True))
 
 
 def _constant(task: Any) -> Any:
@@ -53,6 +61,7 @@ def _constant(task: Any) -> Any:
     arguments = getattr(task, "partial_kwargs", None)
     destination = getattr(task, "destination", None) if arguments is None else arguments.get("destination")
     text = str(destination) if hasattr(destination, "__fspath__") else destination
-    if not isinstance(text, str) or ("{" in text and ("ti" in text or "task" in text)):
+    # Among the macros are those of the time and of chance.
+    if not isinstance(text, str) or ("{" in text and re.search("ti|task|macros", text)):
         return None
     return text

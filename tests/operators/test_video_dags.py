@@ -82,3 +82,16 @@ def test_two_tasks_with_one_destination_pay_nothing(emulator, run):
     """Each would replace the video of the other."""
     assert run("two") == "failed"
     assert not emulator.world.journal
+
+
+def test_two_tasks_behind_a_branch_may_have_one_destination(emulator, run, tmp_path):
+    """Only one of them runs."""
+    assert run("branch") == "success"
+    assert [text for text, _ in jobs(emulator)] == ["short"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_destination_of_chance_is_that_of_one_row(emulator, run, tmp_path):
+    """Each row renders its template."""
+    assert run("uuid") == "success"
+    assert len(list(tmp_path.iterdir())) == 2

@@ -64,6 +64,23 @@ with DAG("videos_same", schedule=None) as same:
         text=list(VOICES)
     )
 
+with DAG("videos_uuid", schedule=None) as uuid:
+    TwinSyncVideoOperator.partial(
+        task_id="video", destination=FOLDER + "/{{ macros.uuid.uuid4() }}.mp4", **GIVEN
+    ).expand(text=list(VOICES))
+
+with DAG("videos_branch", schedule=None) as branch:
+
+    @task.branch
+    def choose() -> str:
+        """Run one of the two."""
+        return "short"
+
+    choose() >> [
+        TwinSyncVideoOperator(task_id=name, text=name, destination=FOLDER + "/a.mp4", **GIVEN)
+        for name in ("short", "long")
+    ]
+
 with DAG("videos_two", schedule=None) as two:
     for name in ("one", "two"):
         TwinSyncVideoOperator(task_id=name, text=name, destination=FOLDER + "/a.mp4", **GIVEN)
