@@ -51,6 +51,11 @@ class _TwinSyncDecoratedOperator(DecoratedOperator, TwinSyncVideoOperator):
     def _execute(self, context: Context) -> Video:
         context_merge(context, self.op_kwargs)
         returned = internals.call(self.python_callable, self.op_args, context)
+        if not isinstance(returned, (str, dict)):
+            raise UsageError(
+                f"TS148 The function of the task returned {shown_text(returned)}: it may return a text, or a "
+                f"dict of {', '.join(_RETURNABLE)}."
+            )
         given = returned if isinstance(returned, dict) else {"text": returned}
         if unknown := given.keys() - set(_RETURNABLE):
             names = shown_text(", ".join(sorted(map(str, unknown))))

@@ -9,6 +9,7 @@ object exists; S3, Google Cloud Storage and Azure have it, and fsspec passes it 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -263,7 +264,7 @@ class Ledger:
             return error
         shown = shown_destination(self._folder.address)
         problem = f"{type(error).__name__}: {one_line(str(error))}"
-        if isinstance(error, _LASTING):
+        if isinstance(error, _LASTING) or getattr(error, "errno", None) == errno.EROFS:
             return UsageError(
                 f"TS327 ledger {shown} cannot be used ({problem}). Nothing was sent. The task reads and "
                 "writes files there; a bucket must exist."

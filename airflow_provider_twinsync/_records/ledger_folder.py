@@ -87,12 +87,13 @@ class LocalFolder:
     def _made(self) -> Path:
         folder = Path(self.address)
         try:
-            if not folder.exists():  # also the place of a disk that is not mounted now
+            is_new = not folder.exists()  # also the place of a disk that is not mounted now
+            folder.mkdir(parents=True, exist_ok=True)
+            if is_new:
                 log.warning(
                     "TS339 The ledger %s did not exist, and is made: no earlier submit is in it.",
                     shown_destination(self.address),
                 )
-            folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:  # not the file of a record
             raise NotADirectoryError(errno.ENOTDIR, "it is a file") from None
         return folder

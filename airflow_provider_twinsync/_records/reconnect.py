@@ -132,7 +132,7 @@ def _is_wanted(keeper: RecordKeeper, job: str, get_job: Callable[[str], Job], lo
     # The first line of a task that a person has cleared to run it again.
     log.info(
         "TwinSync job %s was submitted by %s; this try reconnects to it and pays nothing. To force a new "
-        "job, set durable=False, or %s.",
+        "job, set durable=False (not with reuse='runs'), or %s.",
         job,
         keeper.record.owner or "an earlier try of this task",
         keeper.store.how_to_delete,

@@ -237,10 +237,10 @@ class TwinSyncVideoOperator(PaidTask):
 
                 stored = store_joined(hook.download, videos, self.destination, self.log)
         self.log.info(
-            "The video is at %s (%s bytes, %s parts, %s).",
+            "The video is at %s (%s bytes, %s, %s).",
             stored["path"],
             f"{stored['bytes']:,}",
-            len(videos),
+            "1 part" if len(videos) == 1 else f"{len(videos)} parts",
             shown_duration(time.monotonic() - began),
         )
         for job in jobs:
