@@ -43,6 +43,7 @@ def store_joined(
             files.append(folder / f"part-{number}.mp4")
             fetch(result_url, files[-1], twinsync_task_id=job)
         joined = folder / "joined.mp4"
+        log.info("Joining the videos of %d parts.", len(parts))
         if note := join(files, joined).reencoded:
             log.info("The parts of the video are encoded again, as %s.", note)
         with joined.open("rb") as file:

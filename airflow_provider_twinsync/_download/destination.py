@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import stat
 import tempfile
@@ -25,6 +26,8 @@ from airflow_provider_twinsync.exceptions import DownloadInterruptedError, Usage
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync._download.partial_file import PartialFile
+
+log = logging.getLogger(__name__)
 
 #: S3 requires at least 5 MiB, and Google Cloud Storage a multiple of 256 KiB.
 _PART_BYTES = 8_388_608
@@ -66,6 +69,11 @@ class LocalPlace:
             raise
         except (OSError, ValueError) as error:
             raise _unwritable(f"TS522 destination {shown_text(self.address)}", error) from None
+
+    def check(self) -> None:
+        """Check before anything is paid that the destination can be written; raises as :meth:`stage`."""
+        with self.stage():
+            pass  # the file of a moment
 
     def _check(self) -> None:
         """Check that the destination is a file or missing: a pipe or a device would be replaced."""
@@ -118,6 +126,26 @@ class StorePlace:
             raise _unwritable(
                 "TS523 The temporary folder (TMPDIR), which holds a video on its way into a store,", error
             ) from None
+
+    def check(self) -> None:
+        """Check before anything is paid that the destination may exist; raises as :meth:`stage`.
+
+        Credentials that may write need not be able to read about a bucket, so only a missing one counts.
+        Other stores than S3 make a missing folder.
+        """
+        with self.stage():
+            pass  # the file of a moment
+        bucket = self._path.partition("/")[0]
+        if "s3" in self._store.protocol:
+            try:
+                self._store.info(bucket)
+            except FileNotFoundError:
+                raise UsageError(
+                    f"TS522 destination {shown_destination(self.address)} cannot be written: there is no "
+                    f"bucket {shown_text(bucket)}."
+                ) from None
+            except Exception as error:  # of any other kind: the upload may work
+                log.debug("The bucket %s was not checked: %s", bucket, error)
 
     def sha256(self) -> str | None:
         """Return the checksum of the object, or None if it does not exist; reads all of it."""

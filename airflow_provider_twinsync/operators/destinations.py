@@ -25,8 +25,7 @@ def check_destination(task: Any, context: Context) -> None:
     # Here, as a DAG file that is parsed downloads nothing.
     from airflow_provider_twinsync._download.destination import find_place
 
-    with find_place(task.destination).stage():
-        pass  # the file of a moment shows that the folder can be written
+    find_place(task.destination).check()
     dag: Any = context.get("dag")
     if dag is None or not dag.has_task(task.task_id):
         return
