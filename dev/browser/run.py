@@ -80,6 +80,8 @@ def examples_for_airflow2(folder: Path) -> Path:
         text = example.read_text(encoding="utf-8")
         text = text.replace("from airflow.sdk import", "from airflow.providers.common.compat.sdk import")
         (folder / example.name).write_text(text, encoding="utf-8")
+    for talk in DAGS_FOLDER.glob("*.txt"):
+        shutil.copy(talk, folder)
     return folder
 
 

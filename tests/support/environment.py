@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 from importlib.metadata import version
@@ -43,6 +44,8 @@ if AIRFLOW_VERSION < (3, 0):
     for _example in (CHECKOUT / "example_dags").glob("*.py"):
         _text = for_this_airflow(_example.read_text(encoding="utf-8"))
         (EXAMPLES / _example.name).write_text(_text, encoding="utf-8")
+    for _talk in (CHECKOUT / "example_dags").glob("*.txt"):
+        shutil.copy(_talk, EXAMPLES)
 
 _NOT_OURS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 for _name in list(os.environ):
