@@ -62,12 +62,12 @@ def mapped_group_of(task: Any) -> Any:
     return find() if find else None
 
 
-def may_skip(task: Any) -> bool:
-    """Return whether a task of a DAG may skip the tasks after it, as a branch does.
+def is_branch(task: Any) -> bool:
+    """Return whether a task of a DAG chooses among the tasks after it.
 
-    Name: ``inherits_from_skipmixin``. Without it two tasks behind a branch cannot have one destination.
+    Name: ``BranchMixIn.do_branch``. Without it two tasks behind a branch cannot have one destination.
     """
-    return bool(getattr(task, "inherits_from_skipmixin", False))
+    return hasattr(getattr(task, "operator_class", task), "do_branch")
 
 
 def index_of_output(task: Any) -> str:

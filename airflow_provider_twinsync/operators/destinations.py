@@ -51,8 +51,8 @@ def check_destination(task: Any, context: Context) -> None:
 
 
 def _is_branched(*tasks: Any) -> bool:
-    """Return whether a task upstream of these may skip one of them."""
-    return any(internals.may_skip(one) for task in tasks for one in task.get_flat_relatives(upstream=True))
+    """Return whether a task upstream of these chooses among them."""
+    return any(internals.is_branch(one) for task in tasks for one in task.get_flat_relatives(upstream=True))
 
 
 def _constant(task: Any) -> Any:
