@@ -37,6 +37,7 @@ class TextFields:
     file_field = ""
     #: The template fields that are no texts: the arguments of a function that Airflow calls.
     call_fields: Collection[str] = ()
+    _is_call = False
 
     def render_template(
         self,
@@ -46,6 +47,8 @@ class TextFields:
         seen_oids: set[int] | None = None,
     ) -> Any:
         """Return the value of a template field for this run."""
+        if self._is_call or any(content is getattr(self, name) for name in self.call_fields):
+            return self._rendered_call(content, context, jinja_env, seen_oids)
         if isinstance(content, PurePath) and not isinstance(content, ObjectStoragePath):
             return content  # Airflow 3.1 calls its resolve(), which fails for a file that is not there yet
         if not isinstance(content, str) or id(content) in (seen_oids or ()):
@@ -57,6 +60,14 @@ class TextFields:
         if content.endswith(tuple(self.template_ext)) and content == getattr(self, self.file_field, None):
             return internals.render(_read(self.file_field, content, env), context)
         return internals.render(env.from_string(content), context)
+
+    def _rendered_call(self, content: Any, *arguments: Any) -> Any:
+        """Return an argument of a function, or a part of one, as Airflow renders it."""
+        before, self._is_call = self._is_call, True
+        try:
+            return super().render_template(content, *arguments)  # type: ignore[misc]
+        finally:
+            self._is_call = before
 
     def resolve_template_files(self) -> None:
         """Read no file while the DAG is parsed, but when the task runs.

@@ -61,6 +61,6 @@ def _constant(task: Any) -> Any:
     destination = getattr(task, "destination", None) if arguments is None else arguments.get("destination")
     text = str(destination) if hasattr(destination, "__fspath__") else destination
     # Among the macros are those of the time and of chance.
-    if not isinstance(text, str) or ("{" in text and re.search("ti|task|macros", text)):
+    if not isinstance(text, str) or ("{" in text and re.search(r"\b(ti|task\w*|macros)\b", text)):
         return None
     return text

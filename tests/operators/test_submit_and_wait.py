@@ -119,7 +119,13 @@ class TestTheOneTaskForm:
         self, recorded, ended, advice, next_method, next_kwargs
     ):
         """Only a recorded job allows a retry, and the advice fits."""
-        inputs = {"twinsync_task_id": "20230423_11_23_05_10279", "record": None, "is_recorded": recorded}
+        inputs = {
+            "twinsync_task_id": "20230423_11_23_05_10279",
+            "fingerprint": "5f3c",
+            "photo": INPUTS["image_url"],
+            "record": None,
+            "is_recorded": recorded,
+        }
         context = {"ti": Run(xcoms={"twinsync_inputs": inputs})}
         with pytest.raises(AirflowException) as caught:
             submit(**WAITING).resume_execution(next_method, next_kwargs, context)

@@ -56,6 +56,13 @@ def test_the_function_returns_arguments(emulator, run, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"0.mp4", "1.mp4"}
 
 
+def test_a_function_gets_native_values(emulator, run, tmp_path):
+    """In a DAG that renders natively; the fields of the video are texts."""
+    assert run("native") == "success"
+    assert [text for text, _ in jobs(emulator)] == ["3 apples"]
+    assert [path.name for path in tmp_path.iterdir()] == ["2026"]
+
+
 @pytest.mark.parametrize(
     "returned", [None, 7, ["Hello."], {"txt": "Hello."}, {"text": "Hello.", "timeout": 5}], ids=repr
 )

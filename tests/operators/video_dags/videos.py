@@ -38,6 +38,15 @@ with DAG("videos_greetings", schedule=None) as greetings:
 
     greet.expand(text=list(VOICES))
 
+with DAG("videos_native", schedule=None, render_template_as_native_obj=True) as native:
+
+    @task.twinsync(destination=FOLDER + "/{{ 2026 }}", **GIVEN)
+    def count(numbers: list[int], names: dict[str, str]) -> str:
+        """Take values that Airflow renders natively."""
+        return f"{sum(numbers)} {names['unit']}"
+
+    count("{{ [1, 2] }}", names={"unit": "{{ 'apples' }}"})
+
 with DAG("videos_wrong", schedule=None) as wrong:
 
     @task.twinsync(destination=FOLDER + "/a.mp4", retries=2, **GIVEN)
