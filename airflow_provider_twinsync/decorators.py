@@ -53,15 +53,15 @@ class _TwinSyncDecoratedOperator(DecoratedOperator, TwinSyncVideoOperator):
         returned = internals.call(self.python_callable, self.op_args, context)
         if not isinstance(returned, (str, dict)):
             raise UsageError(
-                f"TS148 The function of the task returned {shown_text(returned)}: it may return a text, or a "
-                f"dict of {', '.join(_RETURNABLE)}."
+                f"TS148 The function of the task returned {shown_text(returned)}: let it return a text, or a "
+                f"dict with some of {', '.join(_RETURNABLE)}."
             )
         given = returned if isinstance(returned, dict) else {"text": returned}
         if unknown := given.keys() - set(_RETURNABLE):
             names = shown_text(", ".join(sorted(map(str, unknown))))
             raise UsageError(
-                f"TS148 The function of the task returned the arguments {names}: it may return a text, or a "
-                f"dict of {', '.join(_RETURNABLE)}."
+                f"TS148 The function of the task returned the arguments {names}: give them to the decorator. "
+                f"The function may return a text, or a dict with some of {', '.join(_RETURNABLE)}."
             )
         for name, value in given.items():
             setattr(self, name, value)
@@ -69,7 +69,7 @@ class _TwinSyncDecoratedOperator(DecoratedOperator, TwinSyncVideoOperator):
 
 
 def twinsync_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
-    """Make a task of a function that returns the text, or a ``dict`` of arguments; ``@task.twinsync``.
+    """Make a video of the text, or of the ``dict`` of arguments, that a function returns: ``@task.twinsync``.
 
     For example::
 

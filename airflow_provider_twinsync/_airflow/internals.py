@@ -242,5 +242,6 @@ def call(function: Any, args: Any, context: Any) -> Any:
                 return function(*args, **found(function, args, context))
     raise UsageError(
         f"TS149 @task.twinsync does not work on Airflow {airflow.__version__}, which no longer has "
-        "determine_kwargs: have a @task return the text, and give it to a TwinSyncVideoOperator."
+        "determine_kwargs. Upgrade airflow-provider-twinsync. Until then, return the text from a @task, and "
+        "give its output to a TwinSyncVideoOperator."
     )

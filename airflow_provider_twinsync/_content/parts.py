@@ -87,7 +87,10 @@ class Part:
 
 def unreadable(number: int, problem: str) -> DownloadRefusedError:
     """Return the error for a part that is no video."""
-    return DownloadRefusedError(f"TS526 Part {number} is no video that can be joined: {problem}.")
+    return DownloadRefusedError(
+        f"TS526 Part {number} is no video that can be joined: {problem}. Check the video of that part in "
+        "your TwinSync account."
+    )
 
 
 @contextmanager
@@ -108,7 +111,9 @@ def opened(number: int, path: Path) -> Iterator[Part]:
     except (TwinSyncError, DiffersError):
         raise
     except OSError as error:
-        raise DownloadInterruptedError(f"TS527 Part {number} could not be read: {error.strerror}.") from error
+        raise DownloadInterruptedError(
+            f"TS527 Part {number} could not be read: {error.strerror}. Check the worker's temporary folder."
+        ) from error
     except (av.error.FFmpegError, ArithmeticError, LookupError, ValueError) as error:
         raise unreadable(number, getattr(error, "strerror", "") or type(error).__name__) from error
 

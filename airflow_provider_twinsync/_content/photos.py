@@ -41,9 +41,9 @@ _LASTING = (
 def open_photo(settings: Settings, image_url: Any) -> Photo:
     """Return the photo of the argument ``image_url``, which may be a photo already.
 
-    Nothing is read of an http(s) address. An object in a store is read, checked and signed; a local file is
-    read, checked, copied to the folder ``photo_staging`` of the connection, and signed there. The identity of
-    both has the checksum: a new signature is the same photo, and new content is another one.
+    This does not open an http(s) address. It reads, checks and signs an object in a store. It reads and
+    checks a local file, copies it to the folder ``photo_staging`` of the connection, and signs the copy. The
+    identity of both has the checksum: a new signature is the same photo, and new content is another photo.
 
     :raises UsageError: the argument is wrong, the photo is unusable, or the store cannot sign.
     :raises UnavailableError: the store does not answer, or fails in a way that may pass.
@@ -55,7 +55,7 @@ def open_photo(settings: Settings, image_url: Any) -> Photo:
         return http_photo(place)
     seen = shown_photo(place)
     subject = f"The photo {shown_text(seen)}"
-    with _errors_of("TS153", f"{subject} cannot be read", settings.key):
+    with _errors_of("TS153", f"{subject} cannot be read", settings.key, "Check its address and permissions."):
         path = local_path(place)
         if path is not None:
             return _staged(settings, path, seen, subject)
@@ -63,7 +63,7 @@ def open_photo(settings: Settings, image_url: Any) -> Photo:
         data = _read_object(store, target.path, settings.max_photo_mb, subject)
     check_image(data, subject)
     identity = f"{target.protocol}://{target.path.lstrip('/')} sha256:{hashlib.sha256(data).hexdigest()}"
-    with _errors_of("TS155", f"{subject} cannot be signed", settings.key):
+    with _errors_of("TS155", f"{subject} cannot be signed", settings.key, "Check the store's connection."):
         return Photo(sign(store, target.path, settings.photo_expires_s, subject), identity, seen)
 
 
@@ -81,7 +81,8 @@ def _staged(settings: Settings, path: Path, seen: str, subject: str) -> Photo:
     data = _read_file(path, settings.max_photo_mb, subject)
     ending = check_image(data, subject)
     digest = hashlib.sha256(data).hexdigest()
-    with _errors_of("TS158", f"{subject} cannot be copied to photo_staging", settings.key):
+    problem, advice = f"{subject} cannot be copied to photo_staging", "Check that folder and its permissions."
+    with _errors_of("TS158", problem, settings.key, advice):
         staging = settings.photo_staging
         store, folder = open_store(staging, staging, "TS158 photo_staging", "written")
         target = f"{folder.path.rstrip('/')}/{digest}.{ending}"
@@ -136,9 +137,10 @@ def _copy(data: bytes, store: Any, target: str, ending: str) -> None:
 
 
 @contextmanager
-def _errors_of(code: str, problem: str, key: str) -> Iterator[None]:
+def _errors_of(code: str, problem: str, key: str, advice: str) -> Iterator[None]:
     """Turn every error of a disk or a store into an error of this package.
 
+    :param advice: the next step, if a retry meets the same error.
     :raises UsageError: a retry meets the same error.
     :raises UnavailableError: it may pass.
     """
@@ -151,7 +153,7 @@ def _errors_of(code: str, problem: str, key: str) -> Iterator[None]:
         if isinstance(error, FileNotFoundError) and "exist" not in reason:  # the path alone
             reason = "it does not exist"
         if isinstance(error, _LASTING):
-            raise UsageError(f"{code} {problem}: {reason}.") from None
+            raise UsageError(f"{code} {problem}: {reason}. {advice}") from None
         raise UnavailableError(
             f"TS156 {problem} now ({type(error).__name__}): {reason}. Nothing was submitted."
         ) from None

@@ -56,7 +56,8 @@ def _limited(lifetime_s: int, left_s: float | None, subject: str) -> int:
         return lifetime_s
     log.warning(
         "TS157 %s can be opened for %s only, and not for %s (photo_expires_s): then the credentials of the "
-        "store expire. A job that begins later fails.",
+        "store expire. A job that begins later fails. Sign with an access key of a user, or lower "
+        "photo_expires_s.",
         subject,
         shown_duration(left_s),
         shown_duration(lifetime_s),
@@ -69,7 +70,7 @@ def _sign_s3(store: Any, path: str, lifetime_s: int) -> Any:
 
     By itself botocore signs addresses with SigV2, which newer buckets refuse, and on the host of all regions,
     which newer regions refuse. An address that is signed for another region is refused, and a redirect cannot
-    correct it. Airflow's own signers stay.
+    correct it. A signer of Airflow's own (botocore's ``UNSIGNED``) stays in use.
 
     Names: ``config_kwargs``, ``cache_regions`` (s3fs; documented as arguments).
     """
@@ -101,7 +102,7 @@ def _seconds_left(store: Any) -> float | None:
 
     async def expiry() -> datetime | None:
         credentials = await store.storage_options["session"].get_credentials()
-        await credentials.get_frozen_credentials()  # new ones, if they can be had
+        await credentials.get_frozen_credentials()  # new ones, if there are any
         found = getattr(credentials, "_expiry_time", None)
         return found if isinstance(found, datetime) else None
 

@@ -106,7 +106,7 @@ def _report(keeper: RecordKeeper, log: Any, *, may_pay_twice: bool) -> None:
         log.warning("%s", error)  # before the record: a person may clear a task that dies here
         keeper.write_reported(names_job=names_job)
         raise error
-    log.warning("%s It is submitted again, as on_uncertain_submit says.", sentence(error.what))
+    log.warning("%s The task submits again, because of on_uncertain_submit='retry'.", sentence(error.what))
 
 
 def _is_wanted(keeper: RecordKeeper, job: str, get_job: Callable[[str], Job], log: Any) -> bool:

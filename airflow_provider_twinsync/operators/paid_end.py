@@ -50,7 +50,7 @@ _DANGER = (Paid.NOTHING, Paid.RECORDED, Paid.UNRECORDED, Paid.MAYBE)
 class PaidJob:
     """One submit of a task, and the job that it made or found.
 
-    An alarm, Ctrl-C or a lack of memory may come at any line, so the attributes are right at every line.
+    An alarm, Ctrl-C or a lack of memory may interrupt any line, so the attributes are right at every line.
 
     :ivar submission: how far the submit came; nothing was sent at first.
     :ivar submitting: during a submit, its inputs and its time.
@@ -159,8 +159,8 @@ class PaidEnd:
         for job in self._jobs:
             if job.submitting and job.submission.has_begun:
                 self.log.warning(
-                    "TS320 Stopped during a submit: a job may exist, and be paid for, of %s. Check your "
-                    "account before a rerun.",
+                    "TS320 Stopped during a submit. A job may exist, and may be billed: %s. Check your "
+                    "TwinSync account before you clear the task.",
                     job.submitting,
                 )
             elif job.twinsync_task_id and not job.has_failed:
@@ -197,7 +197,7 @@ def airflow_error(
     if paid is Paid.MAYBE and submits_again(error, may_pay_twice=may_pay_twice):
         if not isinstance(error, UncertainSubmitError):
             return error
-        advice = "A retry of this task submits again, as on_uncertain_submit says."
+        advice = "A retry of this task submits again, because of on_uncertain_submit='retry'."
         return AirflowException(f"{sentence(error.what)} {advice}")
     ending = _converted(error, _next_step(is_recorded=paid is Paid.RECORDED))
     if paid in (Paid.NOTHING, Paid.RECORDED) or (is_ctrl_c and not has_retries):
