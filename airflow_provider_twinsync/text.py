@@ -110,10 +110,10 @@ def split_text(
 
     A text is cut at the ends of sentences. A sentence over the limit is cut at a pause such as a comma, else
     at a space, and else between characters, but never inside a word, a number or a character with its marks.
-    The parts are as few as that allows, and none has less than a quarter of the words of the longest one.
-    Together they are the text: a part ends with the spaces after it.
+    The parts are as few as that allows, and none has less than a quarter of the words of the longest part.
+    Together the parts are the text: a part ends with the spaces after it.
 
-    A text within the limit is the only part. Another one needs the extra ``content``.
+    A text within the limit is the only part. A longer text needs the extra ``content``.
 
     >>> split_text("All human beings are born free.")
     ['All human beings are born free.']
@@ -123,8 +123,8 @@ def split_text(
         200 characters for each word of the limit.
     :param language: the language of the text, or a locale or voice with it, such as ``de`` or ``de-AT``. It
         decides which points end an abbreviation. ``None`` and an unknown language mean English.
-    :raises UsageError: an argument is wrong, the extra is not installed, or a text without words between
-        which it can be cut is too long.
+    :raises UsageError: an argument is wrong, the extra is not installed, or the text has too few places for
+        a cut.
     """
     for argument, value, is_right, wanted in (
         (

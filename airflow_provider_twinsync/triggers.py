@@ -53,8 +53,8 @@ class TwinSyncTrigger(BaseTrigger):
     ``no_address``, ``unusable``, ``timeout`` or ``execution_timeout``), ``twinsync_task_id``, ``message``
     (without a video it begins with its code) and ``result_url`` (None without a video).
 
-    Airflow's database stores the arguments, and they outlive an upgrade of this package. The code
-    reads them by their ``version``.
+    Airflow's database stores the arguments, and they outlive an upgrade of this package. So they have a
+    ``version``.
 
     :param twinsync_task_id: the job (``str``).
     :param twinsync_conn_id: the connection (``str``), by default ``twinsync_default``.
@@ -211,7 +211,7 @@ class TwinSyncTrigger(BaseTrigger):
         return step
 
     async def on_kill(self) -> None:
-        """Log that the job goes on, when a user stops the task (Airflow 3.3 and later call this)."""
+        """Log that the job continues, when a user stops the task (Airflow 3.3 and later call this)."""
         log.warning("%s", job_continues(self.twinsync_task_id))
 
 
@@ -250,7 +250,7 @@ class TwinSyncJobsTrigger(BaseTrigger):
         yield TriggerEvent(make_events(ends))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Log that the jobs go on, when a user stops the task (Airflow 3.3 and later call this)."""
+        """Log that the jobs continue, when a user stops the task (Airflow 3.3 and later call this)."""
         for wait in self.waits:
             await wait.on_kill()
 

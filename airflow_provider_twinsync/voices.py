@@ -35,9 +35,9 @@ class Voice:
 
 
 def voices(language: str | None = None, gender: str | None = None, style: str | None = None) -> list[Voice]:
-    """Return the voices that have all of these, in the order of their names.
+    """Return the voices of a language, a gender and a style, in the order of their names.
 
-    Upper and lower case are the same. An unknown language or style has no voices.
+    Upper and lower case are the same. For an unknown language or style, the list is empty.
 
     >>> [voice.name for voice in voices("Welsh", gender="male")]
     ['cy-GB-AledNeural']
@@ -68,7 +68,11 @@ def _has_language(voice: Voice, language: str) -> bool:
 
 @cache
 def all_voices() -> tuple[Voice, ...]:
-    """Return all voices; the first call reads the table."""
+    """Return all voices; the first call reads the table.
+
+    >>> len(all_voices()) > 700
+    True
+    """
     table = (files(__package__) / "voices.tsv").read_text(encoding="utf-8")
     _, *rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
     return tuple(

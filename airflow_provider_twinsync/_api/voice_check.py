@@ -124,8 +124,8 @@ def _is_one_letter_away(one: str, other: str) -> bool:
 # ---------------------------------------------------------------------------------------------------- scripts
 
 #: The languages of each script, among those of the voices. Every voice may get Latin letters: names,
-#: loanwords, and languages that are also typed so. A script that is not here is in doubt, and so is each
-#: language that has used the script: Kazakh in Arabic letters, Korean in Chinese ones.
+#: loanwords, and languages that are also typed so. A script that is not here causes no warning; nor
+#: does a language that has ever used the script: Kazakh in Arabic letters, Korean in Chinese ones.
 _USERS = {
     script: frozenset(languages.split())
     for script, languages in {

@@ -71,7 +71,7 @@ def _look(part: Part) -> dict[str, object]:
 
 
 class _Copier:
-    """Two streams that grow.
+    """The pictures and the sound of the joined video, to which parts are copied.
 
     :param first: the part that decides the encoding.
     :param out: the file, empty.

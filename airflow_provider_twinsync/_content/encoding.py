@@ -64,7 +64,7 @@ def _sound_of(number: int, path: Path) -> tuple[int, str] | None:
 
 
 class _Encoder:
-    """Two streams that grow.
+    """The pictures and the sound of the joined video, to which parts are encoded.
 
     :param first: the part that decides the size.
     :param sound: the sample rate and the channels; None for a video without sound.
@@ -190,7 +190,7 @@ class _Fit:
 
 
 class _Sound:
-    """A stream of sound without a gap: silence fills the times of no sound.
+    """A stream of sound without a gap: silence fills the times without sound.
 
     :param rate: samples per second.
     :param layout: the channels, ``mono`` or ``stereo``.
@@ -204,7 +204,7 @@ class _Sound:
         self.begin()
 
     def begin(self) -> None:
-        """Begin a part, or go on after a gap."""
+        """Begin a part, or continue after a gap."""
         self._resampler = AudioResampler("fltp", self._layout, self._rate)
         self._ready = AudioFifo()
         self._expected: Fraction | None = None

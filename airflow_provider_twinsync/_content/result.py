@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def writing_video(path: Path) -> Iterator[OutputContainer]:
     """Open an MP4 file for the block, and put its index in front at the end (a player can start at once).
 
-    :raises DownloadInterruptedError: it cannot be written.
+    :raises DownloadInterruptedError: the file cannot be written.
     """
     try:
         with writing():

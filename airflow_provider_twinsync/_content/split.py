@@ -61,7 +61,7 @@ class _Place:
 
     :param offset: the characters before it.
     :param words: the words before it.
-    :param spoken: a number that grows where something to speak is before it.
+    :param spoken: the words, and the runs of other symbols that a voice speaks, before it.
     :param price: the price of a cut here.
     """
 

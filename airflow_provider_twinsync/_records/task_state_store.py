@@ -1,7 +1,8 @@
 """Airflow's task state store as the place of a submit record (Airflow 3.3 and later).
 
 The store belongs to one task instance, and outlives its tries. A submit operator has one entry in it, which
-each try replaces. A task of your own may submit several jobs, so it has an entry for each of their inputs.
+each try replaces. A video operator and a task of your own may submit several jobs, so they have an entry for
+the inputs of each job.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _constant(task: Any) -> Any:
     arguments = getattr(task, "partial_kwargs", None)
     destination = getattr(task, "destination", None) if arguments is None else arguments.get("destination")
     text = str(destination) if hasattr(destination, "__fspath__") else destination
-    # Among the macros are those of the time and of chance.
+    # Macros of the time or of chance, such as `macros.uuid`, may differ in each instance.
     if not isinstance(text, str) or ("{" in text and re.search(r"\b(ti|task\w*|macros)\b", text)):
         return None
     return text

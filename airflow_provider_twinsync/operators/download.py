@@ -130,7 +130,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         return self._told(context, fetched)
 
     def _told(self, context: Context, video: Download) -> Download:
-        """Return a video at its destination, after the assets and the other tasks know it."""
+        """Add the video to the events of the assets, push its path as an XCom, and return it."""
         self._fetched = video
         made_of = self._inputs["fingerprint"] if self._inputs else None
         job = {"twinsync_task_id": self._job, "fingerprint": made_of}

@@ -12,7 +12,7 @@ class Fetching:
             hook.download(...)
 
     A worker of Airflow 3 calls ``on_kill`` at a SIGTERM, lets the task continue, and sends a SIGKILL five
-    seconds later. It also calls it after an ``execution_timeout``, when the download is over.
+    seconds later. It also calls ``on_kill`` after an ``execution_timeout``, when the download is over.
     """
 
     def __init__(self) -> None:

@@ -46,7 +46,7 @@ class TwinSyncSubmitOperator(PaidTask):
     any other end of the wait skips the retries, as they would pay again.
 
     The XCom ``twinsync_inputs`` has the inputs of the job for a later download:
-    ``{"twinsync_task_id", "fingerprint", "photo"}``.
+    ``{"twinsync_task_id", "fingerprint", "photo", "record", "is_recorded"}``.
 
     :param text: the text that the person in the photo speaks; at most 150 words, where each Chinese or
         Japanese character counts as a word (``str``, templated). A text that ends in ``.txt`` is the name of

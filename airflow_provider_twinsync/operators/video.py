@@ -55,13 +55,13 @@ class TwinSyncVideoOperator(PaidTask):
             destination="s3://aws_default@videos/{{ run_id }}.mp4",
         )
 
-    A text over the limit of one job is split at the ends of sentences, and each part is a job, which costs
-    money. The task submits all parts, waits for them in one deferral, downloads their videos, and joins
-    them. Such a text needs the extra ``content`` of this package.
+    The task splits a text over the limit of one job at the ends of sentences, and each part is a job, which
+    costs money. The task submits all parts, waits for them in one deferral, downloads their videos, and
+    joins them. Such a text needs the extra ``content`` of this package.
 
-    Everything that can be checked is checked before the first submit. Each part has a submit record of its
-    own: a retry pays only for parts that failed. Without a record (below Airflow 3.3 that takes a ``ledger``)
-    a retry would pay for all parts again, so the task skips its retries once a job exists.
+    The task checks all arguments, and the destination, before the first submit. Each part has a submit record
+    of its own: a retry pays only for parts that failed. Without a record (below Airflow 3.3 that takes a
+    ``ledger``) a retry would pay for all parts again, so the task skips its retries once a job exists.
 
     The file appears at the destination only when it is complete, and replaces an earlier one. The event of
     each asset among the ``outlets`` has the ``return_value`` as its ``extra``, and the keys ``text_words``
@@ -194,7 +194,7 @@ class TwinSyncVideoOperator(PaidTask):
         """Finish the task with the trigger's event; :meth:`resume_execution` calls this.
 
         :param rendered: the arguments that the task began with. A template may have another value by now, and
-            a function of ``@task.twinsync`` is called once.
+            the task calls a function of ``@task.twinsync`` once.
         """
         for name, value in (rendered or {}).items():
             if str(getattr(self, name)) != str(value):  # an ObjectStoragePath is more than its text
@@ -263,7 +263,7 @@ class TwinSyncVideoOperator(PaidTask):
     def _told(
         self, context: Context, stored: Download, jobs: list[Inputs], ids: list[str] | None = None
     ) -> Video:
-        """Return the result, after the assets and the other tasks know it."""
+        """Add the video to the events of the assets, push its path as an XCom, and return the result."""
         self._stored = stored
         self._photo = jobs[0]["photo"] if jobs else None
         video = Video(
@@ -284,7 +284,7 @@ class TwinSyncVideoOperator(PaidTask):
         return {"text_words": self.text_words, "pronouncer": self.pronouncer}
 
     def on_kill(self) -> None:
-        """Log that the jobs go on, and end a download, which removes the partial file."""
+        """Log that the jobs continue, and end a download, which removes the partial file."""
         super().on_kill()
         self._fetching.stop(self.log)
 

@@ -1,4 +1,4 @@
-"""The result of a task that makes a video, and the one that an earlier run stored, with ``reuse="runs"``."""
+"""The result of a task that makes a video, and the stored video of an earlier run (``reuse="runs"``)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Video(TypedDict):
     hexadecimal digits, and ``duration_s`` the duration in seconds, or None if the file does not state it.
     ``parts`` is the number of parts of the text, ``twinsync_task_ids`` the job of each part, and
     ``fingerprint`` the hash of text, photo, voice and service: the same inputs have the same fingerprint.
+    For example, the next task reads ``video.output["path"]``.
     """
 
     path: str
@@ -38,7 +39,7 @@ def stored_before(job: Inputs | None, destination: Any, fingerprint: str | None 
 
     :param job: the job of the video, or of its first part; None if it is unknown.
     :param destination: a local path, or the address of an object.
-    :param fingerprint: that of the video, if it has several parts. One part may be in several videos.
+    :param fingerprint: the hash of a video of several parts. One part may be in several videos.
     """
     if not job or not job["record"]:
         return None

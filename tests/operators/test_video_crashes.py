@@ -1,4 +1,4 @@
-"""The death of `TwinSyncVideoOperator` at each of its points: a retry pays for no part twice."""
+"""A kill of `TwinSyncVideoOperator` at each crash point: a retry pays for no part twice."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ class Machine:
         self.points.append(point)
 
     def is_record(self, path: Path) -> bool:
-        """Also the video, which appears by a change of names."""
+        """Return True also for the video, which appears by a rename."""
         return self.folder in path.parents
 
     def read_files(self) -> None:
-        """Nobody looks at the ledger meanwhile."""
+        """Do nothing: no other process reads the ledger."""
 
     def settle(self, connection: socket.socket, *, is_post: bool) -> None:
         select.select([connection], [], [])
 
     def hear(self, line: str) -> None:
-        """The operator's own log is not replaced."""
+        """Do nothing: the operator keeps its own log."""
 
 
 def make(folder: Path, **instance: int) -> Run:
@@ -80,7 +80,7 @@ def make(folder: Path, **instance: int) -> Run:
 
 
 def killed(folder: Path, point: int) -> None:
-    """Run a first try in a process, and kill that at a point."""
+    """Run a first try in a process, and kill the process at a point."""
     child = os.fork()
     if not child:
         try:
@@ -98,7 +98,7 @@ def recorded(ledger: Path) -> int:
 
 
 def test_no_death_pays_for_a_part_twice(emulator, connect, tmp_path, monkeypatch):
-    """Only a POST of which no answer was read is uncertain: a person decides about that part alone."""
+    """A part is uncertain only if no answer to its POST was read: a person decides about that part alone."""
     connect(text_limit_words=1)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "counted").mkdir()

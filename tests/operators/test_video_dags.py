@@ -38,7 +38,7 @@ def jobs(emulator) -> list[tuple[str, str]]:
 
 
 def test_the_function_returns_the_text(emulator, run, tmp_path):
-    """With Airflow's own arguments of a function. It is called once, also by a task that is deferred."""
+    """The function gets arguments from Airflow's context. A deferred task calls it once, too."""
     emulator.world.waiting_s = 0.3
     assert run("news") == "success"
     assert [text for text, _ in jobs(emulator)] == [
@@ -50,14 +50,14 @@ def test_the_function_returns_the_text(emulator, run, tmp_path):
 
 
 def test_the_function_returns_arguments(emulator, run, tmp_path):
-    """For each of the values that it is mapped over."""
+    """A mapped function makes a video for each value."""
     assert run("greetings") == "success"
     assert jobs(emulator) == sorted(module("videos", DAGS).VOICES.items())
     assert {path.name for path in tmp_path.iterdir()} == {"0.mp4", "1.mp4"}
 
 
 def test_a_function_gets_native_values(emulator, run, tmp_path):
-    """In a DAG that renders natively; the fields of the video are texts."""
+    """In a DAG that renders natively, the fields of the video are texts all the same."""
     assert run("native") == "success"
     assert [text for text, _ in jobs(emulator)] == ["3 apples"]
     assert [path.name for path in tmp_path.iterdir()] == ["2026"]
@@ -67,13 +67,13 @@ def test_a_function_gets_native_values(emulator, run, tmp_path):
     "returned", [None, 7, ["Hello."], {"txt": "Hello."}, {"text": "Hello.", "timeout": 5}], ids=repr
 )
 def test_another_value_pays_nothing(emulator, run, returned):
-    """The task fails."""
+    """The task fails before it submits."""
     assert run("wrong", returned=returned) == "failed"
     assert not emulator.world.journal
 
 
 def test_rows_of_arguments(emulator, run, tmp_path):
-    """`expand_kwargs` of the operator."""
+    """`expand_kwargs` makes a video for each row."""
     assert run("rows") == "success"
     assert jobs(emulator) == sorted(module("videos", DAGS).VOICES.items())
     assert len(list(tmp_path.iterdir())) == 2
@@ -92,13 +92,13 @@ def test_two_tasks_with_one_destination_pay_nothing(emulator, run):
 
 
 def test_two_tasks_behind_a_branch_may_have_one_destination(emulator, run, tmp_path):
-    """Only one of them runs."""
+    """The branch runs only one of them."""
     assert run("branch") == "success"
     assert [text for text, _ in jobs(emulator)] == ["short"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_a_destination_of_chance_is_that_of_one_row(emulator, run, tmp_path):
-    """Each row renders its template."""
+    """Each row renders the template to another value."""
     assert run("uuid") == "success"
     assert len(list(tmp_path.iterdir())) == 2

@@ -27,7 +27,7 @@ def make(destination: str) -> Run:
 
 @pytest.mark.slow
 def test_a_bucket_that_does_not_exist_costs_nothing(emulator, connection, moto_port):
-    """One that exists gets the video."""
+    """The task fails before it pays; a bucket that exists gets the video."""
     with photo_bucket(moto_port, CONNECTION) as client:
         missing = make(f"s3://{CONNECTION}@no-bucket-of-that-name/a.mp4")
         assert (missing.ended, code_of(missing.error)) == ("AirflowFailException", "TS522")

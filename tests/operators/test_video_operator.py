@@ -61,7 +61,7 @@ def test_a_short_text_is_one_job(emulator, tmp_path, deferrable):
 
 @IN_BOTH_MODES
 def test_a_long_text_is_one_video(emulator, short_limit, tmp_path, deferrable):
-    """All parts are waited for in one deferral."""
+    """The task waits for all parts in one deferral."""
     emulator.world.waiting_s = 0.3
     run = make(video(tmp_path / "a.mp4", text=SCRIPT, deferrable=deferrable))
     assert run.ended == "success", run.error
@@ -73,7 +73,7 @@ def test_a_long_text_is_one_video(emulator, short_limit, tmp_path, deferrable):
 
 
 def is_playable(path: Path, duration_s: float) -> bool:
-    """Decode all of a video, and return whether its pictures and its sound last as long as it says."""
+    """Decode all of a video, and return whether its pictures and its sound last for `duration_s`."""
     import av
 
     with av.open(str(path)) as container:
@@ -94,7 +94,7 @@ EQUAL = "One two three four five six seven eight. " * 2
 
 @IN_BOTH_MODES
 def test_equal_parts_fail_once(emulator, short_limit, tmp_path, deferrable):
-    """The only job failed, and nothing else is paid for: a retry submits again."""
+    """The only job failed, and no other job exists: a retry submits again."""
     emulator.world.waiting_s = 0.3
     emulator.world.faults.add("submit", FailJob(times=1))
     run = make(video(tmp_path / "a.mp4", text=EQUAL, retries=2, deferrable=deferrable))
@@ -113,7 +113,7 @@ def test_other_inputs_after_the_wait_lose_no_video(emulator, short_limit, tmp_pa
 
 
 def test_a_temporary_folder_without_locks(emulator, short_limit, tmp_path, monkeypatch):
-    """As on some network file systems."""
+    """Some network file systems have no locks."""
 
     def flock(*_: Any) -> None:
         raise OSError(errno.EBADF, "Bad file descriptor")
@@ -135,12 +135,12 @@ def test_equal_parts_are_one_job(emulator, short_limit, tmp_path):
 
 
 class TestRetries:
-    """Only for parts that failed."""
+    """A retry pays only for parts that failed."""
 
     @pytest.mark.parametrize("recorded", ["store", "ledger"])
     @IN_BOTH_MODES
     def test_a_part_that_fails_is_paid_for_alone(self, emulator, short_limit, tmp_path, recorded, deferrable):
-        """The jobs of the other parts are waited for again."""
+        """The retry waits for the jobs of the other parts again."""
         emulator.world.faults.add("submit", FailJob(times=1))
         ledger = {"ledger": str(tmp_path / "ledger")} if recorded == "ledger" else {}
         operator = video(tmp_path / "a.mp4", text=SCRIPT, retries=2, deferrable=deferrable, **ledger)
@@ -153,7 +153,7 @@ class TestRetries:
         assert sorted(texts(emulator)) == sorted([failed, failed, *rest[:2]])
 
     def test_without_a_record_no_retry_pays_again(self, emulator, short_limit, tmp_path):
-        """The error names the jobs that are paid for."""
+        """The error names the paid jobs."""
         emulator.world.faults.add("submit", FailJob(times=1))
         run = make(video(tmp_path / "a.mp4", text=SCRIPT, retries=2))
         assert run.ended == "AirflowFailException"
@@ -161,13 +161,13 @@ class TestRetries:
         assert all(job in str(run.error) for job in others)
 
     def test_a_single_part_that_failed_is_paid_for_again(self, emulator, tmp_path):
-        """Nothing else is lost."""
+        """Without a record a retry is allowed, as no other job exists."""
         emulator.world.faults.add("submit", FailJob(times=1))
         run = make(video(tmp_path / "a.mp4", retries=2))
         assert (run.ended, code_of(run.error)) == ("AirflowException", "TS401")
 
     def test_a_refused_part_keeps_the_others(self, emulator, short_limit, tmp_path):
-        """A retry of another try, here a clear, goes on with them."""
+        """The service is busy: the first try makes no job, and the second one all three."""
         emulator.world.faults.add("submit", ResultCode(code=203, times=None))
         operator = video(tmp_path / "a.mp4", text=SCRIPT, retries=2)
         store = Store()
@@ -178,7 +178,7 @@ class TestRetries:
         assert len(emulator.world.tasks) == 3
 
     def test_an_uncertain_part_ends_the_task(self, emulator, short_limit, tmp_path):
-        """A person decides; then the other parts are still there."""
+        """After a clear the task submits the uncertain part again, and the parts after it."""
         operator = video(tmp_path / "a.mp4", text=SCRIPT, retries=2)
         store = Store()
         emulator.world.faults.add("submit", AcceptThenReset())
@@ -189,7 +189,7 @@ class TestRetries:
         assert len(emulator.world.tasks) == 1 + 3
 
     def test_the_risk_is_of_the_uncertain_part_alone(self, emulator, short_limit, tmp_path):
-        """`on_uncertain_submit="retry"` allows no second payment for a part that is known, and unrecorded."""
+        """`on_uncertain_submit="retry"` allows no second payment for a part with a known, unrecorded job."""
         emulator.world.faults.add("submit", Slow(delay_s=0, times=2))
         emulator.world.faults.add("submit", AcceptThenReset())
         run = make(video(tmp_path / "a.mp4", text=SCRIPT, retries=2, on_uncertain_submit="retry"))
@@ -199,7 +199,7 @@ class TestRetries:
 
 
 class TestBeforeAnythingIsPaid:
-    """One clear error."""
+    """Each error comes before the first submit."""
 
     @pytest.mark.parametrize(
         ("arguments", "code"),
@@ -215,7 +215,7 @@ class TestBeforeAnythingIsPaid:
         ],
     )
     def test_a_wrong_argument(self, emulator, tmp_path, arguments, code):
-        """All are rendered: nothing was checked when the DAG file was parsed."""
+        """The arguments come from templates, so the DAG file was parsed without a check of them."""
         operator = video(tmp_path / "a.mp4")
         for name, value in arguments.items():
             setattr(operator, name, value)
@@ -224,7 +224,7 @@ class TestBeforeAnythingIsPaid:
         assert posts(emulator) == 0
 
     def test_a_wrong_last_part(self, emulator, short_limit, tmp_path):
-        """No part is paid for if one of them cannot be."""
+        """The task pays for no part if one part is wrong."""
         operator = video(tmp_path / "a.mp4")
         operator.text = f"{SCRIPT} {{{{ never_rendered }}}}"
         run = make(operator)
