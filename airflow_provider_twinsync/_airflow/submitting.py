@@ -46,11 +46,13 @@ class Submission:
 
     :ivar twinsync_task_id: the job, as soon as its id is known.
     :ivar is_recorded: a record has the job, so a retry reconnects to it.
+    :ivar warns: log a warning for each input that may be wrong.
     """
 
     def __init__(self) -> None:
         self.twinsync_task_id: str | None = None
         self.is_recorded = False
+        self.warns = True
         self._request: Request | None = None
         self._progress: Progress = Progress()
 
@@ -142,7 +144,7 @@ def submit_job(settings: Settings, request: Request, task_log: Any, submission: 
     :raises KeyboardInterrupt: Ctrl-C; its message states that a job may exist, if one may.
     """
     try:
-        for warning in _warnings_of(request, settings):
+        for warning in _warnings_of(request, settings) if submission.warns else ():
             task_log.warning("%s", warning)
         if settings.sends_key_in_clear:
             _warn_of_clear_key(urlsplit(settings.url).hostname or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ from airflow_provider_twinsync.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -109,6 +110,16 @@ class PaidEnd:
         known = (job.twinsync_task_id for job in self._jobs if not job.has_failed)
         return list(dict.fromkeys(name for name in known if name))
 
+    def _job_of(self, twinsync_task_id: str) -> PaidJob:
+        """Return the submit of a job; after a deferral without XComs it was unknown."""
+        for job in self._jobs:
+            if job.twinsync_task_id == twinsync_task_id:
+                return job
+        known = [job for job in self._jobs if job.twinsync_task_id]
+        job = PaidJob(twinsync_task_id, is_waited_for=True)
+        self._jobs = [*known, job]
+        return job
+
     @property
     def _worst(self) -> PaidJob:
         """Return the submit that a retry endangers most.
@@ -166,6 +177,23 @@ class PaidEnd:
             elif job.twinsync_task_id and not job.has_failed:
                 advice = _next_step(is_recorded=job.is_recorded)
                 self.log.warning("%s %s", job_continues(job.twinsync_task_id), advice)
+
+
+@contextmanager
+def names_part(part: str) -> Iterator[None]:
+    """Put the part of a text into the message of an error that comes from its submit.
+
+    :param part: such as ``part 2 of 5``; empty for a text of one part.
+    """
+    try:
+        yield
+    except UncertainSubmitError:  # its message has the text
+        raise
+    except TwinSyncError as error:
+        if part:
+            code, _, message = str(error).partition(" ")
+            error.args = (f"{code} {part.capitalize()}: {message}",)
+        raise
 
 
 def airflow_error(

@@ -146,6 +146,7 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
         """
         began = time.monotonic()
         job = PaidJob()
+        job.submission.warns = not self._jobs  # once for all parts of a text
         self._jobs = [*self._jobs, job]
         try:
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")

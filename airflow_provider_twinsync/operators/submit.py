@@ -156,7 +156,7 @@ class TwinSyncSubmitOperator(PaidTask):
         return self._finish(context, read_event(event))
 
     def _finish(self, context: Context, end: End) -> str:
-        result_url = self._jobs[0].end(end)
+        result_url = self._job_of(end.twinsync_task_id).end(end)
         context["ti"].xcom_push(key="result_url", value=result_url)
         self.push_link(context, result_url)
         return end.twinsync_task_id

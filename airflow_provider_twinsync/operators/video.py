@@ -21,7 +21,7 @@ from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import push_xcom
 from airflow_provider_twinsync.operators.destinations import check_destination
 from airflow_provider_twinsync.operators.fetching import Fetching
-from airflow_provider_twinsync.operators.paid_end import PaidJob
+from airflow_provider_twinsync.operators.paid_end import names_part
 from airflow_provider_twinsync.operators.paid_task import PaidTask
 from airflow_provider_twinsync.operators.videos import Video, fingerprint_of, stored_before
 from airflow_provider_twinsync.text import count_words, split_text
@@ -171,9 +171,9 @@ class TwinSyncVideoOperator(PaidTask):
         jobs: list[Inputs] = []
         for number, (request, keeper) in enumerate(zip(requests, keepers, strict=True), 1):
             same = next((job for job in jobs if job["fingerprint"] == keeper.inputs), None)
-            jobs.append(
-                same or self._submit(context, hook, request, keeper, f"part {number} of {len(requests)}")
-            )
+            part = f"part {number} of {len(requests)}"
+            with names_part(part if len(requests) > 1 else ""):
+                jobs.append(same or self._submit(context, hook, request, keeper, part))
             if not self.is_linked:
                 self.push_link(context, hook.settings().status_url(jobs[0]["twinsync_task_id"]))
         push_inputs(context, jobs)
@@ -224,7 +224,7 @@ class TwinSyncVideoOperator(PaidTask):
         :param jobs: the inputs of all jobs; empty if they are unknown.
         """
         for end in ends:
-            self._job_of(end).end(end)
+            self._job_of(end.twinsync_task_id).end(end)
         videos = [(end.twinsync_task_id, end.result()) for end in ends]
         self.push_link(context, videos[0][1])
         began = time.monotonic()
@@ -249,16 +249,6 @@ class TwinSyncVideoOperator(PaidTask):
                     job["record"], job["twinsync_task_id"], {**stored, "inputs": fingerprint_of(jobs)}
                 )
         return self._told(context, stored, jobs, [end.twinsync_task_id for end in ends])
-
-    def _job_of(self, end: End) -> PaidJob:
-        """Return the submit of a job; after a deferral without XComs it was unknown."""
-        for job in self._jobs:
-            if job.twinsync_task_id == end.twinsync_task_id:
-                return job
-        known = [job for job in self._jobs if job.twinsync_task_id]
-        job = PaidJob(end.twinsync_task_id, is_waited_for=True)
-        self._jobs = [*known, job]
-        return job
 
     def _told(
         self, context: Context, stored: Download, jobs: list[Inputs], ids: list[str] | None = None

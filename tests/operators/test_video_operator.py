@@ -198,6 +198,20 @@ class TestRetries:
         assert all(job in str(run.error) for job in known)
 
 
+def test_an_error_of_a_part_names_it(emulator, short_limit, tmp_path):
+    """After its code; a text of one part has no number."""
+    emulator.world.faults.add("submit", ResultCode(code=202, times=None))
+    long, short = make(video(tmp_path / "a.mp4", text=SCRIPT)), make(video(tmp_path / "b.mp4", text="Hi."))
+    assert str(long.error).startswith("TS303 Part 1 of 3: TwinSync refused")
+    assert str(short.error).startswith("TS303 TwinSync refused")
+
+
+def test_a_warning_comes_once_for_all_parts(emulator, short_limit, tmp_path, capsys):
+    """The voice is the same in each part."""
+    assert make(video(tmp_path / "a.mp4", text=SCRIPT, pronouncer="en-US-NovelNeural")).ended == "success"
+    assert capsys.readouterr().out.count("TS142 ") == 1
+
+
 class TestBeforeAnythingIsPaid:
     """Each error comes before the first submit."""
 
