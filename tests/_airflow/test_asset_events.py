@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from support.airflow_runs import IS_AIRFLOW_2, xcoms
 from support.drive import run_task
-from support.lineage import PHOTO, SIGNATURE, SIGNED, VOICE, download, video
+from support.lineage import PHOTO, SIGNATURE, VOICE, download, video
 
 from airflow_provider_twinsync._api.submit import fingerprint
 
@@ -18,8 +18,8 @@ VIDEO_KEYS = {"path", "bytes", "sha256", "content_type", "duration_s", "twinsync
 
 
 def named(emulator, text: str) -> str:
-    """The fingerprint of the inputs that these tests submit."""
-    return fingerprint(f"{emulator.url}/phototalking", text, SIGNED, VOICE)
+    """The fingerprint of the inputs that these tests submit; a signature is no part of it."""
+    return fingerprint(f"{emulator.url}/phototalking", text, PHOTO, VOICE)
 
 
 @pytest.fixture
