@@ -115,7 +115,7 @@ coverage: $(INSTALLED)
 mutants: $(INSTALLED)
 	@$(BIN)/python -m dev.mutants
 
-# CELLS="2.11.2-3.10 3.3.2-3.13" picks some, JOBS=1 runs one at a time.
+# CELLS="2.11.2-3.10 3.3.2-3.13" picks some, JOBS=1 runs one at a time, BRIEF=1 leaves out what hardly depends on Airflow.
 matrix: $(INSTALLED)
 	@$(BIN)/python -m dev.matrix $(CELLS) $(if $(JOBS),--jobs $(JOBS))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,16 @@ def test_the_cells_of_a_change_are_cells_of_the_matrix() -> None:
     workflow = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8"))
     named = workflow["jobs"]["matrix"]["strategy"]["matrix"]["cell"]
     assert set(named) <= {f"{airflow}-{python}" for airflow, pythons in cells.items() for python in pythons}
+
+
+def test_a_brief_cell_leaves_out_tests_that_are_there() -> None:
+    """Under another name they would run in each cell of `.ci/run`, which then takes too long."""
+    tree = ast.parse((CHECKOUT / "noxfile.py").read_text(encoding="utf-8"))
+    [brief] = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BRIEF"
+    ]
+    left_out = ast.literal_eval(brief)
+    assert len(left_out) > 3
+    assert [path for path in left_out if not (CHECKOUT / path).exists()] == []
