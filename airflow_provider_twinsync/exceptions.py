@@ -61,6 +61,17 @@ class TwinSyncError(Exception):
         found = re.match(r"TS\d{3}\b", str(self))
         return found[0] if found else ""
 
+    def put_subject(self, subject: str) -> None:
+        """Put a subject between the code and the message.
+
+        >>> error = UsageError("TS101 text is ''.")
+        >>> error.put_subject("Part 2 of 5")
+        >>> str(error)
+        "TS101 Part 2 of 5: text is ''."
+        """
+        code, _, message = str(self).partition(" ")
+        self.args = (f"{code} {subject}: {message}",)
+
 
 class _LaterError(TwinSyncError):
     """Base class of the errors after which the same call may succeed later.

@@ -115,8 +115,7 @@ def fetch(
             )
     except (DownloadInterruptedError, DownloadRefusedError) as error:
         if job and job not in str(error):
-            code, _, message = str(error).partition(" ")
-            error.args = (f"{code} {job}: {message}",)
+            error.put_subject(job)
         raise
 
 

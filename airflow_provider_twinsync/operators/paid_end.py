@@ -191,8 +191,7 @@ def names_part(part: str) -> Iterator[None]:
         raise
     except TwinSyncError as error:
         if part:
-            code, _, message = str(error).partition(" ")
-            error.args = (f"{code} {part.capitalize()}: {message}",)
+            error.put_subject(part.capitalize())
         raise
 
 
