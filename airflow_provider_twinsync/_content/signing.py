@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_twinsync._api.answers import shown
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import is_http_url
+from airflow_provider_twinsync._storage.addresses import is_s3
 from airflow_provider_twinsync.exceptions import UsageError
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def sign(store: Any, path: str, lifetime_s: int, subject: str) -> str:
     :raises UsageError: the store cannot sign. Other errors of the store pass.
     """
     try:
-        if "s3" in (store.protocol if isinstance(store.protocol, tuple) else [store.protocol]):
+        if is_s3(store):
             lifetime_s = _limited(lifetime_s, _seconds_left(store), subject)
             url = _sign_s3(store, path, lifetime_s)
         else:

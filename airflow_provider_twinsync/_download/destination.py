@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from airflow_provider_twinsync._api.shown import shown_destination, shown_text
 from airflow_provider_twinsync._api.validation import checked_destination
 from airflow_provider_twinsync._download.partial_file import open_partial_file, writing
-from airflow_provider_twinsync._storage.addresses import local_path, open_store
+from airflow_provider_twinsync._storage.addresses import is_s3, local_path, open_store
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class StorePlace:
         with self.stage():
             pass  # the file of a moment
         bucket = self._path.partition("/")[0]
-        if "s3" in self._store.protocol:
+        if is_s3(self._store):
             try:
                 self._store.info(bucket)
             except FileNotFoundError:

@@ -25,6 +25,12 @@ def local_path(address: str) -> Path | None:
     return Path(rest if colon else address).expanduser()
 
 
+def is_s3(store: Any) -> bool:
+    """Return whether a file system is S3; fsspec has one protocol or several."""
+    protocols = store.protocol
+    return "s3" in ((protocols,) if isinstance(protocols, str) else protocols)
+
+
 def open_store(address: str, given: Any, subject: str, use: str) -> tuple[Any, ObjectStoragePath]:
     """Return the file system of an address in a store, and its path. Sends nothing.
 
