@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._content.join import join
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._download.mp4 import duration_s
-from airflow_provider_twinsync._download.partial_file import lock, writing
+from airflow_provider_twinsync._download.partial_file import lock, remove_if_dead, writing
 from airflow_provider_twinsync._download.transfer import Download
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _folder() -> Iterator[Path]:
     start = f"twinsync-{os.geteuid()}-parts-"
     with writing():
         for path in Path(tempfile.gettempdir()).glob(f"{start}*"):
-            _remove_if_dead(path)
+            remove_if_dead(path, _OPEN, partial(shutil.rmtree, ignore_errors=True))
         folder, number = _new_folder(start)
     try:
         yield folder
@@ -87,14 +87,4 @@ def _new_folder(start: str) -> tuple[Path, int]:
             number = os.open(folder, _OPEN)
             if lock(number) and folder.exists():
                 return folder, number
-            os.close(number)
-
-
-def _remove_if_dead(folder: Path) -> None:
-    with suppress(OSError):  # it is gone by now, in use, of another user, or where there are no locks
-        number = os.open(folder, _OPEN)
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        finally:
             os.close(number)

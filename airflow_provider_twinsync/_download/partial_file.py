@@ -13,7 +13,7 @@ from airflow_provider_twinsync._download.mp4 import HEAD_BYTES
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _NOT_WRITTEN = "TS520 The video could not be written"
@@ -121,7 +121,7 @@ def open_partial_file(folder: Path, prefix: str, suffix: str, mode: int) -> Part
     :raises OSError: no file can be created.
     """
     for path in folder.glob(f"{prefix}*{suffix}"):
-        _remove_if_dead(path)
+        remove_if_dead(path, os.O_RDWR, os.unlink)
     while True:
         path = folder / f"{prefix}{uuid.uuid4().hex}{suffix}"
         # O_EXCL follows no symbolic link (open(2)).
@@ -144,12 +144,18 @@ def lock(number: int) -> bool:
     return True
 
 
-def _remove_if_dead(path: Path) -> None:
-    with suppress(OSError):  # it is gone by now, or belongs to another user
-        number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+def remove_if_dead(path: Path, flags: int, remove: Callable[[Path], object]) -> None:
+    """Remove a file or a folder of a process that is gone.
+
+    :param flags: how to open it, for its lock.
+    :param remove: removes it.
+    """
+    # It is gone by now, in use, of another user, or where there are no locks.
+    with suppress(OSError):
+        number = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+            remove(path)
         finally:
             os.close(number)
 
