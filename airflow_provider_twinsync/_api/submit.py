@@ -42,6 +42,7 @@ from airflow_provider_twinsync.exceptions import (
     UsageError,
 )
 from airflow_provider_twinsync.text import DEFAULT_TEXT_LIMIT_WORDS
+from airflow_provider_twinsync.voices import all_voices
 
 # ---------------------------------------------------------------------------------------------------- request
 
@@ -67,7 +68,7 @@ def build_submit(
     """
     voice = checked_pronouncer(pronouncer)
     if not any_voice:
-        refuse_misspelt(voice)
+        refuse_misspelt(voice, all_voices())
     form = {
         "text": checked_text(text, text_limit_words),
         "image_url": (photo := image_url if isinstance(image_url, Photo) else http_photo(image_url)).url,

@@ -19,6 +19,7 @@ from airflow_provider_twinsync._api.unrendered import is_constant, is_unrendered
 from airflow_provider_twinsync._api.voice_check import checked_pronouncer, voice_warnings
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.text import MAX_CHARACTERS_PER_WORD, is_silent, word_count
+from airflow_provider_twinsync.voices import all_voices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,9 +90,7 @@ def checked_photo(value: Any) -> str:
             "a photo, the address of one in a store, such as 's3://aws_default@photos/anna.jpg', or the "
             "absolute path of a file."
         )
-    if not is_local and (
-        ":" in rest.partition("/")[0].rpartition("@")[0] or bare_url(place).endswith("://***")
-    ):
+    if not is_local and _has_login(place):
         raise UsageError(
             f"TS105 image_url {shown_address(place)} has a login in it: define a connection with the login, "
             "and give its id instead, such as 's3://aws_default@photos/anna.jpg'."
@@ -130,15 +129,18 @@ def checked_destination(value: Any) -> str:
             raise UsageError(
                 f"TS128 destination {shown} names a host: the address of a file begins with file:///."
             )
-    elif colon:
-        # Airflow reads a login as the id of a connection, and its errors quote it.
-        login = rest.partition("/")[0].rpartition("@")[0]
-        if ":" in login or bare_url(target).endswith("://***"):
-            raise UsageError(
-                f"TS123 destination {shown} has a login in it: define a connection with the login, and give "
-                "its id instead, such as 's3://aws_default@bucket/video.mp4'."
-            )
+    elif colon and _has_login(target):
+        raise UsageError(
+            f"TS123 destination {shown} has a login in it: define a connection with the login, and give "
+            "its id instead, such as 's3://aws_default@bucket/video.mp4'."
+        )
     return target
+
+
+def _has_login(address: str) -> bool:
+    """Return True for an address with a login: Airflow takes that for an id, and its errors quote it."""
+    login = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    return ":" in login or bare_url(address).endswith("://***")
 
 
 def is_http_url(value: Any) -> TypeGuard[str]:
@@ -251,4 +253,4 @@ def warnings_of(text: str, pronouncer: str, limit_words: int) -> list[str]:
             f"Burmese, where the number of words is a guess, and the limit is {limit_words} words. It is "
             "submitted; if TwinSync refuses it, split it over several videos."
         )
-    return [*found, *voice_warnings(pronouncer, text)]
+    return [*found, *voice_warnings(pronouncer, text, all_voices())]

@@ -1,4 +1,4 @@
-"""Check the voice of a submit against Microsoft's lists. Pure, but for the table of voices that it reads."""
+"""Check the voice of a submit against the known voices. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import re
 import unicodedata
 from collections import Counter
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync._api.unrendered import refuse_unrendered
 from airflow_provider_twinsync.exceptions import UsageError
-from airflow_provider_twinsync.voices import all_voices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_twinsync.voices import Voice
 
 _MAX_VOICE_CHARACTERS = 200  # the longest known name has 50
 #: The shapes of all names that Microsoft's lists had in November 2026: language, perhaps a script, region,
@@ -45,38 +49,39 @@ def _is_name(text: str) -> bool:
     return text.isprintable() and not re.search(r"[\s{}<>]", text)
 
 
-def refuse_misspelt(voice: str) -> None:
+def refuse_misspelt(voice: str, known: Sequence[Voice]) -> None:
     """Refuse a name that is one letter away from a known one: it is a misspelling, and not a new voice.
 
     :param voice: the result of :func:`checked_pronouncer`.
+    :param known: all known voices.
     :raises UsageError: a letter is missing, too much, wrong, of the other case, or swapped with the next one.
     """
-    if not _is_known(voice) and _neighbours(voice):
+    if not _is_known(voice, known) and _neighbours(voice, known):
         raise UsageError(
             f"TS141 pronouncer is {shown_text(voice)}, one letter away from a known voice. The nearest ones: "
-            f"{_nearest(voice)}. If the name is right, set voices to 'any' in the connection's extra."
+            f"{_nearest(voice, known)}. If the name is right, set voices to 'any' in the connection's extra."
         )
 
 
-def voice_warnings(voice: str, text: str) -> list[str]:
+def voice_warnings(voice: str, text: str, known: Sequence[Voice]) -> list[str]:
     """Return warnings about a voice that is not known, and about a text that it may not speak.
 
     :param voice: the result of :func:`checked_pronouncer`.
     """
     found = []
-    if _is_known(voice):
+    if _is_known(voice, known):
         pass
     elif _KNOWN_VOICE_SHAPE.fullmatch(voice):
         found.append(
             f"TS142 The voice {shown_text(voice)} is not known; the nearest known ones are "
-            f"{_nearest(voice)}. It is submitted as it is; if the job fails, check the name."
+            f"{_nearest(voice, known)}. It is submitted as it is; if the job fails, check the name."
         )
     else:
         found.append(
             f"TS107 The voice {shown_text(voice)} has an unknown shape; the nearest known ones are "
-            f"{_nearest(voice)}. It is submitted as it is; if the job fails, check the name."
+            f"{_nearest(voice, known)}. It is submitted as it is; if the job fails, check the name."
         )
-    if script := _foreign_script(voice, text):
+    if script := _foreign_script(voice, text, known):
         found.append(
             f"TS143 The voice {shown_text(voice)} may not speak the text, which is mostly in {script} "
             "letters. It is submitted; if the video is silent or wrong, choose a voice of that language."
@@ -84,24 +89,24 @@ def voice_warnings(voice: str, text: str) -> list[str]:
     return found
 
 
-def _is_known(voice: str) -> bool:
-    return any(voice == known.name for known in all_voices())
+def _is_known(voice: str, known: Sequence[Voice]) -> bool:
+    return any(voice == one.name for one in known)
 
 
-def _nearest(voice: str) -> str:
+def _nearest(voice: str, known: Sequence[Voice]) -> str:
     """Return the three known names that are nearest, for a message."""
-    by_folded = {known.name.casefold(): known.name for known in all_voices()}
+    by_folded = {one.name.casefold(): one.name for one in known}
     others = get_close_matches(voice.casefold(), by_folded, n=3, cutoff=0)
-    names = dict.fromkeys([*_neighbours(voice), *(by_folded[folded] for folded in others)])
+    names = dict.fromkeys([*_neighbours(voice, known), *(by_folded[folded] for folded in others)])
     return ", ".join(repr(name) for name in list(names)[:3])
 
 
-def _neighbours(voice: str) -> list[str]:
+def _neighbours(voice: str, known: Sequence[Voice]) -> list[str]:
     """Return the known names that are one letter away."""
     return [
-        known.name
-        for known in all_voices()
-        if abs(len(known.name) - len(voice)) < 2 and _is_one_letter_away(voice, known.name)
+        one.name
+        for one in known
+        if abs(len(one.name) - len(voice)) < 2 and _is_one_letter_away(voice, one.name)
     ]
 
 
@@ -158,13 +163,13 @@ _USERS = {
 }
 
 
-def _foreign_script(voice: str, text: str) -> str | None:
+def _foreign_script(voice: str, text: str, known: Sequence[Voice]) -> str | None:
     """Return the name of the script of most letters of a text, if the voice's language never uses it."""
     language = voice.partition("-")[0].casefold()
     # Multilingual ones, HD ones and those of MAI find the language in the text.
     if ":" in voice or "multilingual" in voice.casefold() or text.isascii():
         return None
-    if not any(known.locale.partition("-")[0] == language for known in all_voices()):
+    if not any(one.locale.partition("-")[0] == language for one in known):
         return None
     scripts = Counter(unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha())
     foreign = Counter(
