@@ -29,7 +29,7 @@ def writing_video(path: Path) -> Iterator[OutputContainer]:
             out = av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "+faststart"})
         try:
             yield out
-        except BaseException:
+        except BaseException:  # an alarm of an execution_timeout too
             with suppress(Exception):  # the first error is the one to report
                 out.close()
             raise

@@ -132,7 +132,7 @@ def _levels(text: str, words: Sequence[Word], sentence_ends: Iterator[int]) -> d
     at = 0
     for end in sentence_ends:
         if end >= at:  # each of many empty lines is a sentence, and all end at the same place
-            at = blanks.match(text, end).end()  # type: ignore[union-attr]
+            at = blanks.match(text, end).end()  # type: ignore[union-attr]  # it matches nothing, too
         if at in levels:
             levels[at] = _SENTENCE
     for tag in _TAG.finditer(text):

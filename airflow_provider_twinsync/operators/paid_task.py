@@ -95,10 +95,7 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
         return self._with_paid_end(context, lambda: self._execute(context))
 
     def _execute(self, context: Context) -> Any:
-        raise NotImplementedError
-
-    def execute_complete(self, context: Context, event: Any = None) -> Any:
-        """Finish the task with the trigger's event; :meth:`resume_execution` calls this."""
+        """Do the task; each operator has its own way, and its own ``execute_complete``."""
         raise NotImplementedError
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
