@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import signal
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, ObjectStoragePath
 from airflow.providers.common.compat.sdk import timeout as airflow_timeout
+from support.buckets import KEYS, s3_connection
 from support.relay import Relay
 from support.servers import answer, mp4
 
@@ -37,27 +37,13 @@ VIDEO = mp4(500_000)
 #: Two parts of 8 MiB, and some more: from this size on s3fs uploads in parts.
 LARGE = b"\0\0\0\x18ftypisom" + bytes(20_000_000)
 DESTINATION = "s3://aws_default@videos/2026/a.mp4"
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 
 
 @pytest.fixture(scope="module")
 def relay(moto_port: int) -> Iterator[Relay]:
     """Start the target of the default AWS connection; Airflow keeps a store for the life of a process."""
     relay = Relay(moto_port)
-    extra = {
-        "endpoint_url": f"http://127.0.0.1:{relay.port}",
-        "region_name": "us-east-1",
-        "config_kwargs": {"retries": {"max_attempts": 1}},
-    }
-    connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
-    with pytest.MonkeyPatch.context() as patched:
-        for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            patched.delenv(name, raising=False)
-        # The SDK reads no other configuration.
-        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patched.setenv("AWS_CONFIG_FILE", os.devnull)
-        patched.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        patched.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    with s3_connection(relay.port, "aws_default", region_name=KEYS["region_name"]):
         yield relay
     relay.close()
 

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.buckets import KEYS, s3_connection
 from support.ledgers import NAME, RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 BUCKET = "videos"
 
 
 @pytest.fixture(scope="module")
 def aws(moto_port: int) -> Iterator[str]:
     """Return the id of a connection to an S3 on loopback; Airflow keeps a store for the life of a process."""
-    extra = {
-        "endpoint_url": f"http://127.0.0.1:{moto_port}",
-        "region_name": "us-east-1",
-        "config_kwargs": {"retries": {"max_attempts": 1}},
-    }
-    connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
-    with pytest.MonkeyPatch.context() as patched:
-        for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            patched.delenv(name, raising=False)
-        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patched.setenv("AWS_CONFIG_FILE", os.devnull)
-        patched.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        patched.setenv(f"AIRFLOW_CONN_AWS_{moto_port}", json.dumps(connection))
+    with s3_connection(moto_port, f"aws_{moto_port}", region_name=KEYS["region_name"]):
         yield f"aws_{moto_port}"
 
 

@@ -15,7 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUCKET = "photos"
-_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+
+
+@contextmanager
+def s3_connection(port: int, conn_id: str, **extra: str) -> Iterator[None]:
+    """Define an Airflow connection to an S3 on loopback; the SDK reads no other configuration.
+
+    :param conn_id: an id that no other target has, as Airflow keeps a store for the life of a process.
+    :param extra: more fields of its extra.
+    """
+    fields = {
+        "endpoint_url": f"http://127.0.0.1:{port}",
+        "config_kwargs": {"retries": {"max_attempts": 1}},
+        **extra,
+    }
+    connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": fields}
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            patched.delenv(name, raising=False)
+        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patched.setenv("AWS_CONFIG_FILE", os.devnull)
+        patched.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patched.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        yield
 
 
 @contextmanager
@@ -23,22 +46,12 @@ def photo_bucket(port: int, conn_id: str) -> Iterator[Any]:
     """Yield a client of an empty bucket, to which an Airflow connection leads.
 
     :param port: the port of the S3.
-    :param conn_id: an id that no other file of tests has, as Airflow keeps a store for the life of a process.
+    :param conn_id: as in :func:`s3_connection`.
     """
     import boto3
 
-    endpoint = f"http://127.0.0.1:{port}"
-    extra = {"endpoint_url": endpoint, "config_kwargs": {"retries": {"max_attempts": 1}}}
-    connection = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **_KEYS)
-    with pytest.MonkeyPatch.context() as patched:
-        for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-            patched.delenv(name, raising=False)
-        # The SDK reads no other configuration.
-        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patched.setenv("AWS_CONFIG_FILE", os.devnull)
-        patched.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        patched.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", **KEYS)
+    with s3_connection(port, conn_id):
         client.create_bucket(Bucket=BUCKET)
         try:
             yield client
