@@ -92,15 +92,40 @@ def _pull(context: Context, submit: str, is_many: bool) -> Iterator[Inputs]:
         yield from found or ()
 
 
-def tell_assets(context: Context, outlets: Iterable[Any], extra: dict[str, Any]) -> None:
-    """Add the description of the video to the event of each asset of a task."""
+def tell_assets(
+    context: Context, outlets: Iterable[Any], extra: dict[str, Any], partition_key: str | None = None
+) -> None:
+    """Add the description of the video to the event of each asset of a task.
+
+    :param partition_key: the partition of the event, on Airflow 3.3 and later. Airflow then starts only the
+        DAGs that are scheduled by the partitions of the asset (``PartitionedAssetTimetable``), once for each
+        key, and no DAG that is scheduled by the asset itself. Default: no partition.
+    """
     for outlet in outlets:
         try:
-            context["outlet_events"][outlet].extra.update(extra)
+            event = context["outlet_events"][outlet]
+            event.extra.update(extra)
         except (TypeError, ValueError):
-            pass  # an outlet that is no asset has no event
+            continue  # an outlet that is no asset has no event
         except Exception as error:  # as above: the video is worth more
             log.warning("TS604 The event of the asset %s has no description of the video: %s", outlet, error)
+            continue
+        add_partitions = getattr(event, "add_partitions", None)
+        if partition_key is None or add_partitions is None:
+            continue
+        try:
+            add_partitions(partition_key)
+        except TypeError:
+            continue  # an AssetAlias has no event by itself
+        except Exception as error:  # a key that is blank, or longer than Airflow's 250 characters
+            log.warning("TS606 The event of the asset %s has no partition key: %s", outlet, error)
+            continue
+        log.info(
+            "The event of the asset %s has the partition key %r: it starts the DAGs with a "
+            "PartitionedAssetTimetable, and no others.",
+            outlet,
+            partition_key,
+        )
 
 
 def openlineage(

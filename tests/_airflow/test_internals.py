@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timezone
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -118,6 +119,46 @@ def test_a_person_s_choice_ends_a_task_only_if_airflow_says_so(ti: Any, name: st
 )
 def test_the_end_of_a_deferral(method: str, kwargs: Any, expected: bool) -> None:
     assert internals.deferral_timed_out(method, kwargs) is expected
+
+
+AIRFLOW_3 = "http://h/dags/d/runs/r%3A1/tasks/report"
+AIRFLOW_2 = "http://h/dags/d/grid?dag_run_id=r%3A1&task_id=report"
+
+
+@pytest.mark.parametrize(
+    ("own", "map_index", "expected"),
+    [
+        (f"{AIRFLOW_3}?try_number=2", -1, "http://h/dags/d/runs/r%3A1/tasks/tasks.make"),
+        (f"{AIRFLOW_3}/mapped/0?try_number=2", 3, "http://h/dags/d/runs/r%3A1/tasks/tasks.make/mapped/3"),
+        (f"{AIRFLOW_2}&map_index=0&tab=logs", -1, f"{AIRFLOW_2.replace('report', 'tasks.make')}&tab=logs"),
+        (AIRFLOW_2, 0, f"{AIRFLOW_2.replace('report', 'tasks.make')}&map_index=0"),
+        ("http://h/elsewhere", 0, None),
+        (None, 0, None),
+    ],
+)
+def test_the_page_of_another_task(own: str | None, map_index: int, expected: str | None) -> None:
+    """Of the same run; the own address tells which Airflow it is."""
+    ti = SimpleNamespace(task_id="report", log_url=own)
+    assert internals.task_url(ti, "tasks.make", map_index) == expected
+
+
+def test_without_its_name_there_is_no_page_of_a_task() -> None:
+    assert internals.task_url(SimpleNamespace(task_id="report"), "make") is None
+
+
+def test_airflow_has_the_page_of_a_task() -> None:
+    """Its own property, read without a run."""
+    if AIRFLOW_VERSION >= (3, 0):
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance as Instance
+    else:
+        from airflow.models.taskinstance import TaskInstance as Instance
+    ti: Any = SimpleNamespace(dag_id="d", run_id="r:1", task_id="report", map_index=-1, try_number=1)
+    ti.execution_date = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    ti.log_url = Instance.log_url.fget(ti)
+    found = str(internals.task_url(ti, "make", 3))
+    assert "/dags/d/" in found
+    assert "make/mapped/3" in found or {"task_id=make", "map_index=3"} <= set(found.split("&"))
+    assert "report" not in found
 
 
 def test_without_airflow_s_renderer_jinja_renders(monkeypatch: pytest.MonkeyPatch) -> None:
