@@ -20,6 +20,12 @@ MIN_DURATION_S = 1.0
 CHARACTERS_PER_S = 4.5
 WORDS_PER_S = 2.5
 
+#: How long a voice pauses: at the end of a sentence or paragraph, shortest and longest, and at a comma.
+SENTENCE_PAUSE_S = (0.5, 0.8)
+CLAUSE_PAUSE_S = 0.2
+
+_ENDS = re.compile(r"[.!?…؟۔।॥።][\"'”’»)\]]*\s|[。！？｡]|\n\s*\n")
+_CLAUSES = re.compile(r"[,;:،؛፣][\"'”’»)\]]*\s|[，、；：、—…]|\s[-–(]|\)\s")
 _TABLE_SIZE = 512
 _VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
 # How loud each harmonic is: a rough a, e, i, o, u.
@@ -50,10 +56,12 @@ class Syllable:
 
 
 def syllables(text: str) -> list[Syllable]:
-    """Return the times of each syllable of a text: 4.5 characters or 2.5 words a second."""
+    """Return the times of each syllable of a text: 4.5 characters or 2.5 words a second, and pauses."""
     spoken: list[Syllable] = []
     now_s = 0.0
     for word in words(text):
+        if spoken:
+            now_s += _pause_s(text, spoken[-1].word, word)
         if word.is_character:
             count, length_s = 1, 1 / CHARACTERS_PER_S
         else:
@@ -63,6 +71,16 @@ def syllables(text: str) -> list[Syllable]:
             spoken.append(Syllable(word, now_s + length_s * i / count, now_s + length_s * (i + 1) / count))
         now_s += length_s
     return spoken
+
+
+def _pause_s(text: str, before: Word, after: Word) -> float:
+    """Return how long the voice pauses between two words: equal texts have equal pauses."""
+    between = text[before.end : after.start]
+    if _ENDS.search(between):
+        shortest_s, longest_s = SENTENCE_PAUSE_S
+        share = zlib.crc32(text[before.start : after.end].encode(errors="replace")) % 31 / 30
+        return shortest_s + (longest_s - shortest_s) * share
+    return CLAUSE_PAUSE_S if _CLAUSES.search(between) else 0.0
 
 
 def duration_s(spoken: list[Syllable]) -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 
 import av
 import pytest
 import requests
 
 from airflow_provider_twinsync.emulator import Emulator
+from airflow_provider_twinsync.emulator.speech import CLAUSE_PAUSE_S
 
 from .conftest import EXAMPLE, Client
 
@@ -38,8 +40,9 @@ def test_the_documents_example_client_gets_its_video(emulator):
     with av.open(io.BytesIO(response.content)) as container:
         assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
         assert container.streams.video[0].pix_fmt == "yuv420p"
-        assert container.duration / 1e6 == pytest.approx(13 / 4.5, abs=0.2)
-        assert sum(1 for _ in container.decode(video=0)) == 35
+        length_s = 13 / 4.5 + CLAUSE_PAUSE_S
+        assert container.duration / 1e6 == pytest.approx(length_s, abs=0.2)
+        assert sum(1 for _ in container.decode(video=0)) == math.ceil(12 * length_s)
 
 
 def test_the_answers_are_the_documents(emulator, client):

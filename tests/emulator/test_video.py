@@ -106,10 +106,38 @@ def test_the_placeholder_speaks():
     [("字" * 45, 10.0), ("word " * 25, 10.0), ("字", 1.0), ("！？", 1.0), ("你好 hello", 2 / 4.5 + 0.4)],
 )
 def test_it_is_as_long_as_it_takes_to_speak(text, seconds):
-    """4.5 characters or 2.5 words a second, and at least one second."""
+    """4.5 characters or 2.5 words a second without a pause, and at least one second."""
     assert speech.duration_s(speech.syllables(text)) == pytest.approx(max(1, seconds))
     with av.open(io.BytesIO(rendered(text))) as container:
         assert container.duration / 1e6 == pytest.approx(max(1, seconds), abs=0.15)
+
+
+def longest_silence_s(sound):
+    """The longest time without a sample above a hundredth of full scale."""
+    loud = [-1, *(at for at, value in enumerate(array("h", sound)) if abs(value) > 327), len(sound) // 2]
+    return max(later - before - 1 for before, later in pairwise(loud)) / speech.SAMPLE_RATE
+
+
+@pytest.mark.parametrize(
+    ("text", "shortest_s", "longest_s"),
+    [
+        ("One two. Three four.", 0.5, 0.8),
+        ("一二。三四！", 0.5, 0.8),
+        ('He said "no." Then he left', 0.5, 0.8),
+        ("A title\n\nA text", 0.5, 0.8),
+        ("One, two three", 0.2, 0.2),
+        ("一，二三四五", 0.2, 0.2),
+        ("One\ntwo 1,299.99 3:30 example.com", 0, 0),
+    ],
+)
+def test_a_voice_pauses_as_long_as_the_text_decides(text, shortest_s, longest_s):
+    """At the ends of sentences and at commas; in the sound each pause is silent."""
+    spoken = speech.syllables(text)
+    pauses_s = [after.start_s - before.end_s for before, after in pairwise(spoken)]
+    assert shortest_s - 1e-6 <= max(pauses_s) <= longest_s + 1e-6
+    sound = speech.sound(spoken, text, "en-US-GuyNeural", speech.duration_s(spoken))
+    assert max(pauses_s) <= longest_silence_s(sound) < max(pauses_s) + 0.15
+    assert speech.syllables(text) == spoken
 
 
 def test_it_sounds_like_speech_and_hurts_nobody():

@@ -16,6 +16,9 @@ import av
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 import pytest
 
+from airflow_provider_twinsync.emulator.speech import duration_s, syllables
+from airflow_provider_twinsync.text import split_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -150,7 +153,8 @@ def test_the_demo_makes_the_video_and_shows_how(start: Callable[..., RunningDemo
 
 def test_a_long_text_of_a_file_becomes_one_video(start: Callable[..., RunningDemo], tmp_path: Path) -> None:
     """Of two jobs. The terminal shows the beginning of the text, and not all of it."""
-    (tmp_path / "text.txt").write_text(20 * "A photo learns to speak a long text. ", encoding="utf-8")
+    text = 20 * "A photo learns to speak a long text. "
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     demo = start("--text", f"@{tmp_path}/text.txt")
     assert demo.end() == 0, demo.output
     assert "(160 words of " in demo.output
@@ -158,7 +162,8 @@ def test_a_long_text_of_a_file_becomes_one_video(start: Callable[..., RunningDem
     assert re.search(r"(?m)^Parts +2\b", demo.output)
     [video] = (tmp_path / "videos").iterdir()
     with av.open(str(video)) as container:
-        assert container.duration == pytest.approx(160 / 2.5 * 1_000_000, abs=500_000)
+        spoken_s = sum(duration_s(syllables(part)) for part in split_text(text))
+        assert container.duration == pytest.approx(spoken_s * 1_000_000, abs=500_000)
 
 
 def test_a_run_that_fails_shows_the_log_of_the_task(start: Callable[..., RunningDemo]) -> None:
