@@ -17,6 +17,8 @@ from airflow_provider_twinsync.exceptions import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from airflow_provider_twinsync._content.split import Word
+
 DEFAULT_TEXT_LIMIT_WORDS = 150
 #: A text with more characters per word of the limit is refused unread. The longest words of any language have
 #: about 200 characters, and the words of a text 5 to 15 on average, with markup about 30.
@@ -142,23 +144,35 @@ def split_text(
     limit_characters = limit_words * MAX_CHARACTERS_PER_WORD
     if len(text) <= limit_characters and sum(word_count(text)) <= limit_words:
         return [text]
-    from airflow_provider_twinsync._content.split import Word, split
+    from airflow_provider_twinsync._content.split import split
 
-    letters, offsets = _letters(text)
-    offsets = [*offsets, len(text)]
-    signs = re.compile(f"[{_CHARACTERS}{_GUESSED}]")
-    words = [
-        Word(offsets[word.start()], offsets[word.end()], bool(signs.match(word[0])))
-        for word in _words(letters)
-    ]
     return split(
         text,
-        words,
+        word_places(text),
         is_silent=is_silent,
         limit_words=limit_words,
         limit_characters=limit_characters,
         language=language,
     )
+
+
+def word_places(text: str) -> list[Word]:
+    """Return the place of each word of a text, as :func:`count_words` counts them.
+
+    >>> [(word.start, word.end) for word in word_places("Hello, you")]
+    [(0, 5), (7, 10)]
+
+    :param text: any text.
+    """
+    from airflow_provider_twinsync._content.split import Word
+
+    letters, offsets = _letters(text)
+    offsets = [*offsets, len(text)]
+    signs = re.compile(f"[{_CHARACTERS}{_GUESSED}]")
+    return [
+        Word(offsets[word.start()], offsets[word.end()], bool(signs.match(word[0])))
+        for word in _words(letters)
+    ]
 
 
 def is_silent(text: str) -> bool:

@@ -21,7 +21,7 @@ from airflow_provider_twinsync.exceptions import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_SENTENCE, _CLAUSE, _SPACE, _CHARACTER, _TOKEN = range(5)
+SENTENCE, CLAUSE, SPACE, CHARACTER, TOKEN = range(5)
 #: The price of a cut at each level, in parts: a clause is cut only if that saves more than three parts.
 _PRICES = (1, 4, 11, 31, 101)
 
@@ -86,11 +86,11 @@ def split(
     :param is_silent: returns True for a text that no voice speaks.
     :raises UsageError: there are no such parts, or sentencex is not installed.
     """
-    levels = _levels(text, words, _sentence_ends(text, language))
+    levels = find_levels(text, words, sentence_ends(text, language))
     for by_words, highest, share in (
-        *((True, level, 4) for level in range(_TOKEN + 1) if len(words) > limit_words),
-        *((False, level, 4) for level in range(_TOKEN + 1)),
-        (False, _TOKEN, limit_characters),
+        *((True, level, 4) for level in range(TOKEN + 1) if len(words) > limit_words),
+        *((False, level, 4) for level in range(TOKEN + 1)),
+        (False, TOKEN, limit_characters),
     ):
         places = _places(text, words, is_silent, {at: one for at, one in levels.items() if one <= highest})
         sizes = [place.words if by_words else place.offset for place in places]
@@ -105,42 +105,46 @@ def split(
     )
 
 
-def _sentence_ends(text: str, language: str | None) -> Iterator[int]:
+def sentence_ends(text: str, language: str | None) -> Iterator[int]:
+    """Return the offset after each sentence.
+
+    :raises UsageError: sentencex is not installed.
+    """
     try:
         from sentencex import segment
     except ImportError:
-        raise needs_content("A text over the limit of words") from None
+        raise needs_content("Splitting a text into sentences") from None
     # An unknown language gets the rules of English; half of a surrogate pair cannot be handed over.
     code = re.split("[-_]", language or "en")[0].lower()
     return accumulate(len(sentence) for sentence in segment(code, re.sub("[\ud800-\udfff]", "\ufffd", text)))
 
 
-def _levels(text: str, words: Sequence[Word], sentence_ends: Iterator[int]) -> dict[int, int]:
+def find_levels(text: str, words: Sequence[Word], ends: Iterator[int]) -> dict[int, int]:
     """Return the level of each place at which the text may be cut, in their order."""
     levels: dict[int, int] = {}
     end, is_sign = 0, False
     for word in words:
-        for at in _breaks(text, end, word.start):
+        for at in breaks(text, end, word.start):
             is_edge = (is_sign and at == end) or (word.is_sign and at == word.start)
-            levels[at] = _CHARACTER if is_edge and _is_loose(text[at - 1], text[at]) else _TOKEN
+            levels[at] = CHARACTER if is_edge and _is_loose(text[at - 1], text[at]) else TOKEN
         end, is_sign = word.end, word.is_sign
-    levels |= dict.fromkeys(_breaks(text, end, len(text) - 1), _TOKEN)
+    levels |= dict.fromkeys(breaks(text, end, len(text) - 1), TOKEN)
     for pause in _PAUSES.finditer(text):
         if pause.end() in levels and not pause["digits"]:
-            levels[pause.end()] = _CLAUSE if pause["clause"] else _SPACE
+            levels[pause.end()] = CLAUSE if pause["clause"] else SPACE
     blanks = re.compile(f"{_BLANK}*")
     at = 0
-    for end in sentence_ends:
+    for end in ends:
         if end >= at:  # each of many empty lines is a sentence, and all end at the same place
             at = blanks.match(text, end).end()  # type: ignore[union-attr]  # it matches nothing, too
         if at in levels:
-            levels[at] = _SENTENCE
+            levels[at] = SENTENCE
     for tag in _TAG.finditer(text):
-        levels |= {at: _TOKEN for at in range(tag.start() + 1, tag.end()) if at in levels}
+        levels |= {at: TOKEN for at in range(tag.start() + 1, tag.end()) if at in levels}
     return levels
 
 
-def _breaks(text: str, first: int, last: int) -> Iterator[int]:
+def breaks(text: str, first: int, last: int) -> Iterator[int]:
     """Return the places from first to last that are not inside a character as a reader sees it (UAX #29)."""
     flags = 0
     for at in range(max(first, 1), last + 1):
@@ -193,7 +197,7 @@ def _places(
         count = bisect_left(starts, at)
         if count == found[-1].words and not is_silent(text[last:at]):
             symbols += 1
-        found.append(_Place(at, count, count + symbols, _PRICES[levels.get(at, _SENTENCE)]))
+        found.append(_Place(at, count, count + symbols, _PRICES[levels.get(at, SENTENCE)]))
         last = at
     return found
 
