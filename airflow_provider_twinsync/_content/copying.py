@@ -40,18 +40,20 @@ _LEAD_INS = (1_024, 2_112)
 _MAX_AHEAD = 1_000
 
 
-def copy(parts: Sequence[Path], joined: Path) -> None:
-    """Copy the packets of the parts into one file.
+def copy(parts: Sequence[Path], joined: Path) -> list[float]:
+    """Copy the packets of the parts into one file, and return when each part begins, in seconds.
 
     :raises DiffersError: a part needs another encoding.
     """
+    starts_s = []
     with writing_video(joined) as out:
         copier: _Copier | None = None
         for number, path in enumerate(parts, 1):
             with opened(number, path) as part:
                 if copier is None:
                     copier = _Copier(part, out)
-                copier.add(part)
+                starts_s.append(copier.add(part))
+    return starts_s
 
 
 def _look(part: Part) -> dict[str, object]:
@@ -97,8 +99,8 @@ class _Copier:
         self._heard: int | None = None  # the end of the last packet of sound, in samples
         self._decoded = -(2**62)  # the last picture's time of decoding
 
-    def add(self, part: Part) -> None:
-        """Append a part.
+    def add(self, part: Part) -> float:
+        """Append a part, and return when it begins, in seconds.
 
         :raises DiffersError: it cannot be copied behind the parts before it.
         """
@@ -130,6 +132,7 @@ class _Copier:
                 self._heard = packet.pts + _PACKET
             self._mux(packet)
         self._end_s = max(track.end_s for track in (pictures, sound) if track)
+        return float(begin_s)
 
     def _check(self, part: Part) -> None:
         for name, value in _look(part).items():

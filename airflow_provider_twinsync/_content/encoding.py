@@ -39,8 +39,9 @@ _PACKET = 1_024
 _GAP_S = Fraction(1, 50)
 
 
-def encode(parts: Sequence[Path], joined: Path) -> None:
-    """Decode the parts, and encode them into one file."""
+def encode(parts: Sequence[Path], joined: Path) -> list[float]:
+    """Decode the parts, encode them into one file, and return when each part begins, in seconds."""
+    starts_s = []
     sounds = (_sound_of(number, path) for number, path in enumerate(parts, 1))
     sound = next((found for found in sounds if found), None)
     with writing_video(joined) as out:
@@ -49,9 +50,10 @@ def encode(parts: Sequence[Path], joined: Path) -> None:
             with opened(number, path) as part:
                 if encoder is None:
                     encoder = _Encoder(part, sound, out)
-                encoder.add(part)
+                starts_s.append(encoder.add(part))
         if encoder is not None:
             encoder.finish()
+    return starts_s
 
 
 def _sound_of(number: int, path: Path) -> tuple[int, str] | None:
@@ -83,10 +85,10 @@ class _Encoder:
         self._end_s = Fraction(0)  # of the longer stream
         self._sound = None if sound is None else _Sound(*sound, out)
 
-    def add(self, part: Part) -> None:
-        """Append a part."""
-        shift_s = self._end_s - part.start_s
-        heard_s = self._end_s
+    def add(self, part: Part) -> float:
+        """Append a part, and return when it begins, in seconds."""
+        begin_s = heard_s = self._end_s
+        shift_s = begin_s - part.start_s
         fit = _Fit(self._video.width, self._video.height)
         if self._sound:
             self._sound.begin()
@@ -104,6 +106,7 @@ class _Encoder:
                     self._sound.add(frame, at_s, heard_s)
         if self._sound:
             self._sound.end(heard_s, self._end_s)
+        return float(begin_s)
 
     def _add_picture(self, frame: VideoFrame, at_s: Fraction) -> None:
         self._seen = max(self._seen + 1, round(at_s * _TICKS_PER_S))

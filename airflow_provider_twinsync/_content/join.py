@@ -21,11 +21,13 @@ class Joined:
     """A joined video.
 
     :param duration_s: its duration in seconds, as the file states it.
+    :param starts_s: when each part begins, in seconds.
     :param reencoded: why the parts were encoded again, such as ``part 2 has 24 kHz, not 16``; empty if their
         pictures and their sound were copied.
     """
 
     duration_s: float
+    starts_s: tuple[float, ...]
     reencoded: str = ""
 
 
@@ -54,10 +56,10 @@ def join(parts: Sequence[Path], joined: Path) -> Joined:
     try:
         reencoded = ""
         try:
-            copy(parts, joined)
+            starts_s = copy(parts, joined)
         except DiffersError as difference:
             reencoded = str(difference)
-            encode(parts, joined)
+            starts_s = encode(parts, joined)
         with writing(), joined.open("rb") as file:
             size = joined.stat().st_size
             length_s = duration_s(file, size)
@@ -65,7 +67,7 @@ def join(parts: Sequence[Path], joined: Path) -> Joined:
                 raise DownloadInterruptedError(
                     "TS520 The video could not be written: the file is incomplete."
                 )
-        return Joined(length_s, reencoded)
+        return Joined(length_s, tuple(starts_s), reencoded)
     except BaseException:  # an alarm of an execution_timeout too
         with suppress(OSError):
             joined.unlink()

@@ -72,9 +72,10 @@ def test_twenty_videos_of_the_emulator_are_copied(rendered, tmp_path):
     assert film.longest_picture_s - 1 / FRAMES_PER_S < GAP_S
     assert abs(film.heard_s - film.times[-1] - 1 / FRAMES_PER_S) < DRIFT_S + PACKET_S
     seen = heard = 0
-    for part in rendered:
+    for part, begins_s in zip(rendered, result.starts_s, strict=True):
         alone = watch(part)
         start_s = film.times[seen]
+        assert begins_s == pytest.approx(start_s, abs=0.001)
         moved = [time - start_s for time in film.times[seen : seen + len(alone.times)]]
         assert moved == pytest.approx(alone.times, abs=0.001)
         # The same samples, where the part begins: the decoder's state of the part before is gone.
@@ -117,6 +118,7 @@ def test_sound_and_pictures_stay_together_over_twenty_parts(tmp_path, odd, again
     for number in range(20):
         times = film.times[number * len(alone.times) : (number + 1) * len(alone.times)]
         assert [time - times[0] for time in times] == pytest.approx(alone.times, abs=0.002)
+        assert result.starts_s[number] == pytest.approx(times[0] - alone.times[0], abs=0.002)
     with av.open(str(joined)) as container:
         stream = container.streams.video[0]
         shown_s = float(stream.duration * stream.time_base)
