@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_twinsync._airflow.connection_lookup import aread_settings, read_settings
+from airflow_provider_twinsync._airflow.stats import count_download
 from airflow_provider_twinsync._airflow.submitting import Submission, prepare_submit, submit_job
 from airflow_provider_twinsync._api.key_check import build_key_check, describe_transport, parse_key_check
 from airflow_provider_twinsync._api.shown import sentence
@@ -168,10 +169,9 @@ class TwinSyncHook(BaseHook):
         """
         from airflow_provider_twinsync._airflow.records import submit_once
 
-        inputs = {"text": text, "image_url": image_url, "pronouncer": pronouncer}
-        return submit_once(
-            self.settings(), inputs, get_job=self.get_job, log=self.log, ledger=ledger, reuse=reuse
-        )
+        job = {"text": text, "image_url": image_url, "pronouncer": pronouncer}
+        options: dict[str, Any] = {"ledger": ledger, "reuse": reuse}
+        return submit_once(self.settings(), job, get_job=self.get_job, log=self.log, **options)
 
     def get_job(self, twinsync_task_id: str) -> Job:
         """Request the status of a job, once.
@@ -195,8 +195,7 @@ class TwinSyncHook(BaseHook):
         :param twinsync_task_id: the id that :meth:`submit` returned (``str``).
         """
         request = build_status(twinsync_task_id)
-        kept = self._client
-        client = kept or await self._join()
+        client = (kept := self._client) or await self._join()
         try:
             # A single request needs a fresh answer, not the state of the circuit breaker.
             answer = await client.ask(client.address(request), despite_outage=True)
@@ -206,8 +205,7 @@ class TwinSyncHook(BaseHook):
         return parse_job(request.params["taskID"], answer, key=client.settings.key)
 
     async def _join(self) -> AsyncClient:
-        settings = await self.asettings()
-        client: AsyncClient = await (await import_client()).join(settings)
+        client: AsyncClient = await (await import_client()).join(await self.asettings())
         self._settings = client.settings  # ten thousand equal settings share one object
         return client
 
@@ -283,7 +281,7 @@ class TwinSyncHook(BaseHook):
         """
         from airflow_provider_twinsync._download.transfer import fetch
 
-        return fetch(
+        fetched = fetch(
             self.settings(),
             result_url,
             destination,
@@ -291,6 +289,8 @@ class TwinSyncHook(BaseHook):
             get_job=partial(self.get_job, twinsync_task_id) if twinsync_task_id else None,
             log=self.log,
         )
+        count_download(fetched["bytes"])
+        return fetched
 
     def _logged(self, step: Again | End) -> Again | End:
         if isinstance(step, End):

@@ -20,6 +20,7 @@ from airflow_provider_twinsync._airflow.start_from_trigger import (
     set_link,
     why_worker_ends,
 )
+from airflow_provider_twinsync._airflow.stats import count_poll, count_waits
 from airflow_provider_twinsync._api.validation import checked_task_id
 from airflow_provider_twinsync._wait import messages
 from airflow_provider_twinsync._wait.config import ROW_VERSION, Handover, WaitConfig, trigger_row
@@ -112,6 +113,7 @@ class TwinSyncTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire the event of the end."""
         end = await self.end()
+        count_waits([end])
         if end.result_url and await self._end_here(end.result_url):
             yield TaskSuccessEvent()
         else:
@@ -208,6 +210,7 @@ class TwinSyncTrigger(BaseTrigger):
             while not isinstance(step, End):
                 await asyncio.sleep(step.delay_s)
                 step = await hook.apoll(wait, before_s + time.monotonic() - began)
+                count_poll()
         return step
 
     async def on_kill(self) -> None:
@@ -247,6 +250,7 @@ class TwinSyncJobsTrigger(BaseTrigger):
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+        count_waits(ends)
         yield TriggerEvent(make_events(ends))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:

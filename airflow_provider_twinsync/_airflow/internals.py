@@ -18,6 +18,8 @@ import airflow
 from airflow_provider_twinsync.exceptions import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jinja2 import Template
 
 
@@ -234,6 +236,31 @@ def is_base_xcom(backend: Any) -> bool:
     except ImportError:
         return True
     return backend is BaseXCom
+
+
+def stats() -> Any:
+    """Return Airflow's own stats, or None.
+
+    Names: ``airflow.sdk.observability.stats.Stats`` (Airflow 3.2 and later) or ``airflow.stats.Stats``.
+    Without both there are no metrics.
+    """
+    for module in ("airflow.sdk.observability.stats", "airflow.stats"):
+        with suppress(ImportError):
+            if found := getattr(import_module(module), "Stats", None):
+                return found
+    return None
+
+
+def resumable_job_tags(context: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the tags that ``ResumableJobMixin`` gives its metrics: the operator, and its team if it has one.
+
+    Name: ``stats_tags`` of a task instance. Without it the metrics have no team.
+    """
+    found = context or {}
+    tags = {"operator": type(found["task"]).__name__ if "task" in found else "none"}
+    if team := (getattr(found.get("ti"), "stats_tags", None) or {}).get("team_name"):
+        tags["team_name"] = str(team)
+    return tags
 
 
 def set_xcom(key: str, value: Any, place: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_twinsync._airflow import internals
+from airflow_provider_twinsync._airflow.stats import count_reconnect, count_submit
 from airflow_provider_twinsync._airflow.submitting import (
     Submission,
     prepare_submit,
@@ -20,14 +21,14 @@ from airflow_provider_twinsync._records.keeper import RecordKeeper
 from airflow_provider_twinsync._records.reconnect import find_job
 from airflow_provider_twinsync._records.submit_record import INSTANCE
 from airflow_provider_twinsync._records.task_state_store import STORE_KEY, TaskStateStore
-from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError
+from airflow_provider_twinsync.exceptions import TwinSyncError, UncertainSubmitError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_twinsync._api.exchange import Request
     from airflow_provider_twinsync._api.settings import Settings
-    from airflow_provider_twinsync._api.status import Job
+    from airflow_provider_twinsync._api.status import Job, JobState
     from airflow_provider_twinsync._records.ledger import Ledger
 
 Reuse = Literal["tries", "runs"]
@@ -150,7 +151,7 @@ def reconnect_or_submit(
     *,
     get_job: Callable[[str], Job],
     log: Any,
-    try_number: int,
+    context: Mapping[str, Any] | None,
     may_pay_twice: bool,
 ) -> str:
     """Return the job of an earlier submit, or submit one; an end by an error is recorded.
@@ -159,19 +160,34 @@ def reconnect_or_submit(
     :param submission: has the job afterwards, if it is not an earlier one.
     :param get_job: a function that requests the status of a job.
     :param log: the task's logger.
-    :param try_number: the number of this try, from 1.
+    :param context: the context of the task; None outside of a task.
     :param may_pay_twice: ``on_uncertain_submit="retry"``.
     :raises TwinSyncError: as ``TwinSyncHook.submit_once``.
     """
+    states: list[JobState | None] = []
+
+    def get_state(twinsync_task_id: str) -> Job:
+        states.append(None)
+        job = get_job(twinsync_task_id)
+        states[-1] = job.state
+        return job
+
     try:
-        earlier = find_job(
-            keeper,
-            get_job,
-            log,
-            try_number=try_number,
-            may_pay_twice=may_pay_twice,
-            patience_s=settings.request_timeout_s,
-        )
+        try:
+            earlier = find_job(
+                keeper,
+                get_state,
+                log,
+                try_number=try_number_of(context),
+                may_pay_twice=may_pay_twice,
+                patience_s=settings.request_timeout_s,
+            )
+        except UncertainSubmitError:
+            if keeper.record.told_at_max_tries is None:  # its own try was killed before it counted it
+                count_submit("uncertain")
+            raise
+        if keeper.store is not None:
+            count_reconnect(context, earlier, states)
         return earlier or submit_job(settings, request, log, submission)
     except BaseException as error:  # an alarm may ring at any line
         if job := submission.twinsync_task_id:
@@ -212,7 +228,7 @@ def submit_once(
             submission,
             get_job=get_job,
             log=log,
-            try_number=try_number_of(context),
+            context=context,
             may_pay_twice=False,
         )
         if submission.twinsync_task_id:

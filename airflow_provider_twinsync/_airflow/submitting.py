@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_provider_twinsync._airflow.stats import count_submit
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.submit import build_submit, given_up, parse_submit, uncertain
 from airflow_provider_twinsync._api.validation import warnings_of
@@ -22,7 +23,12 @@ from airflow_provider_twinsync._content.photos import open_photo
 from airflow_provider_twinsync._download.address_policy import photo_warning
 from airflow_provider_twinsync._http.progress import Progress
 from airflow_provider_twinsync._wait.schedule import submit_delay_s
-from airflow_provider_twinsync.exceptions import TwinSyncError, UnavailableError, UncertainSubmitError
+from airflow_provider_twinsync.exceptions import (
+    RejectedError,
+    TwinSyncError,
+    UnavailableError,
+    UncertainSubmitError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_twinsync._api.exchange import Request
@@ -159,11 +165,25 @@ def submit_job(settings: Settings, request: Request, task_log: Any, submission: 
                     raise given_up(error, attempts) from None
                 task_log.warning("%s It is submitted again in %.0f s.", sentence(str(error)), delay_s)
                 time.sleep(delay_s)
+        # Here, so that an alarm at these lines is an error that names the job. A record follows.
+        count_submit("accepted", text=(request.form or {})["text"])
         return submission.twinsync_task_id
-    except TwinSyncError:
+    except TwinSyncError as error:
+        _count_failure(submission, error)
         raise
     except BaseException as error:  # an alarm or a signal may end it at any line, and memory may run out
-        raise submission.ended_by(error) from None
+        ending = submission.ended_by(error)
+        _count_failure(submission, error)
+        raise ending from None
+
+
+def _count_failure(submission: Submission, error: BaseException) -> None:
+    if submission.twinsync_task_id:
+        return  # it was accepted, and an alarm came after
+    if submission.may_have_job:
+        count_submit("uncertain")
+    elif submission.has_begun:
+        count_submit("rejected" if isinstance(error, RejectedError) else "unavailable")
 
 
 def submits_again(error: BaseException, *, may_pay_twice: bool) -> bool:

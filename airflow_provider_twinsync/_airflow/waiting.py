@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_twinsync._airflow import internals
+from airflow_provider_twinsync._airflow.stats import count_poll, count_waits
 from airflow_provider_twinsync._api.validation import checked_task_id
 from airflow_provider_twinsync._wait.config import trigger_row
 from airflow_provider_twinsync._wait.event import BACKSTOP_S
@@ -60,12 +61,19 @@ class WorkerWait:
         worker in every mode, as nothing counts the polls of a rescheduled sensor or those before a deferral.
         To fail at the first poll would lose a video that is paid for; never to fail would wait for ever.
         """
+        step = self._poll()
+        if isinstance(step, End):
+            count_waits([step])
+        return step
+
+    def _poll(self) -> Again | End:
         try:
-            step = self._hook.poll(self._wait, self._elapsed_s())
-            while self._wait.lacks_address and isinstance(step, Again):
-                time.sleep(step.delay_s)
+            while True:
                 step = self._hook.poll(self._wait, self._elapsed_s())
-            return step
+                count_poll()
+                if isinstance(step, End) or not self._wait.lacks_address:
+                    return step
+                time.sleep(step.delay_s)
         except AirflowTaskTimeout:
             return self.timed_out()
 
@@ -82,8 +90,13 @@ class WorkerWait:
 
     def run(self) -> End:
         """Poll until the wait ends."""
+        end = self._run()
+        count_waits([end])
+        return end
+
+    def _run(self) -> End:
         try:
-            while isinstance(step := self.poll(), Again):
+            while isinstance(step := self._poll(), Again):
                 time.sleep(step.delay_s)
         except AirflowTaskTimeout:
             return self.timed_out()
@@ -123,8 +136,9 @@ class WorkerWait:
         """
         steps: list[Again | End] = []
         for wait in waits:
-            steps.append(step := wait.poll() if task.deferrable else wait.run())
+            steps.append(step := wait._poll() if task.deferrable else wait._run())
             if isinstance(step, End) and step.result_url is None:
+                count_waits([step])
                 return [step]
         ends = [step for step in steps if isinstance(step, End)]
         if len(ends) < len(waits):
@@ -134,6 +148,7 @@ class WorkerWait:
             delays = [step.delay_s if isinstance(step, Again) else 0.0 for step in steps]
             rows = [wait._row(delay_s) for wait, delay_s in zip(waits, delays, strict=True)]
             waits[0]._defer(task, TwinSyncJobsTrigger(waits=rows), arguments)
+        count_waits(ends)
         return ends
 
 

@@ -50,12 +50,15 @@ class End:
     :param message: what happened and what to do. Without a video it begins with its code.
     :param result_url: the address of the video; set if and only if the reason is SUCCEEDED. It is not part of
         the ``repr``, as its query may be a signature.
+    :param elapsed_s: seconds from the start of the wait to its last poll; None if this process did not poll,
+        or if another one counts the time.
     """
 
     reason: EndReason
     twinsync_task_id: str
     message: str
     result_url: str | None = field(default=None, repr=False)
+    elapsed_s: float | None = field(default=None, repr=False, compare=False)
 
     def result(self) -> str:
         """Return the address of the video.

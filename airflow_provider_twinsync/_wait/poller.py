@@ -97,9 +97,9 @@ class Poller:
             return self._after_no_status(seen, elapsed_s, took_s)
         if seen.state is JobState.SUCCEEDED:
             message = messages.succeeded(seen, None if self.is_one_poll else elapsed_s)
-            return self._end(EndReason.SUCCEEDED, message, seen.result_url)
+            return self._end(EndReason.SUCCEEDED, elapsed_s, message, seen.result_url)
         if seen.state is JobState.FAILED:
-            return self._end(EndReason.FAILED, messages.failed(seen))
+            return self._end(EndReason.FAILED, elapsed_s, messages.failed(seen))
         note, job = None, f"TwinSync job {self.twinsync_task_id}"
         state = seen.state.value + ("" if self.is_one_poll else f" ({shown_duration(elapsed_s)})")
         if self._outage.polls:
@@ -182,6 +182,7 @@ class Poller:
         name, job_id = self._deadline_name, self.twinsync_task_id
         return self._end(
             EndReason(name),
+            elapsed_s,
             messages.timed_out(job_id, name, elapsed_s, self._last_state, self._outage, self._last_problem),
         )
 
@@ -193,7 +194,7 @@ class Poller:
         now_s = elapsed_s + took_s
         if outage.is_over(tolerance_s, elapsed_s, took_s):
             message = messages.status_lost(job_id, outage, now_s, self._last_state, error.problem)
-            return self._end(EndReason.STATUS_LOST, message)
+            return self._end(EndReason.STATUS_LOST, elapsed_s, message)
         note = None
         if outage.polls == 1:
             note = messages.outage_note(job_id, error.problem, tolerance_s)
@@ -233,7 +234,7 @@ class Poller:
     def _ended_without_address(self, elapsed_s: float) -> End:
         polls, lasted_s = self._without_address, elapsed_s - self._finished_since_s
         message = messages.without_address(self.twinsync_task_id, polls, lasted_s, self._last_problem)
-        return self._end(EndReason.NO_ADDRESS, message)
+        return self._end(EndReason.NO_ADDRESS, elapsed_s, message)
 
     def _again(
         self,
@@ -274,5 +275,6 @@ class Poller:
         timeout_s = self.config.timeout_s
         return "timeout" if timeout_s is not None and timeout_s == self._deadline_s else "execution_timeout"
 
-    def _end(self, reason: EndReason, message: str, result_url: str | None = None) -> End:
-        return End(reason, self.twinsync_task_id, message, result_url)
+    def _end(self, reason: EndReason, elapsed_s: float, message: str, result_url: str | None = None) -> End:
+        known_s = None if self.is_one_poll else elapsed_s
+        return End(reason, self.twinsync_task_id, message, result_url, known_s)

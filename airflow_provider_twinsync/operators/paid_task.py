@@ -10,12 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.lineage import Inputs, openlineage, pull_own_inputs
-from airflow_provider_twinsync._airflow.records import (
-    check_reuse,
-    open_records,
-    reconnect_or_submit,
-    try_number_of,
-)
+from airflow_provider_twinsync._airflow.records import check_reuse, open_records, reconnect_or_submit
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._airflow.waiting import check_triggerer
 from airflow_provider_twinsync._api.shown import shown_duration
@@ -155,7 +150,7 @@ class PaidTask(PaidEnd, TextFields, Linked, BaseOperator):
                 job.submission,
                 get_job=hook.get_job,
                 log=self.log,
-                try_number=try_number_of(context),
+                context=context,
                 may_pay_twice=self._may_pay_twice,
             )
             if not job.submission.twinsync_task_id:

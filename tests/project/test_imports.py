@@ -158,6 +158,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exceptions",
         "links",
         "hooks",
+        "text",
         "triggers",
     },
     "hooks": {"_api", "_wait", "_http", "_download", "_airflow", "exceptions"},
