@@ -12,9 +12,9 @@ from yarl import URL
 
 from airflow_provider_twinsync.emulator.escapes import key_in_escapes
 from airflow_provider_twinsync.emulator.faults import (
+    DEFECTS,
     AnotherJob,
     FailJob,
-    Fault,
     KeyInMessage,
     NoAddress,
     Padded,
@@ -25,6 +25,7 @@ from airflow_provider_twinsync.emulator.words import limited_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from airflow_provider_twinsync.emulator.fault import Fault
     from airflow_provider_twinsync.emulator.world import Task, World
 
 SUBMIT_ERRORS = {
@@ -70,6 +71,7 @@ def submit(
         image_url=form["image_url"],
         pronouncer=form["pronouncer"],
         failure=fault.reason if isinstance(fault, FailJob) else None,
+        defect=fault.name if fault is not None and fault.name in DEFECTS else None,
     )
     answer = {
         "task_id": task.id,

@@ -25,7 +25,7 @@ from airflow_provider_twinsync.emulator.faults import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_twinsync.emulator.faults import Fault
+    from airflow_provider_twinsync.emulator.fault import Fault
 
 
 class NoAnswer(web.Response):

@@ -7,10 +7,10 @@ from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync.emulator.faults import CALLS
+from airflow_provider_twinsync.emulator.fault import CALLS
 
 if TYPE_CHECKING:
-    from airflow_provider_twinsync.emulator.faults import Fault
+    from airflow_provider_twinsync.emulator.fault import Fault
 
 MAX_PENDING = 1000
 

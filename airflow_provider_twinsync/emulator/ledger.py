@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from airflow_provider_twinsync.emulator.faults import DEFECTS
 from airflow_provider_twinsync.emulator.world import Task, World, keep_nothing
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 # A file is written again, without lines that no longer matter, from this size on and twice its least size.
 MIN_BYTES = 1 << 20
 _KEPT_FIELDS = ("id", "text", "image_url", "pronouncer", "created_at_s", "failure")
+#: The other fields of a job: a good video has none.
+_DEFECTS = [[("defect", name)] for name in DEFECTS]
 _ID = re.compile(r".*_[0-9]+")
 
 
@@ -188,7 +191,11 @@ def _replay(world: World, record: object) -> None:
 
 
 def _line(kind: str, value: Task | float) -> bytes:
-    kept = {name: getattr(value, name) for name in _KEPT_FIELDS} if isinstance(value, Task) else value
+    kept: object = value
+    if isinstance(value, Task):
+        kept = {name: getattr(value, name) for name in _KEPT_FIELDS}
+        if value.defect is not None:
+            kept["defect"] = value.defect
     return json.dumps({kind: kept}).encode() + b"\n"
 
 
@@ -202,10 +209,24 @@ def _task(job: dict[str, object]) -> Task:
             "created_at_s": float(created_at_s),
             "failure": (str() | None) as failure,
             **rest,
-        } if not rest and _ID.fullmatch(task_id):
+        } if _ID.fullmatch(task_id) and (
+            not rest or (rest.keys() == {"defect"} and rest["defect"] in DEFECTS)
+        ):
             try:
                 datetime.fromtimestamp(created_at_s, timezone.utc)
             except (OverflowError, OSError) as e:
                 raise ValueError(f"created_at_s is no time: {created_at_s}") from e
-            return Task(task_id, text, image_url, pronouncer, created_at_s, failure, photo_lost=True)
-    raise ValueError(f"a job has the fields {', '.join(_KEPT_FIELDS)} and no others, each of its type")
+            defect = rest.get("defect")
+            return Task(
+                task_id,
+                text,
+                image_url,
+                pronouncer,
+                created_at_s,
+                failure,
+                photo_lost=True,
+                defect=None if defect is None else str(defect),
+            )
+    raise ValueError(
+        f"a job has the fields {', '.join(_KEPT_FIELDS)}, perhaps defect, and no others, each of its type"
+    )

@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from airflow_provider_twinsync.emulator import answers
 from airflow_provider_twinsync.emulator.control import Control
+from airflow_provider_twinsync.emulator.fault import Fault
 from airflow_provider_twinsync.emulator.fault_answers import (
     NoAnswer,
     afterwards,
@@ -25,7 +26,6 @@ from airflow_provider_twinsync.emulator.faults import (
     AcceptThenHang,
     AcceptThenHttpError,
     AcceptThenReset,
-    Fault,
     Hang,
     InterimResponse,
     ResetBefore,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MAX_CACHE_BYTES = 64 << 20
 
 _THREADS = 2  # a short video does not wait behind a long one
-_Key: TypeAlias = "tuple[str, str, bytes | None]"  # text, voice, photo: all that a video depends on
+#: Text, voice, photo and defect: all that a video depends on.
+_Key: TypeAlias = "tuple[str, str, bytes | None, str | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Studio:
 
         :param photo: the job's photo as JPEG; ``None`` for the placeholder portrait.
         """
-        key = (task.text, task.pronouncer, photo)
+        key = (task.text, task.pronouncer, photo, task.defect)
         if (video := self._cached(key)) is not None:
             return video
         rendering = self._rendering.get(key)
@@ -59,8 +60,14 @@ class Studio:
         return await asyncio.shield(rendering)  # others may wait for it when this client leaves
 
     def _render(self, key: _Key) -> Video:
-        text, pronouncer, photo = key
-        data = render(text=text, pronouncer=pronouncer, photo=photo, should_stop=self._closing.is_set)
+        text, pronouncer, photo, defect = key
+        data = render(
+            text=text,
+            pronouncer=pronouncer,
+            photo=photo,
+            should_stop=self._closing.is_set,
+            defect=defect,
+        )
         video = Video(data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
         # The client may have left. The cache has the video for the next request.
         with self._lock:
@@ -82,5 +89,5 @@ class Studio:
 
 
 def _size(cached: tuple[_Key, Video]) -> int:
-    (text, _, photo), video = cached
+    (text, _, photo, _), video = cached
     return len(text) + len(photo or b"") + len(video.data)

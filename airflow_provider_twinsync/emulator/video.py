@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import av
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from airflow_provider_twinsync.emulator import portrait, speech
+from airflow_provider_twinsync.emulator import defects, portrait, speech
 from airflow_provider_twinsync.emulator.caption import Line, lay_out
 from airflow_provider_twinsync.emulator.fonts import font, showable
 
@@ -41,20 +41,29 @@ class RenderingStopped(Exception):  # noqa: N818  # nobody's error: the emulator
     """The rendering was given up."""
 
 
-def render(*, text: str, pronouncer: str, photo: bytes | None, should_stop: Callable[[], bool]) -> bytes:
+def render(
+    *,
+    text: str,
+    pronouncer: str,
+    photo: bytes | None,
+    should_stop: Callable[[], bool],
+    defect: str | None = None,
+) -> bytes:
     """Render a video: MP4, H.264 and AAC, as long as the text takes to speak. Equal inputs give equal bytes.
 
     :param text: the spoken text.
     :param pronouncer: the voice.
     :param photo: the photo as JPEG; ``None`` for the placeholder portrait.
     :param should_stop: asked before each syllable and each frame.
+    :param defect: one of ``DEFECTS`` in ``faults.py``; ``None`` for a good video.
     :raises RenderingStopped: if ``should_stop`` returns True.
     """
     spoken = speech.syllables(text)
-    frames = math.ceil(speech.duration_s(spoken) * FRAMES_PER_S)
+    frames = defects.frames(defect, math.ceil(speech.duration_s(spoken) * FRAMES_PER_S), FRAMES_PER_S)
     length_s = frames / FRAMES_PER_S
     pictures = _Pictures(text, pronouncer, photo, spoken)
-    audio = _audio_frames(speech.sound(_while_wanted(spoken, should_stop), text, pronouncer, length_s))
+    sound = speech.sound(_while_wanted(spoken, should_stop), text, pronouncer, length_s)
+    audio = _audio_frames(defects.sound(defect, sound))
     # The muxer puts the index in front in a second pass over a file of its own.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "video.mp4")
@@ -77,14 +86,15 @@ def render(*, text: str, pronouncer: str, photo: bytes | None, should_stop: Call
                     container.mux(sound_stream.encode(heard))
                     heard_s += heard.samples / speech.SAMPLE_RATE
                 seen = av.VideoFrame(WIDTH, HEIGHT, "rgb24")
-                seen.planes[0].update(pictures.at(i / FRAMES_PER_S).tobytes())
+                at_s = defects.time_s(defect, i / FRAMES_PER_S)
+                seen.planes[0].update(defects.picture(defect, pictures.at(at_s).tobytes()))
                 seen.pts, seen.time_base = i, Fraction(1, FRAMES_PER_S)
                 container.mux(picture_stream.encode(seen))
             for heard in audio:
                 container.mux(sound_stream.encode(heard))
             container.mux(picture_stream.encode())
             container.mux(sound_stream.encode())
-        return path.read_bytes()
+        return defects.file(defect, path.read_bytes())
 
 
 def _while_wanted(items: Iterable[_T], should_stop: Callable[[], bool]) -> Iterator[_T]:

@@ -42,6 +42,7 @@ class Task:
     :param photo: the name of the photo in ``World.kept_photos``; ``None`` for the placeholder portrait.
     :param photo_lost: the job is from before a restart, which no photo outlives: the photo is opened again
         when the video is requested.
+    :param defect: the defect of its video, one of ``DEFECTS`` in ``faults.py``; ``None`` for a good one.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Task:
     photo_pending: bool = False
     photo: str | None = None
     photo_lost: bool = False
+    defect: str | None = None
 
 
 @dataclass(slots=True)
@@ -176,7 +178,15 @@ class World:
             self.kept_photos.clear()
             self.offset_s = 0.0
 
-    def accept(self, *, text: str, image_url: str, pronouncer: str, failure: str | None = None) -> Task:
+    def accept(
+        self,
+        *,
+        text: str,
+        image_url: str,
+        pronouncer: str,
+        failure: str | None = None,
+        defect: str | None = None,
+    ) -> Task:
         """Take a job into the queue; the oldest is forgotten when there are too many."""
         with self._lock:
             now_s = self.now_s()
@@ -189,6 +199,7 @@ class World:
                 pronouncer=pronouncer,
                 created_at_s=now_s,
                 failure=failure,
+                defect=defect,
             )
             self.keep("job", task)
             self.put(task)

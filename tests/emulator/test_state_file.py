@@ -43,6 +43,9 @@ from .test_state import JOB, emulator, number, submit_in_process
                 {"created_at_s": float("nan")},
                 {"created_at_s": 1e300},
                 {"photo": None},
+                {"defect": "nice_video"},
+                {"defect": ["silent_video"]},
+                {"defect": "silent_video", "photo": None},
             )
         ),
         json.dumps({"job": {name: JOB[name] for name in JOB if name != "failure"}}).encode(),
