@@ -161,9 +161,7 @@ class _Cutter:
             )
             fold = min(folds, key=lambda fold: self._fold_price(first, fold, last), default=last)
         offsets = [self._places[number].offset for number in (first, fold, last)]
-        lines = [
-            " ".join(self._text[start:end].split()) for start, end in pairwise(offsets)
-        ]
+        lines = [" ".join(self._text[start:end].split()) for start, end in pairwise(offsets)]
         return [line for line in lines if line]
 
     def _fold_price(self, first: int, fold: int, last: int) -> float:

@@ -36,12 +36,12 @@ def reading_video(path: Path) -> Iterator[InputContainer]:
             yield container
     except TwinSyncError:
         raise
-    except (av.error.FFmpegError, ArithmeticError, LookupError, ValueError) as error:
-        raise not_decoded(getattr(error, "strerror", "") or type(error).__name__) from error
     except OSError as error:
         raise DownloadInterruptedError(
             f"TS537 The video could not be read: {error.strerror}. Check the worker's temporary folder."
         ) from error
+    except (av.error.FFmpegError, ArithmeticError, LookupError, ValueError) as error:
+        raise not_decoded(getattr(error, "strerror", "") or type(error).__name__) from error
 
 
 def length_s(container: InputContainer) -> float:

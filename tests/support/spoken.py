@@ -23,45 +23,45 @@ LANGUAGES = {
     "en": (
         "en-US-JennyNeural",
         "a it the rain story mountain because remarkable of river today information slowly children and "
-        "begins water understand yesterday one twenty international".split(),
+        "begins water understand yesterday one twenty international",
         *(", ", (". ", "? ", "! "), " "),
     ),
     "de": (
         "de-DE-KatjaNeural",
         "der ein Haus und Wissenschaft geht langsam Straßenbahn im Garten Verantwortung heute niemals "
-        "Freundschaft zwei Nachrichtensendung er läuft über".split(),
+        "Freundschaft zwei Nachrichtensendung er läuft über",
         *(", ", (". ", "? ", "! "), " "),
     ),
     "fr": (
         "fr-FR-DeniseNeural",
         "le une maison et aujourd'hui compréhension rivière marche lentement dans gouvernement petit "
-        "enfants toujours l'eau extraordinaire sous".split(),
+        "enfants toujours l'eau extraordinaire sous",
         *(", ", (". ", "! "), " "),
     ),
     "ru": (
         "ru-RU-SvetlanaNeural",
         "и дом река медленно сегодня правительство дети он всегда понимание в саду гора история "
-        "путешествие вода два".split(),
+        "путешествие вода два",
         *(", ", (". ", "? "), " "),
     ),
     "hi": (
         "hi-IN-SwaraNeural",
-        "यह नदी और पहाड़ धीरे आज सरकार बच्चे पानी कहानी समझ बगीचे में दो अंतरराष्ट्रीय".split(),
+        "यह नदी और पहाड़ धीरे आज सरकार बच्चे पानी कहानी समझ बगीचे में दो अंतरराष्ट्रीय",
         *(", ", ("। ", "? "), " "),
     ),
     "ko": (
         "ko-KR-SunHiNeural",
-        "오늘 강은 천천히 산을 아이들이 물과 이야기를 정부가 정원에서 두 이해하고 국제적인".split(),
+        "오늘 강은 천천히 산을 아이들이 물과 이야기를 정부가 정원에서 두 이해하고 국제적인",
         *(", ", (". ", "? "), " "),
     ),
     "zh": (
         "zh-CN-XiaohanNeural",
-        list("今天天气很好河水慢慢流过山下的花园孩子们讲一个故事我懂得新闻"),
+        "今天天气很好河水慢慢流过山下的花园孩子们讲一个故事我懂得新闻",
         *("，", ("。", "？", "！"), ""),
     ),
     "ja": (
         "ja-JP-NanamiNeural",
-        list("きょうはてんきがいい川の水山を子どもたち話新しいニュースです"),
+        "きょうはてんきがいい川の水山を子どもたち話新しいニュースです",
         *("、", ("。", "！"), ""),
     ),
 }
@@ -86,7 +86,8 @@ class Script:
 def script(language: str, seed: int, words: int) -> Script:
     """Write a text of about so many words, of sentences of 2 to 24 words."""
     chance = random.Random(f"{language} {seed}")
-    pronouncer, known, comma, ends, space = LANGUAGES[language]
+    pronouncer, words_or_signs, comma, ends, space = LANGUAGES[language]
+    known = words_or_signs.split() if space else words_or_signs
     sentences, count = [], 0
     while count < words:
         length = chance.randint(2, 24)
