@@ -37,6 +37,8 @@ class TextFields:
     file_field = ""
     #: The template fields that are no texts: the arguments of a function that Airflow calls.
     call_fields: Collection[str] = ()
+    #: The template fields that may be a list. Airflow does not render the texts in it.
+    list_fields: Collection[str] = ()
     _is_call = False
 
     def render_template(
@@ -49,6 +51,9 @@ class TextFields:
         """Return the value of a template field for this run."""
         if self._is_call or any(content is getattr(self, name) for name in self.call_fields):
             return self._rendered_call(content, context, jinja_env, seen_oids)
+        is_list = isinstance(content, (list, tuple, dict))
+        if is_list and any(content is getattr(self, name) for name in self.list_fields):
+            return self._resolved(content, context, jinja_env, seen_oids)
         if isinstance(content, PurePath) and not isinstance(content, ObjectStoragePath):
             return content  # Airflow 3.1 calls its resolve(), which fails for a file that is not there yet
         if not isinstance(content, str) or id(content) in (seen_oids or ()):
@@ -68,6 +73,16 @@ class TextFields:
             return super().render_template(content, *arguments)  # type: ignore[misc]
         finally:
             self._is_call = before
+
+    def _resolved(self, content: Any, *arguments: Any) -> Any:
+        """Return a list with the values of the tasks in it, and all texts as they are."""
+        if isinstance(content, (list, tuple)):
+            return [self._resolved(one, *arguments) for one in content]
+        if isinstance(content, dict):
+            return {name: self._resolved(one, *arguments) for name, one in content.items()}
+        if isinstance(content, (str, PurePath)):
+            return content
+        return super().render_template(content, *arguments)  # type: ignore[misc]
 
     def resolve_template_files(self) -> None:
         """Read no file while the DAG is parsed, but when the task runs.
@@ -96,7 +111,7 @@ class TextFields:
                 continue
             group = internals.mapped_group_of(task)
             is_other = group is not None and group is not internals.mapped_group_of(self)
-            if internals.is_mapped(task) or is_other:
+            if name not in self.list_fields and (internals.is_mapped(task) or is_other):
                 raise UsageError(
                     f"TS119 {name} is the list of all values that the mapped task {task.task_id!r} returns. "
                     f"{self._how_to_map(name)}"
@@ -109,6 +124,8 @@ class TextFields:
         """
         for name in self._texts:
             value = getattr(self, name)
+            if name in self.list_fields:
+                continue
             if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
                 raise UsageError(f"TS120 {name} is a list, {shown_text(value)}. {self._how_to_map(name)}")
 

@@ -84,6 +84,13 @@ class LocalPlace:
             if not stat.S_ISREG(mode):
                 raise PermissionError(errno.EPERM, "it is no regular file")
 
+    def size(self) -> int | None:
+        """Return the size of the file in bytes, or None if it does not exist."""
+        try:
+            return Path(self.address).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def sha256(self) -> str | None:
         """Return the checksum of the file, or None if it does not exist."""
         try:
@@ -146,6 +153,14 @@ class StorePlace:
                 ) from None
             except Exception as error:  # of any other kind: the upload may work
                 log.debug("The bucket %s was not checked: %s", bucket, error)
+
+    def size(self) -> int | None:
+        """Return the size of the object in bytes, or None if it does not exist."""
+        try:
+            found = self._store.info(self._path).get("size")
+        except FileNotFoundError:
+            return None
+        return found if isinstance(found, int) else None
 
     def sha256(self) -> str | None:
         """Return the checksum of the object, or None if it does not exist; reads all of it."""

@@ -69,6 +69,7 @@ class Row:
     :param video: the place of the stored video, if there is one.
     :param names_job: the answer to an uncertain submit named a job.
     :param problem: the error of the disk or the store, if the record is unreadable.
+    :param entry: the newest submit as the ledger has it; None if it is damaged.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Row:
     video: str | None = None
     names_job: bool = False
     problem: str = ""
+    entry: Mapping[str, Any] | None = None
 
 
 def find_records(folder: Folder) -> dict[str, list[str]]:
@@ -168,7 +170,8 @@ def _row(folder: Folder, name: str, files: list[str], now: datetime) -> Row | No
     else:
         state = State.UNCERTAIN if is_settled else State.SUBMITTING
         names_job = any(_names_job(read_file(folder, file), name) for file in reports)
-    return Row(name, state, record, age_s, video, names_job)
+    known = entry if isinstance(entry, dict) else None
+    return Row(name, state, record, age_s, video, names_job, entry=known)
 
 
 def _names_job(report: bytes | OSError | None, name: str) -> bool:

@@ -1,7 +1,13 @@
-"""The operators: submit a job, and download its video."""
+"""The operators: plan the videos of a sheet, make a video, submit a job, and download its video."""
 
 from airflow_provider_twinsync.operators.download import TwinSyncDownloadOperator
+from airflow_provider_twinsync.operators.plan import TwinSyncPlanOperator
 from airflow_provider_twinsync.operators.submit import TwinSyncSubmitOperator
 from airflow_provider_twinsync.operators.video import TwinSyncVideoOperator
 
-__all__ = ["TwinSyncDownloadOperator", "TwinSyncSubmitOperator", "TwinSyncVideoOperator"]
+__all__ = [
+    "TwinSyncDownloadOperator",
+    "TwinSyncPlanOperator",
+    "TwinSyncSubmitOperator",
+    "TwinSyncVideoOperator",
+]

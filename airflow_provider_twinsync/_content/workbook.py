@@ -1,0 +1,145 @@
+"""Read the first sheet of an xlsx or ods, with python-calamine and a scan before it."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from airflow_provider_twinsync._api.shown import one_line, shown_text
+from airflow_provider_twinsync._content.extra import needs_content
+from airflow_provider_twinsync._content.sheet_limits import MAX_COLUMNS, MAX_ROWS, not_a_sheet, too_many_rows
+from airflow_provider_twinsync._content.workbook_scan import Scan, scan_ods, scan_xlsx, shared_lengths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The XML of 10,000 rows has about ten megabytes.
+_MAX_UNPACKED = 200_000_000
+_MAX_CHARACTERS = 200_000_000
+_BLOCK = 1_048_576
+
+
+def read_workbook(data: bytes, subject: str) -> tuple[list[list[Any]], dict[tuple[int, int], str], list[str]]:
+    """Return the cells of the first visible sheet, the reasons of cells that cannot be read, and notes.
+
+    :param subject: the file, as the subject of a sentence.
+    :raises UsageError: the workbook cannot be read, is too large, or python-calamine is not installed.
+    """
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+    except ImportError:
+        raise needs_content("A sheet of the kind xlsx or ods") from None
+    parts = _unpacked(data, subject)
+    try:
+        # The reader gets no byte that was not counted.
+        book = CalamineWorkbook.from_filelike(io.BytesIO(_packed(parts)))
+        sheets = [
+            (index, one.name)
+            for index, one in enumerate(book.sheets_metadata)
+            if one.visible == SheetVisibleEnum.Visible and one.typ == SheetTypeEnum.WorkSheet
+        ]
+        if not sheets:
+            raise not_a_sheet(subject, "it has no visible sheet")
+        index, name = sheets[0]
+        scan = _scan(parts, index)
+        if scan.rows > MAX_ROWS + 1:  # with the names of the columns
+            raise too_many_rows(subject)
+        if scan.columns > MAX_COLUMNS:
+            raise not_a_sheet(subject, f"it has a cell right of column IV, the last of {MAX_COLUMNS}")
+        if scan.characters > _MAX_CHARACTERS:
+            raise not_a_sheet(subject, "its cells have more than 200 million characters")
+        cells: list[list[Any]] = book.get_sheet_by_index(index).to_python(skip_empty_area=False)
+    except (CalamineError, ValueError, KeyError, ET.ParseError, zipfile.BadZipFile) as error:
+        if hasattr(error, "code"):
+            raise
+        problem = (
+            "it has a password" if _has_password(parts) else one_line(f"{error}" or type(error).__name__)
+        )
+        raise not_a_sheet(subject, problem) from None
+    # An error alone in a row makes no cell.
+    cells += [[] for _ in range(scan.rows - len(cells))]
+    return cells, scan.bad, _notes(name, sheets[1:], subject)
+
+
+def _notes(name: str, others: Sequence[tuple[int, str]], subject: str) -> list[str]:
+    if not others:
+        return []
+    names = ", ".join(shown_text(other) for _, other in others[:5])
+    return [f"TS178 {subject} has several sheets: {shown_text(name)} is read, and {names} not."]
+
+
+def _unpacked(data: bytes, subject: str) -> dict[str, bytes]:
+    """Return the XML files of a workbook, without its pictures.
+
+    :raises UsageError: it is no workbook, or would expand to more than a bound.
+    """
+    parts: dict[str, bytes] = {}
+    left = _MAX_UNPACKED
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for one in archive.infolist():
+                if not re.search(r"(\.xml|\.rels|^mimetype)$", one.filename):
+                    continue
+                with archive.open(one) as file:
+                    blocks = []
+                    while block := file.read(_BLOCK):
+                        blocks.append(block)
+                        left -= len(block)
+                        if left < 0:
+                            raise not_a_sheet(subject, "it expands to more than 200 MB")
+                parts[one.filename] = b"".join(blocks)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        if hasattr(error, "code"):
+            raise
+        raise not_a_sheet(subject, f"the file is damaged ({one_line(str(error))})") from None
+    except Exception as error:  # of zlib, lzma and others
+        raise not_a_sheet(subject, f"the file is damaged ({type(error).__name__})") from None
+    if "xl/workbook.xml" not in parts and "content.xml" not in parts:
+        raise not_a_sheet(subject, "it is a zip file, and neither an xlsx nor an ods")
+    return parts
+
+
+def _packed(parts: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def _has_password(parts: dict[str, bytes]) -> bool:
+    return b"encryption-data" in parts.get("META-INF/manifest.xml", b"")
+
+
+def _scan(parts: dict[str, bytes], index: int) -> Scan:
+    """Scan a sheet.
+
+    :raises ValueError: its XML is wrong. ``KeyError``: a part is missing.
+    """
+    if "xl/workbook.xml" not in parts:
+        return scan_ods(parts["content.xml"], index)
+    workbook = _tree(parts["xl/workbook.xml"])
+    [sheets] = [one for one in workbook if _local(one.tag) == "sheets"]
+    relation = next(value for name, value in list(sheets)[index].attrib.items() if _local(name) == "id")
+    targets = {one.get("Id"): one.get("Target", "") for one in _tree(parts["xl/_rels/workbook.xml.rels"])}
+    path = posixpath.normpath(posixpath.join("/xl", targets[relation])).lstrip("/")
+    scan = scan_xlsx(parts[path])
+    if scan.shared:
+        lengths = shared_lengths(parts.get("xl/sharedStrings.xml", b"<sst/>"))
+        used = ((number, count) for number, count in scan.shared.items() if number < len(lengths))
+        scan.characters += sum(lengths[number] * count for number, count in used)
+    return scan
+
+
+def _tree(xml: bytes) -> ET.Element:
+    if b"<!DOCTYPE" in xml:
+        raise ValueError("it has a document type")
+    return ET.fromstring(xml)  # noqa: S314  # bounded, and without entities
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]

@@ -1,0 +1,223 @@
+"""Scan the XML of a workbook before its reader opens it. Pure.
+
+The reader (calamine) returns an empty cell for an error such as ``#REF!``, and for a formula that nobody has
+computed. It also allocates the whole rectangle up to the last cell, which ends the process for one stray cell
+in the last row and column. So this finds such cells, and counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers import expat
+
+#: A sheet has a few; more are not worth the memory.
+_MOST_BAD = 10_000
+_UNCOMPUTED = "it is a formula without a value: open the sheet in a spreadsheet program, and save it"
+_MERGED = "it is merged with other cells: give each row its own"
+
+
+@dataclass(slots=True)
+class Scan:
+    """The size of a sheet, and its cells that cannot be read.
+
+    :ivar bad: the reason of each such cell, by row and column from 0.
+    :ivar rows: the number of rows up to the last cell with a value, and likewise of the columns.
+    :ivar characters: the characters of all cells.
+    :ivar shared: the number of cells with each shared text (xlsx).
+    """
+
+    bad: dict[tuple[int, int], str] = field(default_factory=dict)
+    rows: int = 0
+    columns: int = 0
+    characters: int = 0
+    shared: Counter[int] = field(default_factory=Counter)
+
+    def add(self, row: int, column: int, *, rows: int = 1, columns: int = 1, reason: str = "") -> None:
+        """Count a cell with a value, or several equal ones."""
+        self.rows = max(self.rows, row + rows)
+        self.columns = max(self.columns, column + columns)
+        if reason:
+            for number in range(min(rows * columns, _MOST_BAD - len(self.bad))):
+                self.bad.setdefault((row + number // columns, column + number % columns), reason)
+
+
+def _parse(xml: bytes, start: Any, end: Any, characters: Any) -> None:
+    """Parse XML; ``ValueError`` if it is wrong, or has entities of its own."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda name, attributes: start(_local(name), attributes)
+    parser.EndElementHandler = lambda name: end(_local(name))
+    parser.CharacterDataHandler = characters
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("it has a document type")
+
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(xml, True)
+    except expat.ExpatError as error:
+        raise ValueError(f"its XML is wrong ({error})") from None
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+class _Xlsx:
+    def __init__(self) -> None:
+        self.scan = Scan()
+        self._row, self._column = -1, -1
+        self._kind = self._text = ""
+        self._has_formula = self._is_value = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "row":
+            self._row = int(attributes.get("r", self._row + 2)) - 1
+            self._column = -1
+        elif name == "c":
+            self._column += 1
+            if found := re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7})", attributes.get("r", "")):
+                self._row, self._column = int(found[2]) - 1, _index(found[1])
+            self._kind, self._text, self._has_formula = attributes.get("t", "n"), "", False
+        elif name == "mergeCell":
+            self._merge(attributes.get("ref", ""))
+        self._has_formula |= name == "f"
+        self._is_value = name in ("v", "t")
+
+    def characters(self, text: str) -> None:
+        if self._is_value:
+            self._text += text
+
+    def end(self, name: str) -> None:
+        self._is_value = False
+        if name != "c" or not (self._text or self._has_formula):
+            return
+        reason = ""
+        if self._kind == "e":
+            reason = f"it has the error {self._text[:20]}"
+        elif not self._text and self._kind != "str":  # a formula may have an empty text
+            reason = _UNCOMPUTED
+        if self._kind == "s" and self._text.isdecimal():
+            self.scan.shared[int(self._text)] += 1
+        self.scan.characters += len(self._text)
+        self.scan.add(self._row, self._column, reason=reason)
+
+    def _merge(self, area: str) -> None:
+        found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})", area)
+        if found and found[2] != found[4]:
+            row, column = int(found[2]) - 1, _index(found[1])
+            rows = min(int(found[4]) - row, self.scan.rows - row)
+            columns = min(_index(found[3]) + 1 - column, self.scan.columns - column)
+            if rows > 0 and columns > 0:
+                self.scan.add(row, column, rows=rows, columns=columns, reason=_MERGED)
+
+
+def _index(letters: str) -> int:
+    """Return the number of a column, from 0.
+
+    >>> _index("A"), _index("XFD")
+    (0, 16383)
+    """
+    number = 0
+    for letter in letters:
+        number = 26 * number + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+def scan_xlsx(xml: bytes) -> Scan:
+    """Scan the XML of a sheet of an xlsx.
+
+    >>> scan_xlsx(b'<sheetData><row r="2"><c r="B2" t="e"><v>#REF!</v></c></row></sheetData>').bad
+    {(1, 1): 'it has the error #REF!'}
+
+    :raises ValueError: the XML is wrong.
+    """
+    found = _Xlsx()
+    _parse(xml, found.start, found.end, found.characters)
+    return found.scan
+
+
+def shared_lengths(xml: bytes) -> list[int]:
+    """Return the characters of each shared text of an xlsx.
+
+    :raises ValueError: the XML is wrong.
+    """
+    lengths: list[int] = []
+
+    def start(name: str, _: dict[str, str]) -> None:
+        if name == "si":
+            lengths.append(0)
+
+    def characters(text: str) -> None:
+        if lengths:
+            lengths[-1] += len(text)
+
+    _parse(xml, start, lambda _: None, characters)
+    return lengths
+
+
+class _Ods:
+    def __init__(self, sheet: int) -> None:
+        self.scan = Scan()
+        self._wanted, self._sheet = sheet, -1
+        self._row = self._rows = self._column = self._columns = 0
+        self._cell: dict[str, str] | None = None
+        self._length, self._text = 0, ""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "table":
+            self._sheet += 1
+            self._row = self._rows = 0
+        if self._sheet != self._wanted:
+            return
+        if name == "table-row":
+            self._row += self._rows
+            self._rows = _count(attributes, "number-rows-repeated")
+            self._column = self._columns = 0
+        elif name in ("table-cell", "covered-table-cell"):
+            self._column += self._columns
+            self._columns = _count(attributes, "number-columns-repeated")
+            self._cell = {_local(key): value for key, value in attributes.items()}
+            self._cell["covered"] = name
+            self._length, self._text = 0, ""
+
+    def characters(self, text: str) -> None:
+        if self._cell is not None:
+            self._length += len(text)
+            self._text = (self._text + text)[:20]
+
+    def end(self, name: str) -> None:
+        cell = self._cell
+        if cell is None or name not in ("table-cell", "covered-table-cell"):
+            return
+        self._cell = None
+        kinds = {value for key, value in cell.items() if key == "value-type"}
+        reason = ""
+        if "error" in kinds or (cell.get("formula") and re.match(r"#[A-Z/0!?]+|Err:\d", self._text)):
+            reason = f"it has the error {self._text}"
+        elif cell.get("formula") and not kinds:
+            reason = _UNCOMPUTED
+        elif _count(cell, "number-rows-spanned") > 1:
+            reason = _MERGED
+        if kinds or self._length or reason:
+            self.scan.characters += self._length * self._rows * self._columns
+            self.scan.add(self._row, self._column, rows=self._rows, columns=self._columns, reason=reason)
+
+
+def _count(attributes: dict[str, str], wanted: str) -> int:
+    found = next((value for name, value in attributes.items() if _local(name) == wanted), "1")
+    return int(found) if re.fullmatch(r"[1-9][0-9]{0,8}", found) else 1
+
+
+def scan_ods(xml: bytes, sheet: int) -> Scan:
+    """Scan the XML of an ods.
+
+    :param sheet: the number of the sheet, from 0.
+    :raises ValueError: the XML is wrong.
+    """
+    found = _Ods(sheet)
+    _parse(xml, found.start, found.end, found.characters)
+    return found.scan

@@ -1,0 +1,191 @@
+"""Compare the rows of a plan with a ledger: new, unchanged or to retry, and the jobs to pay for."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twinsync._api.shown import one_line
+from airflow_provider_twinsync._api.status import JobState
+from airflow_provider_twinsync._records.ledger import account, record_name
+from airflow_provider_twinsync._records.ledger_folder import open_folder
+from airflow_provider_twinsync._records.ledger_list import State, find_records, read_rows
+from airflow_provider_twinsync.exceptions import StatusError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_twinsync._api.settings import Settings
+    from airflow_provider_twinsync._api.status import Job
+    from airflow_provider_twinsync._content.plan import PlannedRow
+    from airflow_provider_twinsync._download.destination import Place
+    from airflow_provider_twinsync._records.ledger_list import Row
+
+log = logging.getLogger(__name__)
+
+_READERS = 16
+#: The states of a record whose job is over without a video, or may never have begun.
+_UNDECIDED = (State.UNCERTAIN, State.DAMAGED, State.NEWER, State.UNREADABLE)
+
+
+def job_names(row: PlannedRow, settings: Settings) -> list[str]:
+    """Return the names of the records of a row's jobs, in the order of the text's parts."""
+    of_account = account(settings.url, settings.key)
+    return [record_name(inputs, of_account, None) for inputs in row.inputs]
+
+
+def count_jobs(
+    rows: Iterable[PlannedRow], names: dict[str, list[str]], is_paid: Callable[[str], bool]
+) -> None:
+    """Set the number of jobs that each row pays for; an equal job of a later row is the same.
+
+    :param names: the names of the jobs of each row, by its id.
+    :param is_paid: returns whether a job needs no payment.
+    """
+    seen: set[str] = set()
+    for row in rows:
+        own = set(names[row.row_id]) - seen
+        row.jobs = sum(not is_paid(name) for name in own)
+        seen |= own
+
+
+def compare(
+    rows: list[PlannedRow],
+    ledger: Any,
+    settings: Settings,
+    places: dict[str, Place],
+    get_job: Callable[[str], Job],
+) -> None:
+    """Set the state and the jobs of rows of one connection.
+
+    :param rows: the rows without errors.
+    :param ledger: the ledger; None makes all rows new.
+    :param settings: the settings of the connection.
+    :param places: the place of each destination.
+    :param get_job: a function that requests the status of a job.
+    :raises UsageError: the ledger cannot be used.
+    :raises UnavailableError: the ledger cannot be read now.
+    """
+    names = {row.row_id: job_names(row, settings) for row in rows}
+    if ledger is None:
+        count_jobs(rows, names, lambda _: False)
+        return
+    known = _read(ledger, {name for own in names.values() for name in own})
+    with ThreadPoolExecutor(_READERS) as pool:
+        stored = list(pool.map(lambda row: _stored(row, names[row.row_id], known, places), rows))
+    for row, video in zip(rows, stored, strict=True):
+        if video:
+            row.state, row.stored = "unchanged", video
+    waiting = {
+        name
+        for row in rows
+        if row.state != "unchanged"
+        for name in names[row.row_id]
+        if name in known and known[name].state is State.SUBMITTED and not _is_bad(known[name])
+    }
+    failed = _failed({name: known[name] for name in waiting}, get_job)
+    has_job = {
+        name
+        for name, record in known.items()
+        if name not in failed
+        and not _is_bad(record)
+        and record.state in (State.STORED, State.SUBMITTED, State.SUBMITTING)
+    }
+    for row in rows:
+        if row.state != "unchanged":
+            _decide(row, names[row.row_id], known, has_job)
+    to_make = [row for row in rows if row.state != "unchanged"]
+    count_jobs(to_make, names, has_job.__contains__)
+
+
+def _read(ledger: Any, wanted: set[str]) -> dict[str, Row]:
+    """Return the records with these names, in one listing and one request for each record that exists."""
+    folder = open_folder(ledger)
+    try:
+        found = find_records(folder)
+    except UsageError as error:
+        if isinstance(error.__context__, FileNotFoundError):  # the first night
+            return {}
+        raise
+    records = {name: files for name, files in found.items() if name in wanted}
+    return {row.name: row for row in read_rows(folder, records, datetime.now(timezone.utc))}
+
+
+def _is_bad(record: Row) -> bool:
+    """Return whether the video of a job was rejected by its check."""
+    return bool(record.entry and record.entry.get("rejected"))
+
+
+def _stored(
+    row: PlannedRow, names: list[str], known: dict[str, Row], places: dict[str, Place]
+) -> dict[str, Any] | None:
+    """Return the video that an earlier run stored at the destination of a row, if it is still there.
+
+    A change of the file without a change of its size is not seen here; the task of the video would see it.
+    """
+    records = [known.get(name) for name in names]
+    if not all(record and not _is_bad(record) for record in records):
+        return None
+    video = (records[0].entry or {}).get("stored") if records[0] else None
+    if not isinstance(video, dict):
+        return None
+    inputs = row.inputs[0]
+    if len(row.inputs) > 1:
+        inputs = hashlib.sha256("".join(row.inputs).encode()).hexdigest()[:32]
+    place = places[row.arguments["destination"]]
+    if video.get("inputs", row.inputs[0]) != inputs or video.get("path") != place.address:
+        return None
+    captions = video.get("captions") or ()
+    has_all = set(row.arguments.get("captions", ())) <= set(captions)
+    if not has_all or (row.arguments.get("poster") and not video.get("poster")):
+        return None
+    try:
+        return video if place.size() == video.get("bytes") else None
+    except Exception as error:  # of any store: the task of the video finds it again
+        log.debug("Could not read the size of %s: %s", place.address, error)
+        return None
+
+
+def _failed(waiting: dict[str, Row], get_job: Callable[[str], Job]) -> set[str]:
+    """Return the jobs without a stored video that failed at the service, or whose state is unknown.
+
+    After an answer that is none no further job is asked for, and each counts as failed: a bound of the bill.
+    """
+    is_down = False
+
+    def has_failed(record: Row) -> bool:
+        nonlocal is_down
+        if is_down or not record.record.twinsync_task_id:
+            return True
+        try:
+            return get_job(record.record.twinsync_task_id).state is JobState.FAILED
+        except StatusError as error:
+            log.info("The status of a job is unavailable (%s).", one_line(str(error)))
+            is_down = True
+            return True
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        failed = pool.map(has_failed, waiting.values())
+        return {name for name, is_failed in zip(waiting, failed, strict=True) if is_failed}
+
+
+def _decide(row: PlannedRow, names: list[str], known: dict[str, Row], has_job: set[str]) -> None:
+    """Set the state of a row that has no stored video, and the reason of a retry."""
+    found = [known[name] for name in names if name in known]
+    bad = [record for record in found if record.name not in has_job]
+    if bad:
+        row.state = "retry"
+        if any(_is_bad(record) for record in bad):
+            note = "its video was rejected by the check"
+        elif undecided := [record for record in bad if record.state in _UNDECIDED]:
+            note = f"the record of a submit is {undecided[0].state.value}: check the account"
+        else:
+            note = "its job failed, or its status is unknown"
+    elif len(found) == len(names):
+        row.state, note = "retry", "its job is paid; the video is fetched"
+    else:
+        return
+    row.note = f"{row.note} {note}".strip()
