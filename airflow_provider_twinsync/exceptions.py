@@ -13,7 +13,8 @@
     ├── WaitTimeoutError         the deadline passed: the job may still finish
     │   └── ExecutionTimeoutError    the same, for the task's execution_timeout
     ├── DownloadRefusedError     the address has no video that may be stored: the same address fails again
-    └── DownloadInterruptedError the download is incomplete: retry later
+    ├── DownloadInterruptedError the download is incomplete: retry later
+    └── VideoRejectedError       the video failed its check: the same job has the same video
 
 Each message begins with a code, and ``docs/troubleshooting.md`` has an entry for each code:
 
@@ -27,10 +28,10 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class TwinSyncError(Exception):
@@ -222,6 +223,22 @@ class DownloadInterruptedError(_LaterError):
     >>> DownloadInterruptedError("The video is incomplete.").retryable
     True
     """
+
+
+class VideoRejectedError(TwinSyncError):
+    """The video failed its check: it is black, frozen, silent, too short or too long, or cannot be decoded.
+
+    >>> error = VideoRejectedError("TS530 The video ...", checks={"length_s": 12.0, "longest_silent_s": 6.2})
+    >>> error.checks["longest_silent_s"], error.retryable
+    (6.2, False)
+
+    :param message: each failed number with its limit.
+    :param checks: the numbers of the check; empty if the video could not be decoded.
+    """
+
+    def __init__(self, message: str, *, checks: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.checks = dict(checks or {})
 
 
 @contextmanager

@@ -6,6 +6,12 @@ from __future__ import annotations
 _SIGNS = ("zh", "yue", "wuu", "ja", "th", "lo", "km", "my")
 #: 150 words a minute: a calm speaker (the voices of Microsoft read at about this speed).
 _WORD_S, _SIGN_S = 0.4, 0.22
+#: Of these languages a character is a letter, and not a syllable.
+_LETTERS = ("th", "lo", "km", "my")
+#: A third of the time of a calm speaker; nobody speaks as fast. Thai has up to 15 letters a second.
+_FASTEST_WORD_S, _FASTEST_SIGN_S, _FASTEST_LETTER_S = 0.14, 0.07, 0.03
+#: No word is shorter.
+_SHORTEST_S = 0.2
 
 
 def expected_s(words: int, pronouncer: str) -> float:
@@ -24,10 +30,18 @@ def expected_s(words: int, pronouncer: str) -> float:
 def plausible_s(words: int, pronouncer: str) -> tuple[float, float]:
     """Return the shortest and the longest plausible video of a text, in seconds.
 
-    The limits are wide: voices differ, a styled voice speaks slowly, and ``1,299.99`` is one word.
+    The limits are wide, as a good video must be inside: voices differ, a Thai syllable has three letters, a
+    voice of many languages may speak Chinese, and ``1,299.99`` is one word that takes four seconds.
 
-    >>> plausible_s(150, "en-US-JennyNeural")
-    (20.5, 190.0)
+    >>> plausible_s(150, "en-US-JennyNeural"), plausible_s(1, "en-US-JennyNeural")
+    ((20.5, 610.0), (0.2, 14.0))
+
+    :param words: as :func:`expected_s`.
+    :param pronouncer: as :func:`expected_s`.
     """
-    usual_s = expected_s(words, pronouncer)
-    return round(max(0.0, usual_s * 0.35 - 0.5), 3), round(usual_s * 3 + 10, 3)
+    language = pronouncer.lower().partition("-")[0]
+    fastest_s = _FASTEST_WORD_S
+    if language in _SIGNS or "multilingual" in pronouncer.lower():
+        fastest_s = _FASTEST_LETTER_S if language in _LETTERS else _FASTEST_SIGN_S
+    longest_s = expected_s(words, pronouncer) * 10 + 10
+    return round(max(_SHORTEST_S, words * fastest_s - 0.5), 3), round(longest_s, 3)

@@ -85,12 +85,24 @@ class Part:
             raise unreadable(self.number, TOO_LONG)
 
 
-def unreadable(number: int, problem: str) -> DownloadRefusedError:
+class UnreadableError(DownloadRefusedError):
+    """A part is no video that can be read.
+
+    :param number: its number.
+    :param problem: the problem, for the message and for callers that have a message of their own.
+    """
+
+    def __init__(self, number: int, problem: str) -> None:
+        super().__init__(
+            f"TS526 Part {number} is no video that can be joined: {problem}. Check the video of that part in "
+            "your TwinSync account."
+        )
+        self.problem = problem
+
+
+def unreadable(number: int, problem: str) -> UnreadableError:
     """Return the error for a part that is no video."""
-    return DownloadRefusedError(
-        f"TS526 Part {number} is no video that can be joined: {problem}. Check the video of that part in "
-        "your TwinSync account."
-    )
+    return UnreadableError(number, problem)
 
 
 @contextmanager

@@ -16,6 +16,8 @@ PURE = [
     *(PACKAGE / f"{name}.py" for name in ("__init__", "exceptions", "text")),
     *PACKAGE.glob("_api/*.py"),
     *PACKAGE.glob("_records/*.py"),
+    *(PACKAGE / "_content" / f"{name}.py" for name in ("length", "video_check")),
+    *(PACKAGE / "emulator" / f"{name}.py" for name in ("defects", "fault")),
 ]
 MODULES = [
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
