@@ -190,6 +190,8 @@ class _Drafter:
                 "line, and no slash"
             )
             row.refuse("TS167", "id", message)
+        elif problem := _rendered_again("id", row_id):
+            row.refuse("TS183", "id", problem)
 
     def _value(self, row: PlannedRow, given: SheetRow, name: str, cells: Mapping[str, str]) -> Any:
         """Return the value of an argument, an empty text for a missing one, or None after an error."""
@@ -214,6 +216,11 @@ class _Drafter:
 
     def _set(self, row: PlannedRow, name: str, value: Any) -> None:
         """Set an argument, of the type that the operator takes."""
+        if isinstance(value, str):
+            value = re.sub(r"\r\n?", "\n", value).strip()
+            if problem := _rendered_again(name, value):
+                row.refuse("TS183", name, problem)
+                return
         wanted = ""
         if name == "captions":
             value = re.split(r"[\s,;]+", value.strip(",; ")) if isinstance(value, str) else list(value)
@@ -226,6 +233,21 @@ class _Drafter:
             row.refuse("TS171", name, f"{name} is {shown_text(value)}: it should be {wanted}")
         else:
             row.arguments[name] = value
+
+
+def _rendered_again(name: str, value: str) -> str:
+    """Return the problem of a text that Airflow would not leave as it is, or an empty text.
+
+    Airflow renders the values that ``expand_kwargs`` takes from an XCom (2.11.2, 3.1.8 and 3.3.2), with all
+    connections and variables within reach.
+    """
+    if mark := re.search(r"\{[{%#]", value):
+        return f"{name} has {mark[0]!r}, which begins a template of Airflow: put a space between the two"
+    if name == "text" and value.endswith(".txt"):
+        return (
+            f"text ends in .txt, so Airflow would read a file: add a full stop to {shown_text(value[-60:])}"
+        )
+    return ""
 
 
 def draft_plan(sheet: Sheet, defaults: Mapping[str, Any], run: Mapping[str, Any]) -> Plan:

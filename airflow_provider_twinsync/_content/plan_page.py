@@ -79,7 +79,7 @@ class PlanPage:
             (length_text(self.plan.expected_s), "of video"),
         ]
         if self.cost is not None:
-            tiles.append((f"{self.cost:,.2f}", f"to pay, at {self.price_per_job:,g} a job"))
+            tiles.append((f"{self.cost:,.2f}", f"to pay ({self.price_per_job:,g} a job)"))
         parts = [
             f"<p class=meta><bdi>{_shown(self.source)}</bdi>, planned {_shown(self.made_at)}</p>",
             f"<p class=problem role=alert>{_shown(self.problem, 600)}</p>" if self.problem else "",
@@ -215,14 +215,15 @@ dd{margin:0;font-size:1.25rem;font-weight:600}dt{color:var(--soft);font-size:.85
 table{border-collapse:collapse;width:100%}
 th,td{text-align:start;vertical-align:top;padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--line);
 overflow-wrap:anywhere}
-thead th{color:var(--soft);font-weight:500}tbody th{font-weight:600;min-width:4rem}
-td[data-is=text]{min-width:16rem}td[data-is=state],td[data-is=words]{white-space:nowrap}
+thead th{color:var(--soft);font-weight:500;white-space:nowrap}tbody th{font-weight:600;min-width:5rem}
+td[data-is=voice],td[data-is=photo],td[data-is=destination]{min-width:8.5rem}
+td[data-is=text]{min-width:16rem}td[data-is=state],td[data-is=words],td[data-is=column]{white-space:nowrap}
 tbody tr{content-visibility:auto;contain-intrinsic-size:auto 3rem}
 .refused{color:var(--red)}.unchanged{color:var(--soft)}.new{color:var(--green)}.retry{color:var(--amber)}
 @media(max-width:700px){thead{position:absolute;left:-999rem}table,tbody,tr,th,td{display:block}
 tbody tr{border-bottom:1px solid var(--line);padding:.6rem 0;contain-intrinsic-size:auto 11rem}
 th,td{border:0;padding:.1rem 0}td[data-is]::before{content:attr(data-is) ": ";color:var(--soft)}
-td[data-is=text]{min-width:0}td[data-is=text]::before,td[data-is=error]::before{content:none}}
+td[data-is]{min-width:0}td[data-is=text]::before,td[data-is=error]::before{content:none}}
 </style></head><body><main><h1>TITLE</h1>
 BODY
 </main></body></html>

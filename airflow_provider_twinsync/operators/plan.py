@@ -206,7 +206,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
             more = f"\nand {len(errors) - _MOST_SHOWN} more" if len(errors) > _MOST_SHOWN else ""
             count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
             return UsageError(
-                f"TS172 {self._shown_source} has {count}; nothing is made, and nothing was paid:\n"
+                f"TS172 Nothing is made, and nothing was paid: {self._shown_source} has {count}.\n"
                 + "\n".join(lines)
                 + more
             )
