@@ -102,11 +102,11 @@ def row_template(source: str, names: frozenset[str] | tuple[()]) -> RowTemplate:
     environment.globals.clear()  # range, lipsum and others
     try:
         tree = environment.parse(source)
+        if not names:
+            _refuse_more(tree)  # first: the next line computes constants, such as `9 ** 9 ** 9`
         if unknown := sorted(meta.find_undeclared_variables(tree) - {"row", *names}):
             known = ", ".join(["row", *sorted(names)])
             raise TemplateError(f"it uses {one_line(unknown[0], 80)!r}, and may use {known}")
-        if not names:
-            _refuse_more(tree)
         columns = {_column(node) for node in tree.find_all((nodes.Getattr, nodes.Getitem))}
         return RowTemplate(environment.from_string(source), frozenset(columns - {""}))
     except TemplateError:
