@@ -128,7 +128,8 @@ class StorePlace:
         try:
             folder = Path(tempfile.gettempdir())
             # The store derives the type of the object from the suffix.
-            return open_partial_file(folder, f"twinsync-{os.geteuid()}-", ".mp4", 0o600)
+            suffix = ".html" if self._path.endswith(".html") else ".mp4"
+            return open_partial_file(folder, f"twinsync-{os.geteuid()}-", suffix, 0o600)
         except OSError as error:
             raise _unwritable(
                 "TS523 The temporary folder (TMPDIR), which holds a video on its way into a store,", error
@@ -182,7 +183,7 @@ class StorePlace:
                 raise
             shown, problem = shown_destination(self.address), f"{type(error).__name__}: {error}"
             raise DownloadInterruptedError(
-                f"TS521 The video was fetched, and {shown} could not be written: {problem}"
+                f"TS521 The file is ready, and {shown} could not be written: {problem}"
             ) from error
 
 

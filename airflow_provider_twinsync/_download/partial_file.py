@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_NOT_WRITTEN = "TS520 The video could not be written"
+_NOT_WRITTEN = "TS520 The file could not be written"
 
 
 class PartialFile:

@@ -17,6 +17,7 @@ from airflow_provider_twinsync import exceptions
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import (
     TwinSyncDownloadOperator,
+    TwinSyncReportOperator,
     TwinSyncSubmitOperator,
     TwinSyncVideoOperator,
 )
@@ -34,7 +35,13 @@ def page(name: str) -> str:
     return (DOCS / f"{name}.md").read_text(encoding="utf-8")
 
 
-OPERATORS = [TwinSyncVideoOperator, TwinSyncSubmitOperator, TwinSyncSensor, TwinSyncDownloadOperator]
+OPERATORS = [
+    TwinSyncVideoOperator,
+    TwinSyncReportOperator,
+    TwinSyncSubmitOperator,
+    TwinSyncSensor,
+    TwinSyncDownloadOperator,
+]
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -14,7 +14,11 @@ from airflow_provider_twinsync.emulator import Emulator
 from airflow_provider_twinsync.emulator.fault_queue import FaultQueue
 from airflow_provider_twinsync.emulator.world import World
 from airflow_provider_twinsync.hooks import TwinSyncHook
-from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
+from airflow_provider_twinsync.operators import (
+    TwinSyncDownloadOperator,
+    TwinSyncReportOperator,
+    TwinSyncSubmitOperator,
+)
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 from airflow_provider_twinsync.text import count_words, split_text
 from airflow_provider_twinsync.triggers import TwinSyncTrigger, WaitConfig
@@ -29,6 +33,7 @@ PUBLIC: list[Callable[..., Any]] = [
     TwinSyncSensor,
     TwinSyncSensor.in_triggerer,
     TwinSyncDownloadOperator,
+    TwinSyncReportOperator,
     TwinSyncTrigger,
     WaitConfig,
     TwinSyncHook,
