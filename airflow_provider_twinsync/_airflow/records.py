@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -15,21 +17,26 @@ from airflow_provider_twinsync._airflow.submitting import (
     submits_again,
 )
 from airflow_provider_twinsync._api.redaction import hide
-from airflow_provider_twinsync._api.shown import shown_text
+from airflow_provider_twinsync._api.shown import one_line, shown_text
 from airflow_provider_twinsync._api.submit import fingerprint, shown_job
 from airflow_provider_twinsync._records.keeper import RecordKeeper
 from airflow_provider_twinsync._records.reconnect import find_job
-from airflow_provider_twinsync._records.submit_record import INSTANCE
+from airflow_provider_twinsync._records.stored import write_rejected
+from airflow_provider_twinsync._records.submit_record import INSTANCE, rejection
 from airflow_provider_twinsync._records.task_state_store import STORE_KEY, TaskStateStore
 from airflow_provider_twinsync.exceptions import TwinSyncError, UncertainSubmitError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from airflow_provider_twinsync._airflow.lineage import Inputs
     from airflow_provider_twinsync._api.exchange import Request
     from airflow_provider_twinsync._api.settings import Settings
     from airflow_provider_twinsync._api.status import Job, JobState
     from airflow_provider_twinsync._records.ledger import Ledger
+    from airflow_provider_twinsync.exceptions import VideoRejectedError
+
+log = logging.getLogger(__name__)
 
 Reuse = Literal["tries", "runs"]
 _MOST_SHOWN = 2_000
@@ -131,6 +138,37 @@ def owner_of(context: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     ti = context["ti"]
     return {name: getattr(ti, name, None) for name in (*INSTANCE, "try_number")}
+
+
+def mark_rejected(context: Mapping[str, Any], jobs: Iterable[Inputs], error: VideoRejectedError) -> None:
+    """Mark jobs whose video failed its check, in their records. A failure is only logged.
+
+    A job with the mark counts as failed: a clear by a person or another run submits a new one. A retry of the
+    task that has written the mark raises the error again.
+
+    :param context: the context of the task that checked the video.
+    :param jobs: the jobs of the video.
+    :param error: the result of the check.
+    """
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    mark = rejection(
+        str(error), error.checks, owner_of(context), internals.count_of_clears(context["ti"]), now
+    )
+    for job in jobs:
+        twinsync_task_id = job["twinsync_task_id"]
+        try:
+            is_marked = job["record"] and write_rejected(job["record"], twinsync_task_id, mark)
+            # The entry of a video operator; a ledger that did not take the job has a copy there.
+            state = task_state_store(context, f"{STORE_KEY}_{job['fingerprint']}")
+            if not is_marked and state:
+                state.write_rejected(twinsync_task_id, mark)
+        except Exception as problem:  # of any store: the result of the check matters more
+            log.warning(
+                "TS534 Could not mark TwinSync job %s as rejected (%s). Another try reconnects to it, and "
+                "its video fails again: delete its record for a new job.",
+                twinsync_task_id,
+                one_line(f"{type(problem).__name__}: {problem}"),
+            )
 
 
 def current_context() -> Mapping[str, Any] | None:

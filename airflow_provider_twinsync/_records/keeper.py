@@ -121,6 +121,12 @@ class RecordKeeper:
         told = self.record.told_at_max_tries
         return self.is_open and (told is None or told >= self._max_tries)
 
+    @property
+    def is_rejected_by_this_task(self) -> bool:
+        """True if this task has rejected the video of the job, and no person has cleared the task since."""
+        told = self.record.rejected_at_max_tries
+        return told is not None and told >= self._max_tries
+
     def is_missing(self, try_number: int) -> bool:
         """Return True if an earlier try should have left a record, and the store has none."""
         return self.store is not None and not self.record.is_there and try_number > 1

@@ -47,6 +47,7 @@ class State(Enum):
     SUBMITTING = "submitting"  # an intent that may still get its job
     SUBMITTED = "submitted"
     STORED = "stored"  # the video is
+    REJECTED = "rejected"  # the video failed its check
     NO_JOB = "no job"
     UNCERTAIN = "uncertain"
     DAMAGED = "damaged"
@@ -165,6 +166,8 @@ def _row(folder: Folder, name: str, files: list[str], now: datetime) -> Row | No
         state = State.NEWER if type(version) is int and version > VERSION else State.DAMAGED
     elif record.twinsync_task_id:
         state = State.STORED if video else State.SUBMITTED
+        if record.rejected is not None:
+            state = State.REJECTED
     elif record.made_no_job:
         state = State.NO_JOB
     else:

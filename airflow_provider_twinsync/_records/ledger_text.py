@@ -31,6 +31,7 @@ _MEANINGS = {
     State.SUBMITTING: "a submit has begun, and its job is not known yet",
     State.SUBMITTED: "there is a job; a task with the same inputs reconnects to it and pays nothing",
     State.STORED: "the video is stored",
+    State.REJECTED: "the video failed its check; the next task submits a new job",
     State.NO_JOB: "the submit made no job; the next task submits",
     State.UNCERTAIN: "a submit has begun, and whether there is a job is unknown",
     State.DAMAGED: "the record cannot be read as one, so there may be a job",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.status import JobState
-from airflow_provider_twinsync.exceptions import StatusError, UnavailableError
+from airflow_provider_twinsync.exceptions import StatusError, UnavailableError, VideoRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ def find_job(
     :param may_pay_twice: ``on_uncertain_submit="retry"``: submit again after an uncertain submit.
     :param patience_s: how long to wait for the job of another task that submits.
     :raises UncertainSubmitError: an earlier try may have made a job.
+    :raises VideoRejectedError: an earlier try rejected the video of its job, and this try is a retry of it.
     :raises UnavailableError: another task submits and has no id yet, or the records cannot be read.
     """
     store = keeper.store
@@ -110,7 +111,10 @@ def _report(keeper: RecordKeeper, log: Any, *, may_pay_twice: bool) -> None:
 
 
 def _is_wanted(keeper: RecordKeeper, job: str, get_job: Callable[[str], Job], log: Any) -> bool:
-    """Return whether a job serves this try: it is of the same inputs, and has not failed."""
+    """Return whether a job serves this try: it is of the same inputs, and neither failed nor is rejected.
+
+    :raises VideoRejectedError: Airflow retries a task that died after it had rejected the video.
+    """
     assert keeper.store is not None  # noqa: S101  # for the type checker
     if not keeper.has_same_inputs:
         log.warning(
@@ -119,6 +123,14 @@ def _is_wanted(keeper: RecordKeeper, job: str, get_job: Callable[[str], Job], lo
             "to another value, or the address in the connection changed.",
             job,
         )
+        return False
+    if keeper.record.rejected is not None:
+        if keeper.is_rejected_by_this_task and not keeper.store.has_next():
+            raise VideoRejectedError(
+                f"TS533 An earlier try of this task rejected the video of TwinSync job {job}, and a retry "
+                f"does not submit again. Clear the task to submit a new job. {keeper.record.rejected}"
+            )
+        log.info("The video of TwinSync job %s failed its check; this try submits a new one.", job)
         return False
     unavailable = None
     try:

@@ -1,4 +1,4 @@
-"""The stored video in a record of a ledger: where it is, with its size and its checksum."""
+"""The video in a record of a ledger: where it is stored, or why it was rejected."""
 
 from __future__ import annotations
 
@@ -23,13 +23,9 @@ def write_stored(address: str, twinsync_task_id: str, video: dict[str, Any]) -> 
     :param address: the address of the record.
     :param video: the result of the download.
     """
+    at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
-        folder, name, record = _open(address)
-        if record is None or SubmitRecord.read(record).twinsync_task_id != twinsync_task_id:
-            return
-        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        record["stored"] = {**video, "at": at}
-        folder.write(name, record_bytes(record))
+        _add(address, twinsync_task_id, {"stored": {**video, "at": at}})
     except Exception as error:  # of any store
         log.warning(
             "TS332 The record of TwinSync job %s could not be told where its video is (%s); another run "
@@ -37,6 +33,16 @@ def write_stored(address: str, twinsync_task_id: str, video: dict[str, Any]) -> 
             twinsync_task_id,
             one_line(f"{type(error).__name__}: {error}"),
         )
+
+
+def write_rejected(address: str, twinsync_task_id: str, mark: dict[str, Any]) -> bool:
+    """Mark a job as bad in its record, and return True. False: the record has no such job.
+
+    :param address: the address of the record.
+    :param mark: the result of :func:`~airflow_provider_twinsync._records.submit_record.rejection`.
+    :raises Exception: the store cannot be read or written.
+    """
+    return _add(address, twinsync_task_id, {"rejected": mark})
 
 
 def read_stored(address: str, twinsync_task_id: str) -> dict[str, Any] | None:
@@ -54,6 +60,15 @@ def read_stored(address: str, twinsync_task_id: str) -> dict[str, Any] | None:
     known = SubmitRecord.read(record).twinsync_task_id == twinsync_task_id
     stored = record.get("stored")
     return stored if known and isinstance(stored, dict) else None
+
+
+def _add(address: str, twinsync_task_id: str, fields: dict[str, Any]) -> bool:
+    """Add fields to the record of a job, and return True. False: the record has no such job."""
+    folder, name, record = _open(address)
+    if record is None or SubmitRecord.read(record).twinsync_task_id != twinsync_task_id:
+        return False
+    folder.write(name, record_bytes({**record, **fields}))
+    return True
 
 
 def _open(address: str) -> tuple[Folder, str, dict[str, Any] | None]:

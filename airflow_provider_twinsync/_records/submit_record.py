@@ -40,6 +40,9 @@ class SubmitRecord:
     :param names_job: the answer named a job, and was no success.
     :param is_of_other: another task instance submits, or no task.
     :param owner: the task instance that submitted, for a person; empty in a store of a task.
+    :param rejected: the message of the check that the video of the job failed; None if there is none.
+    :param rejected_at_max_tries: the ``max_tries`` of the try of this task instance that checked the video;
+        None if another one did.
     """
 
     is_there: bool = False
@@ -53,6 +56,8 @@ class SubmitRecord:
     names_job: bool = False
     is_of_other: bool = False
     owner: str = ""
+    rejected: str | None = None
+    rejected_at_max_tries: int | None = None
 
     @classmethod
     def read(cls, found: Any, owner: Mapping[str, Any] | None = None) -> SubmitRecord:
@@ -69,6 +74,7 @@ class SubmitRecord:
         known = _job(job)
         version = found.get("v")
         is_of_this_version = type(version) is int and version == VERSION
+        rejected, rejected_at = _rejection(found.get("rejected"), owner)
         texts = {name: one_line(found[name]) for name in ("shown", "marked_at") if _is_text(found.get(name))}
         return cls(
             is_there=True,
@@ -84,6 +90,8 @@ class SubmitRecord:
             names_job=found.get("names_job") is True,
             is_of_other="owner" in found and not is_same_instance(found["owner"], owner),
             owner=shown_owner(found["owner"]) if "owner" in found else "",
+            rejected=rejected,
+            rejected_at_max_tries=rejected_at,
             **texts,
         )
 
@@ -148,6 +156,34 @@ def _job(value: Any) -> str | None:
         return checked_task_id(value)
     except UsageError:
         return None
+
+
+def rejection(
+    message: str, checks: Mapping[str, Any], owner: Mapping[str, Any] | None, max_tries: int, at: str
+) -> dict[str, Any]:
+    """Return the mark of a job whose video failed its check, for the field ``rejected`` of its record.
+
+    :param message: the message of the check.
+    :param checks: its numbers.
+    :param owner: the task instance that checked the video.
+    :param max_tries: its ``max_tries``, as in ``told_at_max_tries``.
+    :param at: the time, as an ISO 8601 text.
+    """
+    by = None if owner is None else dict(owner)
+    return {"message": message, "checks": dict(checks), "by": by, "max_tries": max_tries, "at": at}
+
+
+def _rejection(mark: Any, owner: Mapping[str, Any] | None) -> tuple[str | None, int | None]:
+    """Return the message of a mark and, if this task instance wrote it, its count.
+
+    A damaged mark is none: the task then reconnects and pays nothing. A store of a task has the marks of that
+    task alone, without ``by``.
+    """
+    if not isinstance(mark, dict) or not _is_text(mark.get("message")):
+        return None, None
+    count = mark.get("max_tries")
+    is_own = "by" not in mark or is_same_instance(mark["by"], owner)
+    return one_line(mark["message"], 1_000), count if is_own and type(count) is int else None
 
 
 def _is_text(value: Any) -> bool:

@@ -76,3 +76,15 @@ class TaskStateStore:
     def write_no_job(self, entry: dict[str, Any]) -> None:
         """Record that a submit made no job; an earlier job counts again."""
         self.write(self._found if job_of(self._found) else entry)
+
+    def write_rejected(self, twinsync_task_id: str, mark: dict[str, Any]) -> bool:
+        """Mark a job as bad in the entry, and return True. False: the entry has no such job.
+
+        :param mark: the result of :func:`~airflow_provider_twinsync._records.submit_record.rejection`.
+        """
+        found = self.read()
+        if job_of(found) != twinsync_task_id:
+            return False
+        own = {name: value for name, value in mark.items() if name != "by"}
+        self.write({**found, "rejected": own})
+        return True

@@ -179,6 +179,14 @@ def test_a_short_video_that_is_all_black_or_silent_is_refused(tmp_path, state):
         assert "from start to end" in str(error)
 
 
+def test_a_text_of_symbols_may_be_silent(tmp_path):
+    """A voice may pass over ``∑ ∫ √``, which has no word; but not for longer than the limit."""
+    path = film(tmp_path / "a.mp4", [Scene(1, level=None)])
+    assert measured(path, words=0, pronouncer="en-US-JennyNeural")[1] is None
+    path = film(tmp_path / "a.mp4", [Scene(3, level=None)])
+    assert measured(path, words=0, pronouncer="en-US-JennyNeural")[1].code == "TS530"
+
+
 @pytest.mark.parametrize(
     ("state", "off"),
     [
