@@ -234,11 +234,15 @@ class VideoRejectedError(TwinSyncError):
 
     :param message: each failed number with its limit.
     :param checks: the numbers of the check; empty if the video could not be decoded.
+    :ivar parts: the numbers of each bad part of a text, by its place from 0.
+    :ivar path: the address of the rejected video, if it is kept.
     """
 
     def __init__(self, message: str, *, checks: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.checks = dict(checks or {})
+        self.parts = {0: self.checks}
+        self.path: str | None = None
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from airflow_provider_twinsync._content.extra import needs_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
     from airflow_provider_twinsync._content.captions import Caption
 
@@ -21,7 +20,7 @@ _TAG_STARTS = re.compile(r"<(?=[/A-Za-z])|\{(?=\\)|--(?=>)")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-def caption_file(captions: Sequence[Caption], kind: Literal["srt", "vtt"]) -> bytes:
+def caption_file(captions: Sequence[Caption], kind: str) -> bytes:
     """Return captions as a file, in UTF-8.
 
     A player shows the text as it is: markup in it is no markup of the file.

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._content.caption_lines import INSIDE, Place, cut_to_captions
 from airflow_provider_twinsync._content.extra import needs_content
 from airflow_provider_twinsync._content.length import plausible_s
 from airflow_provider_twinsync._content.split import CLAUSE, SENTENCE, breaks, find_levels, sentence_ends
 from airflow_provider_twinsync._content.timing import Boundary, Clock
-from airflow_provider_twinsync.exceptions import DownloadRefusedError, UsageError
+from airflow_provider_twinsync.exceptions import DownloadRefusedError
 from airflow_provider_twinsync.text import count_words, is_silent, word_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from typing import Any
 
     from airflow_provider_twinsync._content.timing import Pause
 
-#: Files beside the video, and a stream in it.
-KINDS = ("srt", "vtt", "mov_text")
 #: How long a voice takes for a sign such as a Chinese character, a letter, a digit, and to begin a word. Only
 #: the proportions count.
 _SIGN_S, _LETTER_S, _DIGIT_S, _WORD_S = 0.22, 0.055, 0.25, 0.1
@@ -55,23 +51,6 @@ class Caption:
     start_s: float
     end_s: float
     text: str
-
-
-def checked_kinds(value: Any) -> tuple[str, ...]:
-    """Return the argument ``captions`` of an operator, checked.
-
-    >>> checked_kinds(["srt"]), checked_kinds("srt, vtt"), checked_kinds(None)
-    (('srt',), ('srt', 'vtt'), ())
-
-    :param value: kinds of :data:`KINDS`, in a list, a tuple or a text with commas; None for none.
-    :raises UsageError: it is anything else.
-    """
-    kinds = re.split(r"[\s,]+", value.strip()) if isinstance(value, str) and value.strip() else value or ()
-    if not isinstance(kinds, list | tuple) or not all(kind in KINDS for kind in kinds):
-        raise UsageError(
-            f"TS191 captions is {value!r:.80}: it should be one or more of {', '.join(map(repr, KINDS))}."
-        )
-    return tuple(dict.fromkeys(kinds))
 
 
 def captions(video: Path, parts: Sequence[Spoken], pronouncer: str) -> list[Caption]:

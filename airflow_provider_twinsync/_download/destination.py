@@ -15,7 +15,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_twinsync._api.shown import shown_destination, shown_text
@@ -128,7 +128,7 @@ class StorePlace:
         try:
             folder = Path(tempfile.gettempdir())
             # The store derives the type of the object from the suffix.
-            suffix = ".html" if self._path.endswith(".html") else ".mp4"
+            suffix = PurePosixPath(self._path).suffix or ".mp4"
             return open_partial_file(folder, f"twinsync-{os.geteuid()}-", suffix, 0o600)
         except OSError as error:
             raise _unwritable(

@@ -12,12 +12,13 @@ from airflow_provider_twinsync._airflow.lineage import openlineage, pull_inputs,
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants, checked_task_id, is_http_url
-from airflow_provider_twinsync._records.stored import write_stored
-from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
+from airflow_provider_twinsync._content.finishing import Finishing, Script
+from airflow_provider_twinsync.exceptions import UsageError, VideoRejectedError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
 from airflow_provider_twinsync.operators.fetching import Fetching
-from airflow_provider_twinsync.operators.videos import stored_before
+from airflow_provider_twinsync.operators.stored_videos import record_stored, reject, store, stored_before
+from airflow_provider_twinsync.text import count_words
 
 if TYPE_CHECKING:
     import os
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_twinsync._airflow.lineage import Inputs
-    from airflow_provider_twinsync._download.transfer import Download
+    from airflow_provider_twinsync._content.finished_video import Finished
+    from airflow_provider_twinsync._content.video_check import VideoCheck
 
 
 class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
     """Download a video to a local path or an object store.
 
-    The XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type", "duration_s"}``; ``duration_s``
-    is the playing time in seconds, or None if the file does not have it. The XCom ``path`` is the path alone.
+    The XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type", "duration_s", "poster",
+    "captions", "checks"}``; ``duration_s`` is the playing time in seconds, or None if the file does not have
+    it. The XCom ``path`` is the path alone.
     For example::
 
         fetch = TwinSyncDownloadOperator(
@@ -61,11 +64,22 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
     :param twinsync_task_id: the job, to request a new address if this one has expired (``str``, templated;
         by default there is no such request).
     :param twinsync_conn_id: the connection, which lists the hosts of videos (``str``, templated).
-    :raises ValueError: ``destination`` is not a template and is never valid, or an argument is a task
-        instead of its output.
+    :param captions: as in ``TwinSyncVideoOperator``, as are ``poster`` and ``check``; captions need ``text``.
+    :param text: the text that the person speaks (``str``, templated; default none).
+    :param pronouncer: the voice, whose language decides about the captions (``str``, templated; default
+        none).
+    :raises ValueError: ``destination`` is not a template and is never valid, an argument is a task instead of
+        its output, or there are captions without a text.
     """
 
-    template_fields: Sequence[str] = ("result_url", "destination", "twinsync_task_id", "twinsync_conn_id")
+    template_fields: Sequence[str] = (
+        "result_url",
+        "destination",
+        "twinsync_task_id",
+        "twinsync_conn_id",
+        "text",
+        "pronouncer",
+    )
     ui_color = "#f5e3c4"
 
     def __init__(
@@ -75,6 +89,11 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         destination: str | os.PathLike[str] | ObjectStoragePath | XComArg,
         twinsync_task_id: str | XComArg | None = None,
         twinsync_conn_id: str = DEFAULT_CONN_ID,
+        captions: Sequence[str] = (),
+        poster: bool = False,
+        check: bool | VideoCheck = False,
+        text: str | XComArg | None = None,
+        pronouncer: str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,18 +103,24 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
         self.destination: Any = destination
         self.twinsync_task_id: Any = twinsync_task_id
         self.twinsync_conn_id = twinsync_conn_id
+        self.text: Any = text
+        self.pronouncer: Any = pronouncer
+        self.finishing = Finishing.of(captions=captions, poster=poster, check=check)
+        if self.finishing.captions and text is None:
+            raise UsageError("TS195 captions need the text: give text=, the same as to the submit.")
         self.check_given()
         self._fetching = Fetching()
         self._job: str | None = None
         self._inputs: Inputs | None = None
-        self._fetched: Download | None = None
+        self._fetched: Finished | None = None
 
-    def execute(self, context: Context) -> Download:
+    def execute(self, context: Context) -> Finished:
         """Download the video."""
         if is_http_url(self.result_url):  # before the download, so that a failed one has a link too
             self.push_link(context, self.result_url)
         with airflow_errors():
             self.check_rendered()
+            self.finishing.check_installed()
             if self.result_url is None:
                 raise UsageError(
                     "TS121 result_url is None: the task that it comes from returned nothing. Was that task "
@@ -106,7 +131,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
             twinsync_task_id = self.twinsync_task_id and checked_task_id(self.twinsync_task_id)
             self._job = twinsync_task_id
             self._inputs = pull_inputs(context, submits_before(self), twinsync_task_id)
-            if earlier := stored_before(self._inputs, self.destination):
+            if earlier := stored_before(self._inputs, self.destination, self.finishing):
                 self.log.info(
                     "The video of TwinSync job %s is at %s, unchanged since an earlier run.",
                     twinsync_task_id,
@@ -114,10 +139,17 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
                 )
                 return self._told(context, earlier)
             began = time.monotonic()
-            with self._fetching:
-                fetched = TwinSyncHook(self.twinsync_conn_id).download(
-                    self.result_url, self.destination, twinsync_task_id=twinsync_task_id
-                )
+            hook = TwinSyncHook(self.twinsync_conn_id)
+            script = Script()
+            if self.text is not None:
+                script = Script([self.text], count_words(self.text), self.pronouncer or "")
+            try:
+                with self._fetching:
+                    video = (twinsync_task_id, self.result_url)
+                    fetched = store(hook, [video], self.destination, self.finishing, script)
+            except VideoRejectedError as error:
+                reject(context, error, [self._inputs])
+                raise
             self.log.info(
                 "The video%s is at %s (%s bytes, %s).",
                 f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else "",
@@ -125,11 +157,10 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
                 f"{fetched['bytes']:,}",
                 shown_duration(time.monotonic() - began),
             )
-        if self._inputs and (record := self._inputs.get("record")) and twinsync_task_id:
-            write_stored(record, twinsync_task_id, dict(fetched))
+        record_stored([self._inputs], fetched, self.finishing)
         return self._told(context, fetched)
 
-    def _told(self, context: Context, video: Download) -> Download:
+    def _told(self, context: Context, video: Finished) -> Finished:
         """Add the video to the events of the assets, push its path as an XCom, and return it."""
         self._fetched = video
         made_of = self._inputs["fingerprint"] if self._inputs else None

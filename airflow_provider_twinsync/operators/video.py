@@ -13,17 +13,19 @@ from airflow_provider_twinsync._airflow.waiting import WorkerWait
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._content.extra import needs_content
+from airflow_provider_twinsync._content.finishing import Finishing, Script
 from airflow_provider_twinsync._content.photos import open_photo
-from airflow_provider_twinsync._records.stored import write_stored
 from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, WaitConfig
 from airflow_provider_twinsync._wait.event import read_events
+from airflow_provider_twinsync.exceptions import VideoRejectedError
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import push_xcom
 from airflow_provider_twinsync.operators.destinations import check_destination
 from airflow_provider_twinsync.operators.fetching import Fetching
 from airflow_provider_twinsync.operators.paid_end import names_part
 from airflow_provider_twinsync.operators.paid_task import PaidTask
-from airflow_provider_twinsync.operators.videos import Video, fingerprint_of, stored_before
+from airflow_provider_twinsync.operators.stored_videos import record_stored, reject, store, stored_before
+from airflow_provider_twinsync.operators.videos import Video, fingerprint_of, text_shown, video_of
 from airflow_provider_twinsync.text import count_words, split_text
 
 if TYPE_CHECKING:
@@ -37,15 +39,16 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._airflow.lineage import Inputs
     from airflow_provider_twinsync._api.exchange import Request
     from airflow_provider_twinsync._api.settings import Settings
-    from airflow_provider_twinsync._download.transfer import Download
+    from airflow_provider_twinsync._content.finished_video import Finished
+    from airflow_provider_twinsync._content.video_check import VideoCheck
     from airflow_provider_twinsync._wait.outcome import End
 
 
 class TwinSyncVideoOperator(PaidTask):
     """Make one video of a text of any length, and store it at a destination.
 
-    The XCom ``return_value`` is ``{"path", "bytes", "sha256", "duration_s", "parts", "fingerprint",
-    "twinsync_task_ids"}``; the XCom ``path`` is the path alone. For example::
+    The XCom ``return_value`` is a :class:`~airflow_provider_twinsync.operators.videos.Video`, with the path,
+    the size, the checksum and more; the XCom ``path`` is the path alone. For example::
 
         TwinSyncVideoOperator(
             task_id="news",
@@ -53,6 +56,9 @@ class TwinSyncVideoOperator(PaidTask):
             image_url="https://example.com/anna.jpg",
             pronouncer="en-US-JennyNeural",
             destination="s3://aws_default@videos/{{ run_id }}.mp4",
+            captions=("srt", "vtt"),
+            poster=True,
+            check=True,
         )
 
     The task splits a text over the limit of one job at the ends of sentences, and each part is a job, which
@@ -85,6 +91,12 @@ class TwinSyncVideoOperator(PaidTask):
         stored at the same destination is not fetched again, if the file still has its checksum.
     :param on_uncertain_submit: the reaction if a submit may or may not have created a job: ``"fail"`` (the
         default), or ``"retry"`` to let Airflow's retries submit again, at the risk of paying twice.
+    :param captions: captions of the text: ``"srt"`` and ``"vtt"`` are files beside the video, ``"mov_text"``
+        is a track in it (some of these ``str``; default none).
+    :param poster: write a JPEG beside the video, ``.jpg`` (``bool``, default False).
+    :param check: decode the video, and fail without a retry if it is silent, black, frozen or of another
+        length than the text: True, or the limits as a ``VideoCheck`` (default False).
+    :param row_id: the row of a sheet that the video is of, for a report (``str``, templated; default None).
     :param poke_interval: the shortest delay between two polls of a job, in seconds or as a ``timedelta``
         (default 2); as in ``TwinSyncSensor``, as are the next three.
     :param timeout: the deadline of the wait, in seconds or as a ``timedelta``; the default is Airflow's
@@ -101,6 +113,7 @@ class TwinSyncVideoOperator(PaidTask):
         "destination",
         "twinsync_conn_id",
         "ledger",
+        "row_id",
     )
     submits_many = True
     ui_color = "#d9d2e9"
@@ -118,6 +131,10 @@ class TwinSyncVideoOperator(PaidTask):
         ledger: str | os.PathLike[str] | ObjectStoragePath | None = None,
         reuse: Literal["tries", "runs"] = "tries",
         on_uncertain_submit: Literal["fail", "retry"] = "fail",
+        captions: Sequence[str] = (),
+        poster: bool = False,
+        check: bool | VideoCheck = False,
+        row_id: str | XComArg | None = None,
         poke_interval: timedelta | float = DEFAULT_POKE_INTERVAL_S,
         timeout: timedelta | float | None = None,
         exponential_backoff: bool = False,
@@ -146,15 +163,18 @@ class TwinSyncVideoOperator(PaidTask):
         if not internals.is_unmapped(self):
             check_constants(destination=destination)
         self.destination: Any = destination
+        self.row_id: Any = row_id
+        self.finishing = Finishing.of(captions=captions, poster=poster, check=check)
         self.check_given()
         self._fetching = Fetching()
-        self._stored: Download | None = None
+        self._stored: Finished | None = None
         self._photo: str | None = None
-        #: The number of words; the text itself is not stored for the time of the wait.
+        #: The number of words; the text itself is stored for the time of the wait only if a step needs it.
         self.text_words = 0
 
     def _execute(self, context: Context) -> Video:
         self.check_rendered()
+        self.finishing.check_installed()
         hook = TwinSyncHook(self.twinsync_conn_id)
         requests = self._requests(hook.settings())
         self.text_words = count_words(self.text)
@@ -179,13 +199,14 @@ class TwinSyncVideoOperator(PaidTask):
         push_inputs(context, jobs)
         # A task that fails in its wait has jobs as well.
         push_xcom(context, "twinsync_task_ids", [job["twinsync_task_id"] for job in jobs])
-        if stored := stored_before(jobs[0], self.destination, fingerprint_of(jobs)):
+        if stored := stored_before(jobs[0], self.destination, self.finishing, fingerprint_of(jobs)):
             self.log.info("The video is at %s, unchanged since an earlier run.", stored["path"])
             return self._told(context, stored, jobs)
         config = WaitConfig.of(self)
         waits = [WorkerWait(hook, job["twinsync_task_id"], config) for job in jobs]
         rendered = {"twinsync_conn_id": self.twinsync_conn_id, "destination": str(self.destination)}
-        rendered |= self._text
+        rendered |= self._text | {"text": self.text if self.finishing.needs_text else text_shown(self.text)}
+        rendered |= {"row_id": self.row_id} if self.row_id else {}
         return self._finish(context, hook, WorkerWait.run_all(self, waits, {"rendered": rendered}), jobs)
 
     def execute_complete(
@@ -208,15 +229,19 @@ class TwinSyncVideoOperator(PaidTask):
 
         :raises UsageError: an argument is wrong.
         """
-        parts = [self.text]
-        if isinstance(self.text, str):
-            parts = split_text(self.text, settings.text_limit_words, language=str(self.pronouncer))
+        parts = self._parts(settings)
         if len(parts) > 1 and find_spec("av") is None:
             raise needs_content("A text of several jobs")
         photo = open_photo(settings, self.image_url)  # once: a store is read, and an address signed
         return [
             prepare_submit(settings, text=part, image_url=photo, pronouncer=self.pronouncer) for part in parts
         ]
+
+    def _parts(self, settings: Settings) -> list[Any]:
+        """Return the text of each job; a text that is none is refused later."""
+        if not isinstance(self.text, str):
+            return [self.text]
+        return split_text(self.text, settings.text_limit_words, language=str(self.pronouncer))
 
     def _finish(self, context: Context, hook: TwinSyncHook, ends: list[End], jobs: list[Inputs]) -> Video:
         """Store the video of all jobs, or raise the error of the wait that failed.
@@ -228,14 +253,14 @@ class TwinSyncVideoOperator(PaidTask):
         videos = [(end.twinsync_task_id, end.result()) for end in ends]
         self.push_link(context, videos[0][1])
         began = time.monotonic()
-        with self._fetching:
-            if len(videos) == 1:
-                [(twinsync_task_id, result_url)] = videos
-                stored = hook.download(result_url, self.destination, twinsync_task_id=twinsync_task_id)
-            else:
-                from airflow_provider_twinsync._content.joined_video import store_joined
-
-                stored = store_joined(hook.download, videos, self.destination, self.log)
+        parts = self._parts(hook.settings()) if self.finishing.needs_text else []
+        script = Script(parts, self.text_words, str(self.pronouncer))
+        try:
+            with self._fetching:
+                stored = store(hook, videos, self.destination, self.finishing, script)
+        except VideoRejectedError as error:
+            reject(context, error, jobs, self.row_id)
+            raise
         self.log.info(
             "The video is at %s (%s bytes, %s, %s).",
             stored["path"],
@@ -243,29 +268,18 @@ class TwinSyncVideoOperator(PaidTask):
             "1 part" if len(videos) == 1 else f"{len(videos)} parts",
             shown_duration(time.monotonic() - began),
         )
-        for job in jobs:
-            if job["record"]:
-                write_stored(
-                    job["record"], job["twinsync_task_id"], {**stored, "inputs": fingerprint_of(jobs)}
-                )
+        record_stored(jobs, stored, self.finishing)
         return self._told(context, stored, jobs, [end.twinsync_task_id for end in ends])
 
     def _told(
-        self, context: Context, stored: Download, jobs: list[Inputs], ids: list[str] | None = None
+        self, context: Context, stored: Finished, jobs: list[Inputs], ids: list[str] | None = None
     ) -> Video:
         """Add the video to the events of the assets, push its path as an XCom, and return the result."""
         self._stored = stored
         self._photo = jobs[0]["photo"] if jobs else None
-        video = Video(
-            path=stored["path"],
-            bytes=stored["bytes"],
-            sha256=stored["sha256"],
-            duration_s=stored["duration_s"],
-            parts=len(ids or jobs),
-            fingerprint=fingerprint_of(jobs),
-            twinsync_task_ids=ids or [job["twinsync_task_id"] for job in jobs],
-        )
-        tell_assets(context, self.outlets, {**video, **self._text})
+        known = ids or [job["twinsync_task_id"] for job in jobs]
+        video = video_of(self, context["ti"], stored, jobs, known)
+        tell_assets(context, self.outlets, dict(video), self.row_id)
         push_xcom(context, "path", video["path"])
         return video
 

@@ -1,18 +1,18 @@
-"""The result of a task that makes a video, and the stored video of an earlier run (``reuse="runs"``)."""
+"""The result of a task that makes a video."""
 
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+import textwrap
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_twinsync._records.stored import read_stored
+from airflow_provider_twinsync._airflow import internals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_twinsync._airflow.lineage import Inputs
-    from airflow_provider_twinsync._download.transfer import Download
+    from airflow_provider_twinsync._content.finished_video import Finished
 
 
 class Video(TypedDict):
@@ -22,7 +22,11 @@ class Video(TypedDict):
     hexadecimal digits, and ``duration_s`` the duration in seconds, or None if the file does not state it.
     ``parts`` is the number of parts of the text, ``twinsync_task_ids`` the job of each part, and
     ``fingerprint`` the hash of text, photo, voice and service: the same inputs have the same fingerprint.
-    For example, the next task reads ``video.output["path"]``.
+    ``poster`` is the address of the poster, ``captions`` those of the captions by their kind, and ``checks``
+    has the numbers of the check; without them they are None, ``{}`` and None. ``text`` is the beginning of
+    the text, ``text_words`` the number of its words, ``pronouncer`` the voice, ``row_id`` the row of a sheet,
+    and ``task_url`` the page of the task in Airflow's web UI. For example, the next task reads
+    ``video.output["path"]``.
     """
 
     path: str
@@ -32,30 +36,45 @@ class Video(TypedDict):
     parts: int
     fingerprint: str | None
     twinsync_task_ids: list[str]
+    poster: str | None
+    captions: dict[str, str]
+    checks: dict[str, Any] | None
+    text: str
+    text_words: int
+    pronouncer: str
+    row_id: str | None
+    task_url: str | None
 
 
-def stored_before(job: Inputs | None, destination: Any, fingerprint: str | None = None) -> Download | None:
-    """Return the video at the destination, if an earlier run stored it there and it is unchanged.
+def video_of(task: Any, ti: Any, stored: Finished, jobs: Sequence[Inputs], ids: Sequence[str]) -> Video:
+    """Return the result of a task.
 
-    :param job: the job of the video, or of its first part; None if it is unknown.
-    :param destination: a local path, or the address of an object.
-    :param fingerprint: the hash of a video of several parts. One part may be in several videos.
+    :param task: a ``TwinSyncVideoOperator``.
+    :param jobs: the inputs of its jobs; empty if they are unknown.
+    :param ids: its jobs.
     """
-    if not job or not job["record"]:
-        return None
-    own = job["fingerprint"]
-    stored = read_stored(job["record"], job["twinsync_task_id"])
-    if not stored or stored.get("inputs", own) != (fingerprint or own):
-        return None
-    from airflow_provider_twinsync._download.destination import find_place
+    return Video(
+        path=stored["path"],
+        bytes=stored["bytes"],
+        sha256=stored["sha256"],
+        duration_s=stored["duration_s"],
+        parts=len(ids),
+        fingerprint=fingerprint_of(jobs),
+        twinsync_task_ids=list(ids),
+        poster=stored["poster"],
+        captions=stored["captions"],
+        checks=stored["checks"],
+        text=text_shown(task.text),
+        text_words=task.text_words,
+        pronouncer=str(task.pronouncer),
+        row_id=task.row_id,
+        task_url=internals.task_url(ti, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+    )
 
-    place = find_place(destination)
-    with suppress(Exception):  # of any store: the video is fetched, and a lasting error comes again
-        if stored["path"] == place.address and stored["sha256"] == place.sha256():
-            return cast(
-                "Download", {name: value for name, value in stored.items() if name not in ("at", "inputs")}
-            )
-    return None
+
+def text_shown(text: Any) -> str:
+    """Return the beginning of a text: enough to recognize a video by."""
+    return textwrap.shorten(str(text), 300, placeholder=" …")
 
 
 def fingerprint_of(jobs: Sequence[Inputs]) -> str | None:

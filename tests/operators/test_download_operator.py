@@ -26,7 +26,10 @@ def test_the_download_operator_returns_the_file(emulator, tmp_path):
         "bytes": len(video),
         "sha256": hashlib.sha256(video).hexdigest(),
         "content_type": "video/mp4",
-        "duration_s": pytest.approx(1.5, abs=1.5),
+        "duration_s": pytest.approx(3, abs=1.5),
+        "poster": None,
+        "captions": {},
+        "checks": None,
     }
     # For `fetch.output["path"]` in a DAG.
     assert run.xcoms == {"twinsync_link": address, "path": str(tmp_path / "v.mp4")}

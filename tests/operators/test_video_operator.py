@@ -55,7 +55,8 @@ def test_a_short_text_is_one_job(emulator, tmp_path, deferrable):
     assert run.xcoms["path"] == run.result["path"]
     assert run.xcoms["twinsync_link"].endswith(f"{job}.mp4")
     assert set(run.result) == {
-        *("path", "bytes", "sha256", "duration_s", "parts", "fingerprint", "twinsync_task_ids")
+        *("path", "bytes", "sha256", "duration_s", "parts", "fingerprint", "twinsync_task_ids"),
+        *("poster", "captions", "checks", "text", "text_words", "pronouncer", "row_id", "task_url"),
     }
 
 

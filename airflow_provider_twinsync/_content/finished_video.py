@@ -1,4 +1,4 @@
-"""Make one video of the videos of several jobs, complete or not at all."""
+"""Make a finished video of the videos of one job or several, complete or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync._content.join import join
+from airflow_provider_twinsync._content.finishing_steps import check_parts, write_captions
+from airflow_provider_twinsync._content.sidecars import write_beside
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._download.mp4 import duration_s
 from airflow_provider_twinsync._download.partial_file import lock, remove_if_dead, writing
@@ -19,45 +20,91 @@ from airflow_provider_twinsync._download.transfer import Download
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from airflow_provider_twinsync._content.finishing import Finishing, Script
+
 _CHUNK_BYTES = 1_000_000
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
-def store_joined(
-    fetch: Callable[..., Download], parts: Sequence[tuple[str, str]], destination: Any, log: Any
-) -> Download:
-    """Download the videos of several jobs, join them, and store the result at the destination.
+class Finished(Download):
+    """The result of a download, with the files beside the video.
+
+    ``poster`` is the address of the poster or None. ``captions`` has the address of the captions of each
+    kind, such as ``{"srt": "/videos/a.srt"}``; embedded ones have the address of the video. ``checks`` has
+    the numbers of the check, or is None without a check.
+    """
+
+    poster: str | None
+    captions: dict[str, str]
+    checks: dict[str, Any] | None
+
+
+def store_finished(
+    fetch: Callable[..., Download],
+    videos: Sequence[tuple[str | None, str]],
+    destination: Any,
+    finishing: Finishing,
+    script: Script,
+    log: Any,
+) -> Finished:
+    """Download the videos of the jobs of one text, check, join and finish them, and store the result.
+
+    The files beside the video appear first, and the video last.
 
     :param fetch: ``TwinSyncHook.download``.
-    :param parts: the job and the address of each video, in their order.
+    :param videos: the job and the address of each video, in their order.
     :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
+    :param script: the text. Without its parts, captions are of all of it.
     :param log: the task's logger.
     :raises UsageError: the destination cannot be written.
     :raises DownloadRefusedError: a part is no video.
     :raises DownloadInterruptedError: a part, or the result, is not complete.
+    :raises VideoRejectedError: a check failed, or captions do not fit.
     """
     place = find_place(destination)
     with _folder() as folder, place.stage() as partial_file:
         files = []
-        for number, (job, result_url) in enumerate(parts, 1):
+        for number, (job, result_url) in enumerate(videos, 1):
             files.append(folder / f"part-{number}.mp4")
             fetch(result_url, files[-1], twinsync_task_id=job)
-        joined = folder / "joined.mp4"
-        log.info("Joining the videos of %d parts.", len(parts))
-        if note := join(files, joined).reencoded:
-            log.info("The parts of the video are encoded again, as %s.", note)
-        with joined.open("rb") as file:
+        checks = check_parts(files, finishing, script, place.address) if finishing.check else None
+        video, starts_s = _joined(files, folder, log)
+        captions: dict[str, str] = {}
+        if finishing.captions:
+            video, captions = write_captions(video, starts_s, finishing, script, place.address)
+        poster = None
+        if finishing.poster:
+            from airflow_provider_twinsync._content.poster import poster as poster_of
+
+            poster = write_beside(place.address, ".jpg", poster_of(video))
+        with video.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 partial_file.add(chunk)
         lasts_s = duration_s(partial_file.file, partial_file.received)
         place.publish(partial_file)
-        return Download(
+        return Finished(
             path=place.address,
             bytes=partial_file.received,
             sha256=partial_file.sha256.hexdigest(),
             content_type="video/mp4",
             duration_s=lasts_s,
+            poster=poster,
+            captions=captions,
+            checks=checks,
         )
+
+
+def _joined(files: Sequence[Path], folder: Path, log: Any) -> tuple[Path, Sequence[float]]:
+    """Return the video of all parts, and where each part begins in it, in seconds."""
+    if len(files) == 1:
+        return files[0], [0.0]
+    from airflow_provider_twinsync._content.join import join
+
+    log.info("Joining the videos of %d parts.", len(files))
+    joined = join(files, folder / "joined.mp4")
+    if joined.reencoded:
+        log.info("The parts of the video are encoded again, as %s.", joined.reencoded)
+    return folder / "joined.mp4", joined.starts_s
 
 
 @contextmanager

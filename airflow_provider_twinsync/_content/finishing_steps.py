@@ -1,0 +1,97 @@
+"""Check the parts of a video, and write its captions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_twinsync._content.sidecars import write_beside
+from airflow_provider_twinsync._download.mp4 import duration_s
+from airflow_provider_twinsync.exceptions import VideoRejectedError
+from airflow_provider_twinsync.text import count_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from airflow_provider_twinsync._content.finishing import Finishing, Script
+
+
+def check_parts(
+    files: Sequence[Path], finishing: Finishing, script: Script, destination: str
+) -> dict[str, Any]:
+    """Check the video of each job, and return the sum of the lengths, and the largest of the other numbers.
+
+    Each part is checked by itself, so that another submit pays for the bad ones alone.
+
+    :param destination: the address of the video, or its path; a rejected part is kept beside it, if the
+        options ask for that.
+    :raises VideoRejectedError: with the numbers of the bad parts, by their place, in ``parts``.
+    """
+    from airflow_provider_twinsync._content.checking import check_video
+
+    assert finishing.check  # noqa: S101  # for the type checker
+    found: list[dict[str, Any]] = []
+    rejected: dict[int, VideoRejectedError] = {}
+    for at, file in enumerate(files):
+        words = _words(script, files, at)
+        try:
+            found.append(check_video(file, finishing.check, words=words, pronouncer=script.pronouncer))
+        except VideoRejectedError as error:
+            part = f"part-{at + 1}." if len(files) > 1 else ""
+            if part:
+                error.put_subject(f"Part {at + 1} of {len(files)}")
+            if finishing.check.keep_rejected:
+                error.path = write_beside(destination, f".{part}rejected.mp4", file)
+            rejected[at] = error
+    if rejected:
+        raise _merged(rejected)
+    names = {name for numbers in found for name in numbers}
+    merged = {name: max(numbers[name] for numbers in found if name in numbers) for name in sorted(names)}
+    return merged | {"length_s": round(sum(numbers["length_s"] for numbers in found), 3)}
+
+
+def _merged(rejected: dict[int, VideoRejectedError]) -> VideoRejectedError:
+    """Return one error for all bad parts."""
+    first, *others = rejected.values()
+    message = " ".join([str(first), *(str(one).partition(" ")[2] for one in others)])
+    error = VideoRejectedError(message, checks=first.checks)
+    error.parts = {at: one.checks for at, one in rejected.items()}
+    error.path = first.path
+    return error
+
+
+def _words(script: Script, files: Sequence[Path], at: int) -> int | None:
+    if len(files) == 1:
+        return script.words
+    return count_words(script.parts[at]) if len(script.parts) == len(files) else None
+
+
+def write_captions(
+    video: Path, starts_s: Sequence[float], finishing: Finishing, script: Script, destination: str
+) -> tuple[Path, dict[str, str]]:
+    """Write the captions of a video, and return the video, with embedded ones if asked, and their addresses.
+
+    :param starts_s: where each part begins.
+    :param destination: the address of the video, or its path.
+    :raises VideoRejectedError: the length of the text does not fit.
+    """
+    from airflow_provider_twinsync._content.caption_file import caption_file
+    from airflow_provider_twinsync._content.captions import Spoken, captions
+
+    with video.open("rb") as file:
+        length_s = duration_s(file, video.stat().st_size) or 0.0
+    texts = script.parts if len(script.parts) == len(starts_s) else ["".join(script.parts)]
+    begins = [*starts_s[: len(texts)], length_s]
+    spoken = [Spoken(text, *times) for text, *times in zip(texts, begins, begins[1:], strict=False)]
+    lines = captions(video, spoken, script.pronouncer or "")
+    written: dict[str, str] = {}
+    for kind in finishing.captions:
+        if kind != "mov_text":
+            written[kind] = write_beside(destination, f".{kind}", caption_file(lines, kind))
+        else:
+            from airflow_provider_twinsync._content.embed import embed
+
+            embedded = video.with_name("captioned.mp4")
+            embed(video, lines, script.pronouncer or "", embedded)
+            video, written[kind] = embedded, destination
+    return video, written
