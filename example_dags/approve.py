@@ -1,9 +1,10 @@
 """
 ### A person approves the video before it is published
 
-The DAG fetches the video, and then asks a person in Airflow's web UI, at *Required actions*. After *Approve*
-the next task runs. After *Reject* it is skipped, and without an answer within a day the question fails.
-Needs Airflow 3.3 or later; on 3.1 and 3.2 give `execution_timeout` instead of `response_timeout`.
+The DAG makes and checks the video, and then asks a person in Airflow's web UI, at *Required actions*. The
+question shows the poster, the text and the numbers of the check. After *Approve* the next task runs. After
+*Reject* it is skipped, and nothing is published. Without an answer within a day the question fails. Needs
+Airflow 3.3 or later; on 3.1 and 3.2 give `execution_timeout` instead of `response_timeout`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from datetime import timedelta
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_twinsync.operators import TwinSyncDownloadOperator, TwinSyncSubmitOperator
-from airflow_provider_twinsync.sensors import TwinSyncSensor
+from airflow_provider_twinsync.operators import TwinSyncVideoOperator
 
 with DAG(
     dag_id="twinsync_approve",
@@ -24,28 +24,30 @@ with DAG(
     doc_md=__doc__,
     params={
         "text": Param("Good evening! Here is the news.", type="string"),
-        "destination": Param("/tmp/twinsync/approve.mp4", type="string"),  # noqa: S108  # an example's
+        "name": Param("news", type="string"),
+        "folder": Param("/tmp/twinsync", type="string"),  # noqa: S108  # an example's
+        "web": Param("http://localhost:8000", type="string", description="The folder, in a browser"),
     },
 ) as dag:
-    submit = TwinSyncSubmitOperator(
-        task_id="submit",
+    # [START howto_twinsync_approve]
+    video = TwinSyncVideoOperator(
+        task_id="video",
         text="{{ params.text }}",
         image_url="https://twinsync.oss-cn-hangzhou.aliyuncs.com/video/1683730315image.jpeg",
         pronouncer="en-US-JennyNeural",
+        destination="{{ params.folder }}/{{ params.name }}.mp4",
+        poster=True,
+        check=True,
     )
-    wait = TwinSyncSensor(task_id="wait", twinsync_task_id=submit.output, timeout=3600)
-    fetch = TwinSyncDownloadOperator(
-        task_id="fetch",
-        result_url=wait.output,
-        twinsync_task_id=submit.output,
-        destination="{{ params.destination }}",
-    )
-
-    # [START howto_twinsync_approve]
     approve = ApprovalOperator(
         task_id="approve",
         subject="Publish this video?",
-        body="[Watch it]({{ ti.xcom_pull(task_ids='wait') }}). It says: {{ params.text }}",
+        body="""{% set video = ti.xcom_pull(task_ids='video') %}
+[![Poster]({{ params.web }}/{{ params.name }}.jpg)]({{ params.web }}/{{ params.name }}.mp4)
+
+> {{ video.text }}
+{% for name, number in video.checks.items() %}
+- {{ name }}: {{ number }}{% endfor %}""",
         response_timeout=timedelta(days=1),
     )
 
@@ -54,5 +56,5 @@ with DAG(
         """Publish the video; this example only returns its path."""
         return path
 
-    fetch >> approve >> publish("{{ ti.xcom_pull(task_ids='fetch')['path'] }}")
+    video >> approve >> publish(video.output["path"])  # type: ignore[arg-type]
     # [END howto_twinsync_approve]

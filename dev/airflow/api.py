@@ -108,6 +108,11 @@ class AirflowApi:
         path = self._address("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "-1", "hitlDetails")
         self._call("PATCH", path, json={"chosen_options": [option]})
 
+    def question(self, dag_id: str, run_id: str, task_id: str) -> str:
+        """Return the text of a question to a person, which is Markdown."""
+        path = self._address("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "-1", "hitlDetails")
+        return str(self._call("GET", path)["body"])
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Where a run is: queued, running, success or failed."""
         return str(self._call("GET", self._address("dags", dag_id, "dagRuns", run_id))["state"])

@@ -164,10 +164,21 @@ def test_a_video_starts_the_dag_that_waits_for_it_and_says_which_it_is(result: R
 
 def test_a_person_approves_a_video_or_rejects_it(result: Result) -> None:
     """The example: the task after the approval has the video, or is skipped."""
-    fetched = dict.fromkeys(["submit", "wait", "fetch", "approve"], "success")
+    fetched = dict.fromkeys(["video", "approve"], "success")
     assert result.answered == {
         "Approve": {**fetched, "publish": "success"},
         "Reject": {**fetched, "publish": "skipped"},
     }
     assert Path(result.approved).name == "Approve.mp4"
     assert Path(result.approved).stat().st_size
+
+
+def test_the_question_has_the_poster_the_text_and_the_check(result: Result) -> None:
+    """The page of the question renders this as Markdown."""
+    lines = result.question.splitlines()
+    web = "http://localhost:8000/Reject"
+    assert f"[![Poster]({web}.jpg)]({web}.mp4)" in lines
+    assert "> Good evening! Here is the news." in lines
+    numbers = dict(line.removeprefix("- ").split(": ") for line in lines if line.startswith("- "))
+    assert float(numbers["length_s"]) == pytest.approx(2.4, abs=1.5)
+    assert float(numbers["longest_black_s"]) == 0

@@ -62,6 +62,7 @@ class Result:
     published_job: str
     answered: dict[str, dict[str, str | None]]  # the states of the tasks, by the answer
     approved: str
+    question: str
 
     def __getitem__(self, name: str) -> Seen:
         return self.tasks[name]
@@ -100,13 +101,13 @@ def poll(airflow: AirflowWorld, run_id: str) -> dict[str, Seen]:
     return seen
 
 
-def ask_a_person(airflow: AirflowWorld, folder: Path) -> dict[str, str]:
-    """Run the example of an approval once for each answer; returns the runs by their answers."""
+def ask_a_person(airflow: AirflowWorld, folder: Path) -> tuple[dict[str, str], str]:
+    """Run the example of an approval once for each answer; return the runs by answer, and a question."""
     dag_id = "twinsync_approve"
     airflow.wait_for_dag(dag_id)
     airflow.api.unpause(dag_id)
     runs = {
-        answer: airflow.api.trigger(dag_id, {"destination": str(folder / f"{answer}.mp4")})
+        answer: airflow.api.trigger(dag_id, {"name": answer, "folder": str(folder)})
         for answer in ("Approve", "Reject")
     }
     for answer, run_id in runs.items():
@@ -125,6 +126,7 @@ def ask_a_person(airflow: AirflowWorld, folder: Path) -> dict[str, str]:
 
         wait_until(airflow, is_asked, "nobody is asked")
         assert state("publish") is None
+        question = airflow.api.question(dag_id, run_id, "approve")
         airflow.api.answer(dag_id, run_id, "approve", answer)
     for run_id in runs.values():
         wait_until(
@@ -132,7 +134,7 @@ def ask_a_person(airflow: AirflowWorld, folder: Path) -> dict[str, str]:
             lambda run_id=run_id: airflow.api.run_state(dag_id, run_id) in ("success", "failed"),
             "a run that was answered does not end",
         )
-    return runs
+    return runs, question
 
 
 def run_waits(folder: Path) -> Result:
@@ -205,7 +207,7 @@ def run_waits(folder: Path) -> Result:
         published = airflow.api.xcom("twinsync_publish_video", publishing()[0], "publish")
         fetched = airflow.api.xcom("twinsync_make_video", made, "fetch")
         published_job = list(quick.world.tasks)[-1]
-        runs = ask_a_person(airflow, folder)
+        runs, question = ask_a_person(airflow, folder)
         answered = {
             answer: {task.task_id: task.state for task in airflow.api.task_states("twinsync_approve", of_it)}
             for answer, of_it in runs.items()
@@ -227,4 +229,5 @@ def run_waits(folder: Path) -> Result:
         published_job,
         answered,
         approved,
+        question,
     )
