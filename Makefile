@@ -34,7 +34,8 @@ PYTHON_3_12 ?= $(firstword $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/version
 export DEMO_TEXT := $(value TEXT)
 export DEMO_PHOTO := $(value PHOTO)
 export DEMO_VOICE := $(value VOICE)
-unexport TEXT PHOTO VOICE
+export DEMO_SHEET := $(value SHEET)
+unexport TEXT PHOTO VOICE SHEET
 export PYTHONUTF8 := 1
 # Every `uv pip install` below, and in noxfile.py, compiles what it installs. Without bytecode each process compiles
 # Airflow anew where PYTHONDONTWRITEBYTECODE is set, and `import airflow.sdk` costs 4.3 CPU seconds instead of 1.3.
@@ -47,6 +48,7 @@ export UV_COMPILE_BYTECODE := 1
 help:
 	@echo 'make demo          make a talking photo on a real Airflow, with the emulator as TwinSync'
 	@echo '                   TEXT="..." or TEXT=@file, PHOTO=file-or-address VOICE=zh-CN-XiaohanNeural'
+	@echo '                   SHEET=example_dags/scripts.csv makes a video for each row, and a report'
 	@echo 'make airflow       the same Airflow, left running with its web UI, until Ctrl-C'
 	@echo 'make chaos         hundreds of videos while workers, triggerers, the service and the database are killed'
 	@echo '                   SEEDS="1 2 3" VIDEOS=200; needs PostgreSQL (apt-get install postgresql)'

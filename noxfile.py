@@ -25,11 +25,17 @@ CELLS = {
 #: Tests that take long and depend on libraries more than on Airflow. `BRIEF=1 make matrix`, as in `.ci/run`,
 #: leaves them out: there the newest Airflow runs them.
 BRIEF = (
+    "tests/_api",
     "tests/_content",
     "tests/_download",
     "tests/_http",
+    "tests/_records/test_crash_points.py",
+    "tests/_records/test_racers.py",
+    "tests/_wait",
     "tests/emulator",
     "tests/operators/test_every_line.py",
+    "tests/project/test_simulation.py",
+    "tests/test_text.py",
     "tests/test_text_split.py",
 )
 PACKAGE = "airflow_provider_twinsync"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_twinsync.text import count_words
 from dev import CHECKOUT
 from dev.airflow.api import AirflowApiError
-from dev.airflow.emulated_twinsync import PhotoError, order_emulator, wait_for_emulator
+from dev.airflow.emulated_twinsync import EmulatedTwinSync, PhotoError, order_emulator, wait_for_emulator
 from dev.airflow.processes import ProcessDiedError
 from dev.airflow.world import USER, AirflowWorld, AirflowWorldError
 
@@ -124,13 +124,18 @@ class Demo:
             raise DemoError(f"{self.photo} cannot be read as a photo: {getattr(e, 'strerror', e)}") from None
 
     @contextlib.contextmanager
-    def world(self, clock: Clock) -> Iterator[tuple[AirflowWorld, str]]:
-        """Airflow and the emulator, running and healthy; gives Airflow and the photo's address."""
+    def world(
+        self, clock: Clock, dag_id: str = DAG_ID, **emulated: Any
+    ) -> Iterator[tuple[AirflowWorld, EmulatedTwinSync, str]]:
+        """Start Airflow and the emulator, and return them with the photo's address when they are healthy.
+
+        :param emulated: more options of the emulator.
+        """
         clock.say("starting the TwinSync emulator and Airflow (a moment, please)")
         with AirflowWorld(self.home, DAGS_FOLDER) as airflow:
             photos = "local" if self.photo_file else "any"
             # Longer than a busy machine takes from the submit to the first look, or nothing is deferred.
-            order_emulator(airflow.processes, waiting_s=2, duration_s=6, photos=photos)
+            order_emulator(airflow.processes, waiting_s=2, duration_s=6, photos=photos, **emulated)
             airflow.prepare()
             emulator = wait_for_emulator(airflow.processes)
             image_url = emulator.upload(self.photo_file) if self.photo_file else self.photo
@@ -139,12 +144,12 @@ class Demo:
             clock.say(
                 f"Airflow     {airflow.url} (scheduler, DAG processor, triggerer and API server are healthy)"
             )
-            airflow.wait_for_dag(DAG_ID)
-            airflow.api.unpause(DAG_ID)
+            airflow.wait_for_dag(dag_id)
+            airflow.api.unpause(dag_id)
             try:
-                yield airflow, image_url
+                yield airflow, emulator, image_url
             except EXPECTED:
-                logs = _short(str(airflow.processes.log_folder))
+                logs = short(str(airflow.processes.log_folder))
                 clock.say(f"something went wrong; Airflow's own logs are in {logs}")
                 raise
 
@@ -156,46 +161,46 @@ def run(demo: Demo) -> None:
     """
     clock = Clock()
     print(f"A photo learns to speak, in Airflow.\n\n  text   {demo.shown_text}")
-    print(f"  photo  {_short(demo.photo)}\n  voice  {demo.voice}\n", flush=True)
+    print(f"  photo  {short(demo.photo)}\n  voice  {demo.voice}\n", flush=True)
     demo.output.mkdir(parents=True, exist_ok=True)
     video = demo.output / f"talking-photo-{datetime.now().astimezone():%Y%m%d-%H%M%S}.mp4"
-    with demo.world(clock) as (airflow, image_url):
+    with demo.world(clock) as (airflow, _, image_url):
         conf = {
             "text": demo.text,
             "image_url": image_url,
             "pronouncer": demo.voice,
             "destination": str(video),
         }
-        run_id = airflow.api.trigger(DAG_ID, conf)
-        clock.say(f"DAG run     {DAG_ID} {run_id}")
-        follow(airflow, run_id, clock)
+        run_id = follow(airflow, DAG_ID, conf, clock)
         receipt = airflow.api.xcom(DAG_ID, run_id, "video")
         clock.say("stopping Airflow and the emulator")
     clock.say("stopped")
     show(video, receipt)
 
 
-def follow(airflow: AirflowWorld, run_id: str, clock: Clock) -> None:
-    """Print every change of a task's state until the run has ended.
+def follow(airflow: AirflowWorld, dag_id: str, conf: dict[str, Any], clock: Clock) -> str:
+    """Start a run, print every change of a task's state until it has ended, and return its id.
 
     :raises DemoError: if it does not succeed; the message holds the failed tasks' logs.
     """
+    run_id = airflow.api.trigger(dag_id, conf)
+    clock.say(f"DAG run     {dag_id} {run_id}")
     seen: dict[str, str | None] = {}
     deadline = time.monotonic() + RUN_TIMEOUT_S
     while True:
-        run_state = airflow.api.run_state(DAG_ID, run_id)
-        tasks = airflow.api.task_states(DAG_ID, run_id)
+        run_state = airflow.api.run_state(dag_id, run_id)
+        tasks = airflow.api.task_states(dag_id, run_id)
         for task in tasks:
             if task.state and seen.get(task.name) != task.state:
                 seen[task.name] = task.state
                 clock.say(f"  {task.name:9} {task.state}")
         if run_state == "success":
-            return
+            return run_id
         failed = [task for task in tasks if task.state == "failed"]
         late = time.monotonic() > deadline
         if run_state == "failed" or late:
             shown = failed or [task for task in tasks if task.try_number]
-            logs = [f"Log of {task.name}:\n{airflow.api.logs(DAG_ID, run_id, task)}" for task in shown]
+            logs = [f"Log of {task.name}:\n{airflow.api.logs(dag_id, run_id, task)}" for task in shown]
             end = f"is not done after {RUN_TIMEOUT_S:.0f} s" if late else "failed"
             raise DemoError("\n\n".join([f"the run {end}.", *logs]))
         airflow.processes.check()
@@ -216,7 +221,7 @@ def show(video: Path, receipt: dict[str, Any]) -> None:
     with av.open(str(video)) as container:
         length_s = (container.duration or 0) / 1_000_000
         streams = ", ".join(stream.codec_context.name for stream in container.streams)
-    print(f"\nVideo    {_short(str(video))}\nLength   {length_s:.2f} s ({streams})")
+    print(f"\nVideo    {short(str(video))}\nLength   {length_s:.2f} s ({streams})")
     if (parts := receipt["parts"]) > 1:
         print(f"Parts    {parts}: one job each, joined into this video")
     print(f"Size     {size:,} bytes\nSHA-256  {sha256} (as the `video` task reported)", flush=True)
@@ -225,11 +230,11 @@ def show(video: Path, receipt: dict[str, Any]) -> None:
 def stay(demo: Demo) -> NoReturn:
     """Leave the world running until Ctrl-C."""
     clock = Clock()
-    with demo.world(clock) as (airflow, image_url):
+    with demo.world(clock) as (airflow, _, image_url):
         print(
             f"\nWeb UI   {airflow.url}\nLogin    {USER} / {airflow.password}\n\n"
             f"Open the DAG {DAG_ID} and press Trigger; a photo that the emulator knows:\n  {image_url}\n"
-            f"Logs are in {_short(str(airflow.processes.log_folder))}. Ctrl-C ends everything.",
+            f"Logs are in {short(str(airflow.processes.log_folder))}. Ctrl-C ends everything.",
             flush=True,
         )
         while True:
@@ -237,14 +242,14 @@ def stay(demo: Demo) -> NoReturn:
             time.sleep(0.5)
 
 
-def _short(path: str) -> str:
-    """A path as one would type it here."""
+def short(path: str) -> str:
+    """Return a path as one would type it here."""
     with contextlib.suppress(ValueError):
         return str(Path(path).relative_to(Path.cwd()))
     return path
 
 
-def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
+def _arguments(argv: Sequence[str] | None) -> tuple[bool, str, Demo]:
     def given(name: str) -> str:
         return os.environ.get(f"DEMO_{name}", "")
 
@@ -257,19 +262,26 @@ def _arguments(argv: Sequence[str] | None) -> tuple[bool, Demo]:
     parser.add_argument("--voice", default=given("VOICE") or VOICE, help="the voice, such as %(default)s")
     parser.add_argument("--output", type=Path, default=CHECKOUT / "demo-output", help="folder for the MP4")
     parser.add_argument("--home", type=Path, help="Airflow's folder; what is in it is removed")
+    parser.add_argument("--sheet", default=given("SHEET"), help="a sheet with a row for each video")
     args = parser.parse_args(argv)
     home = args.home or CHECKOUT / ".airflow" / ("ui" if args.stay else "demo")
-    return args.stay, Demo(args.text, args.photo, args.voice, args.output.resolve(), home)
+    demo = Demo(args.text, args.photo, args.voice, args.output.resolve(), home)
+    return args.stay, args.sheet, demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    to_stay, demo = _arguments(argv)
+    to_stay, sheet, demo = _arguments(argv)
     try:
         demo.check()
         if to_stay:
             stay(demo)
-        run(demo)
+        if sheet:
+            from dev.sheet_demo import SheetDemo
+
+            SheetDemo(Path(sheet), demo).run()
+        else:
+            run(demo)
     except BrokenPipeError:  # the reader has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -107,6 +107,12 @@ class Airflow3Site(Site):
         self.page.wait_for_load_state("networkidle")
         return self.page.locator("#root")
 
+    def open_question(self, dag_id: str, run_id: str, task_id: str) -> Locator:
+        """Open the page of a question to a person, and return its content."""
+        self.page.goto(f"{self.url}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/required_actions")
+        self.page.wait_for_load_state("networkidle")
+        return self.page.locator("#root")
+
     def order(self, run_id: str, conf: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request that starts a run; it must state that the run has no date."""
         return super().order(run_id, conf) | {"logical_date": None}

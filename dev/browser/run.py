@@ -22,6 +22,7 @@ from dev import CHECKOUT
 from dev.airflow.airflow2 import Airflow2World
 from dev.airflow.emulated_twinsync import EmulatedTwinSync, order_emulator, wait_for_emulator
 from dev.airflow.world import USER, AirflowWorld
+from dev.browser import night
 from dev.browser.airflow2 import Airflow2Site
 from dev.browser.airflow3 import Airflow3Site
 from dev.browser.site import CheckError, Site
@@ -80,8 +81,8 @@ def examples_for_airflow2(folder: Path) -> Path:
         text = example.read_text(encoding="utf-8")
         text = text.replace("from airflow.sdk import", "from airflow.providers.common.compat.sdk import")
         (folder / example.name).write_text(text, encoding="utf-8")
-    for talk in DAGS_FOLDER.glob("*.txt"):
-        shutil.copy(talk, folder)
+    for data in (*DAGS_FOLDER.glob("*.txt"), *DAGS_FOLDER.glob("*.csv")):
+        shutil.copy(data, folder)
     return folder
 
 
@@ -177,5 +178,7 @@ def walk(site: Site, airflow: AirflowWorld, emulator: EmulatedTwinSync, clock: C
     site.check("taskID=" in status, f"the link of a wait that failed is {status}")
     site.check_shows(MANY, "greetings", "video.wait", "log", "104", failed)
     site.check_no_link(MANY, "greetings", "video.fetch", failed)
+    if isinstance(site, Airflow3Site):
+        night.walk(site, airflow, emulator, clock, job_s=JOB_S, photo=PHOTO)
     site.check(not site.errors, f"the pages had errors: {site.errors}")
     clock.say("  all is as it should be")

@@ -183,7 +183,10 @@ class Site(ABC):
         clip: FloatRect | None = what.bounding_box()
         if until and clip and (end := until.bounding_box()):
             clip["height"] = end["y"] + end["height"] + 16 - clip["y"]
-        shot = self.page.screenshot(clip=clip, caret="hide", animations="disabled")
+        self.keep(f"{name}-{self.name}", self.page.screenshot(clip=clip, caret="hide", animations="disabled"))
+
+    def keep(self, name: str, shot: bytes) -> None:
+        """Store a picture for the docs, packed."""
         packed = io.BytesIO()
         Image.open(io.BytesIO(shot)).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(
             packed, "PNG", optimize=True
@@ -191,7 +194,7 @@ class Site(ABC):
         size = len(packed.getvalue())
         self.check(size < MAX_PICTURE_BYTES, f"the picture {name} has {size} bytes")
         PICTURES.mkdir(exist_ok=True)
-        (PICTURES / f"{name}-{self.name}.png").write_bytes(packed.getvalue())
+        (PICTURES / f"{name}.png").write_bytes(packed.getvalue())
 
     def _note(self, error: str) -> None:
         self.errors.append(f"{self.page.url}: {error}")
