@@ -61,6 +61,7 @@ PURE = [
     "_content.report_style",
     "_content.split",
     "_content.video_check",
+    "_content.captions",
     "_api",
     "_wait",
     "_http.circuit_breaker",
@@ -150,7 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_http": {"_api", "_wait", "exceptions"},
     "_storage": {"_api", "exceptions"},
     "_download": {"_api", "_http", "_storage", "exceptions"},
-    "_content": {"_api", "_download", "_storage", "exceptions"},
+    "_content": {"_api", "_download", "_storage", "exceptions", "text"},
     "_records": {"_api", "_storage", "exceptions"},
     "links": {"_api", "_airflow"},
     "_airflow": {

@@ -158,7 +158,7 @@ def watch(path: Path) -> Film:
     begins: float | None = None
     rate = 1
     with av.open(str(path)) as container:
-        for frame in container.decode():
+        for frame in container.decode(*container.streams.video, *container.streams.audio):
             if isinstance(frame, av.VideoFrame):
                 seen.append((frame.time, _number(frame)))
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,9 +13,10 @@ import av
 from airflow_provider_twinsync.emulator import speech
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from airflow_provider_twinsync._content.captions import Caption
     from airflow_provider_twinsync.emulator.speech import Syllable
 
 _PICTURES_PER_S = 4
@@ -138,11 +140,26 @@ def starts_s(sentences: Sequence[str], spoken: Sequence[Syllable]) -> list[float
     return found
 
 
-def film(path: Path, text: str, pronouncer: str, spoken: Sequence[Syllable]) -> float:
-    """Write a small video of the spoken text, and return its length in seconds."""
+def beeps(spoken: Sequence[Syllable], length_s: float) -> bytes:
+    """Return a tone for each syllable, as loud as the emulator's voice, and made faster."""
+    rate = speech.SAMPLE_RATE
+    tone = array("h", [4000 if at // 40 % 2 else -4000 for at in range(4 * rate)])
+    sound = array("h", bytes(2 * round(length_s * rate)))
+    for one in spoken:
+        start, end = round(one.start_s * rate), min(round(one.end_s * rate) - rate // 50, len(sound))
+        sound[start:end] = tone[: max(0, end - start)]
+    return sound.tobytes()
+
+
+def film(path: Path, spoken: Sequence[Syllable], sound: Callable[[float], bytes] | None = None) -> float:
+    """Write a small video of the spoken text, and return its length in seconds.
+
+    :param sound: returns the sound of a length. Default: :func:`beeps`.
+    """
     pictures = max(4, int(speech.duration_s(list(spoken)) * _PICTURES_PER_S) + 1)
     length_s = pictures / _PICTURES_PER_S
-    sound = speech.sound(spoken, text, pronouncer, length_s)
+    heard = sound(length_s) if sound else beeps(spoken, length_s)
+    frames = [heard[at : at + 2048] for at in range(0, len(heard), 2048)]
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=_PICTURES_PER_S)
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
@@ -155,12 +172,26 @@ def film(path: Path, text: str, pronouncer: str, spoken: Sequence[Syllable]) -> 
             picture.pts, picture.time_base = number, Fraction(1, _PICTURES_PER_S)
             container.mux(video.encode(picture))
         container.mux(video.encode())
-        for start in range(0, len(sound), 2048):
-            piece = sound[start : start + 2048]
-            heard = av.AudioFrame(format="s16", layout="mono", samples=len(piece) // 2)
-            heard.planes[0].update(piece.ljust(heard.planes[0].buffer_size, b"\0"))
-            heard.sample_rate = speech.SAMPLE_RATE
-            heard.pts, heard.time_base = start // 2, Fraction(1, speech.SAMPLE_RATE)
-            container.mux(audio.encode(heard))
+        for number, piece in enumerate(frames):
+            frame = av.AudioFrame(format="s16", layout="mono", samples=len(piece) // 2)
+            frame.planes[0].update(piece.ljust(frame.planes[0].buffer_size, b"\0"))
+            frame.sample_rate = speech.SAMPLE_RATE
+            frame.pts, frame.time_base = number * 1024, Fraction(1, speech.SAMPLE_RATE)
+            container.mux(audio.encode(frame))
         container.mux(audio.encode())
     return length_s
+
+
+def heard_starts(sentences: Sequence[str], true_s: Sequence[float], found: Sequence[Caption]) -> list[float]:
+    """Return how late each sentence's caption is; a sentence inside a caption has none of its own."""
+    begins: dict[int, float] = {}
+    at = 0
+    for caption in found:
+        begins[at] = caption.start_s
+        at += len("".join(caption.text.split()))
+    late_s, at = [], 0
+    for sentence, start_s in zip(sentences, true_s, strict=True):
+        if at in begins:
+            late_s.append(begins[at] - start_s)
+        at += len("".join(sentence.split()))
+    return late_s
