@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _RATE = 8_000
 _WINDOW = 80
 WINDOW_S = _WINDOW / _RATE
+#: A gap of so many windows in the sound is no delay of the resampler.
+_GAP = 5
 #: A shorter silence is part of speech, such as the closed lips of a "p".
 _SHORTEST_PAUSE_S = 0.12
 #: Speech is this much louder than a pause, 30 dB; in a noisy recording it is 20 dB or less.
@@ -54,9 +56,8 @@ def _peaks(container: InputContainer, length_s: float) -> list[int]:
     samples, peaks = array("h"), array("i")
     wanted = int(length_s / WINDOW_S)
     for at_s, sound in _sounds(container):
-        missing = round((min(at_s, length_s) - len(peaks) * WINDOW_S) * _RATE) - len(samples)
-        if missing > _WINDOW:  # a gap in the sound
-            samples.extend(bytes(missing))
+        if (missing := int(min(at_s, length_s) / WINDOW_S) - len(peaks)) > _GAP:
+            peaks.extend(array("i", bytes(peaks.itemsize * missing)))
         samples.frombytes(sound)
         done = len(samples) // _WINDOW
         for start in range(0, done * _WINDOW, _WINDOW):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _FIRST_S = 1.0
 _MOST_PICTURES = 120
+#: The shape of pixels may make a picture wider, but not of any width.
+_WIDEST = 8_192
 #: From 2 (best) to 31.
 _QUALITY = "4"
 _LAPLACE = "0m=0 -1 0 -1 4 -1 0 -1 0:0rdiv=1"
@@ -118,6 +120,8 @@ class _Upright:
     def __init__(self, frame: Any, ratio: Fraction | None) -> None:
         self.look = _look(frame)
         width = max(1, round(frame.width * (ratio or 1)))
+        if width > _WIDEST:
+            width = frame.width
         steps = [("scale", f"{width}:{frame.height}:out_range=full"), ("format", "yuvj420p"), ("setsar", "1")]
         for turn in _TURNS.get(_rotation(frame) % 360, "").split(","):
             name, _, value = turn.partition("=")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A longer video is a mistake of the file, and its index of pauses would take too much memory.
 MAX_LENGTH_S = 12 * 3_600
+#: 4096 x 4096, as for a part.
+MAX_PIXELS = 16_777_216
 
 
 @contextmanager
@@ -31,8 +33,11 @@ def reading_video(path: Path) -> Iterator[InputContainer]:
         # With another format than this one, a file can name other files or addresses to read.
         options = {"protocol_whitelist": "file"}
         with av.open(str(path.absolute()), format="mp4", options=options) as container:
-            if not any(stream.codec_context and stream.width for stream in container.streams.video):
+            stream = next(iter(container.streams.video), None)
+            if stream is None or not stream.codec_context or not stream.width:
                 raise not_decoded("it has no pictures")
+            if stream.width * stream.height > MAX_PIXELS:
+                raise not_decoded(f"its size is {stream.width}x{stream.height}")
             yield container
     except TwinSyncError:
         raise

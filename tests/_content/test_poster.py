@@ -161,3 +161,23 @@ def test_pictures_that_cannot_be_decoded_are_refused(tmp_path):
     with pytest.raises(DownloadRefusedError) as raised:
         poster(video)
     assert raised.value.code == "TS536"
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
+    """One of 4,096 x 5,000 pixels; the size is in the set-up of the encoder."""
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=4)
+        stream.width, stream.height, stream.pix_fmt = 4_096, 5_000, "yuv420p"
+        picture = numbered(SHARP, (4_096, 5_000))
+        picture.pts, picture.time_base = 0, Fraction(1, 4)
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    with pytest.raises(DownloadRefusedError) as raised:
+        poster(tmp_path / "a.mp4")
+    assert raised.value.code == "TS536"
+    assert "4096x5000" in str(raised.value)
+
+
+def test_pixels_of_an_absurd_shape_make_no_huge_poster(tmp_path):
+    video = written(tmp_path / "a.mp4", [numbered(SHARP, SIZE)] * 3, ratio=Fraction(500, 1))
+    assert shown(video).size == SIZE
