@@ -35,7 +35,7 @@ class TextFields:
     #: The only template field that may be the name of a file, with an ending of ``template_ext``. Airflow
     #: itself would read a file for every field, such as the address of a photo that ends in ``.txt``.
     file_field = ""
-    #: The template fields that are no texts: the arguments of a function that Airflow calls.
+    #: The template fields that are no texts, such as the arguments of a function that Airflow calls.
     call_fields: Collection[str] = ()
     #: The template fields that may be a list. Airflow does not render the texts in it.
     list_fields: Collection[str] = ()

@@ -44,7 +44,7 @@ overflow-wrap:anywhere}
 .links{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin:.3rem 0 0;font-size:.95rem}
 .links code{overflow-wrap:anywhere;font-size:.85rem}
 summary{cursor:pointer;width:fit-content;color:var(--soft);font-size:.95rem}
-video{display:block;width:100%;max-width:30rem;margin-top:.5rem}
+video{display:block;max-width:100%;max-height:70vh;margin-top:.5rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:40rem){body{padding:1rem .75rem 3rem}
 li{grid-template-columns:88px minmax(0,1fr);gap:.75rem;padding:.6rem;contain-intrinsic-size:auto 260px}

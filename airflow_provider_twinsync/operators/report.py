@@ -164,7 +164,9 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         content = None
         if is_path:
             try:
-                content = json.loads(read_file(str(self.plan), _PLAN_BYTES))
+                content = json.loads(read_file(str(self.plan), _PLAN_BYTES, "TS150 plan"))
+            except UsageError:
+                raise
             except Exception as error:  # of any store
                 problem = one_line(f"{type(error).__name__}: {error}")
                 raise UsageError(f"TS150 plan {shown} cannot be read: {problem}.") from None
@@ -215,7 +217,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         problems: list[str] = []
         for number, poster in wanted:
             try:
-                found[number] = thumbnail(read_file(poster, _POSTER_BYTES))
+                found[number] = thumbnail(read_file(poster, _POSTER_BYTES, "TS607 poster"))
             except Exception as error:  # of any store
                 problems.append(f"{shown_destination(poster)}: {one_line(str(error))}")
         if problems:

@@ -3,7 +3,7 @@
 Starts a real Airflow of each, and the emulated TwinSync, and drives Debian's Chromium: it logs in, makes a
 connection in the form, tests it, makes videos over it, and opens the tasks' links and pages. It checks each
 page, and takes the pictures of the docs (`docs/images/`) again. `airflow3.py` and `airflow2.py` know the
-pages.
+pages, and `report.py` the report of a run, which needs no Airflow.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dev.airflow.world import USER, AirflowWorld
 from dev.browser import night
 from dev.browser.airflow2 import Airflow2Site
 from dev.browser.airflow3 import Airflow3Site
+from dev.browser.report import check_report
 from dev.browser.site import CheckError, Site
 from dev.demo import DAGS_FOLDER, EXPECTED, VOICE, Clock
 
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m dev browser", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--airflow2", type=Path, required=True, help="the Python that has Airflow 2")
-    parser.add_argument("--only", choices=["2", "3"], help="look at one of them")
+    parser.add_argument("--only", choices=["2", "3", "report"], help="look at one of them")
     args = parser.parse_args(argv)
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
@@ -61,10 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     clock = Clock()
     homes = CHECKOUT / ".airflow"
     try:
-        if args.only != "2":
+        if args.only in (None, "report"):
+            check_report(program, clock)
+        if args.only in (None, "3"):
             world = AirflowWorld(homes / "browser3", DAGS_FOLDER)
             poll(world, Airflow3Site, version("apache-airflow"), program, clock)
-        if args.only != "3":
+        if args.only in (None, "2"):
             examples = examples_for_airflow2(homes / "browser2-dags")
             old = Airflow2World(homes / "browser2", examples, python=args.airflow2.absolute())
             poll(old, Airflow2Site, "2", program, clock)
