@@ -64,7 +64,9 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
     :param twinsync_task_id: the job, to request a new address if this one has expired (``str``, templated;
         by default there is no such request).
     :param twinsync_conn_id: the connection, which lists the hosts of videos (``str``, templated).
-    :param captions: as in ``TwinSyncVideoOperator``, as are ``poster`` and ``check``; captions need ``text``.
+    :param captions: as in ``TwinSyncVideoOperator``; captions need ``text``.
+    :param poster: as in ``TwinSyncVideoOperator``.
+    :param check: as in ``TwinSyncVideoOperator``.
     :param text: the text that the person speaks (``str``, templated; default none).
     :param pronouncer: the voice, whose language decides about the captions (``str``, templated; default
         none).

@@ -151,7 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_http": {"_api", "_wait", "exceptions"},
     "_storage": {"_api", "exceptions"},
     "_download": {"_api", "_http", "_storage", "exceptions"},
-    "_content": {"_api", "_download", "_storage", "exceptions", "text"},
+    "_content": {"_api", "_download", "_storage", "exceptions", "text", "voices"},
     "_records": {"_api", "_storage", "exceptions"},
     "links": {"_api", "_airflow"},
     "_airflow": {
