@@ -8,6 +8,7 @@ no longer has it. After a :class:`MissingError` a worker does the work, or a lin
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -177,6 +178,22 @@ def deferral_timed_out(next_method: str, next_kwargs: dict[str, Any] | None) -> 
     ends the task, which names no job.
     """
     return next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout"
+
+
+def read_output(output: Any) -> Any:
+    """Return the output of a task, of a mapped one as a list.
+
+    Name: ``LazyXComSequence``, which sends one request for a slice (Airflow 3.1 and later). Without it each
+    element is a request: half a minute for a thousand. A loop logs an error at its end.
+    """
+    if not isinstance(output, Sequence) or isinstance(output, (str, bytes, list, tuple)):
+        return output
+    with suppress(Exception):  # of a Task SDK that has other sequences
+        from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence
+
+        if isinstance(output, LazyXComSequence):
+            return list(output[:])
+    return [output[index] for index in range(len(output))]
 
 
 def task_url(ti: Any, task_id: str, map_index: int = -1) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from posixpath import basename
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_twinsync.exceptions import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     #: The address of a task instance in the web UI, of its task's id and its map index.
     TaskUrl = Callable[[str, int], str | None]
@@ -81,12 +80,9 @@ def checked_videos(videos: Any) -> list[dict[str, Any]]:
     """
     if videos is None or isinstance(videos, dict):
         videos = [videos]
-    if isinstance(videos, Sequence) and not isinstance(videos, (str, bytes)):
-        # By the index: Airflow 3 logs an error at the end of a loop over the output of a mapped task.
-        found = [videos[index] for index in range(len(videos))]
-    else:
-        found = [videos]
-    found = [video for video in found if video is not None]
+    found = [
+        video for video in (videos if isinstance(videos, (list, tuple)) else [videos]) if video is not None
+    ]
     for video in found:
         if not isinstance(video, dict) or not isinstance(video.get("path"), str):
             raise UsageError(

@@ -130,7 +130,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
             plan = None if self.plan is None else self._read_plan()
             ti: Any = context["ti"]
             rows = rows_of(
-                checked_videos(self.videos),
+                checked_videos(internals.read_output(self.videos)),
                 self._rejected(ti),
                 plan,
                 partial(internals.task_url, ti),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -119,6 +120,25 @@ def test_a_person_s_choice_ends_a_task_only_if_airflow_says_so(ti: Any, name: st
 )
 def test_the_end_of_a_deferral(method: str, kwargs: Any, expected: bool) -> None:
     assert internals.deferral_timed_out(method, kwargs) is expected
+
+
+@pytest.mark.parametrize("output", [None, "abc", {"path": "a"}, [1, None], (1,)], ids=repr)
+def test_the_output_of_one_task_is_unchanged(output: Any) -> None:
+    assert internals.read_output(output) is output
+
+
+def test_the_output_of_a_mapped_task_is_a_list() -> None:
+    """Also of a sequence that has no slices, as the result of ``.map()``."""
+
+    class Mapped(Sequence[int]):
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, index: Any) -> Any:
+            assert isinstance(index, int)
+            return 10 * index
+
+    assert internals.read_output(Mapped()) == [0, 10, 20]
 
 
 AIRFLOW_3 = "http://h/dags/d/runs/r%3A1/tasks/report"
