@@ -57,7 +57,7 @@ help:
 	@echo '                   SEED=17 replays and shrinks one, DEFECTS=1 finds the planted defects; needs Python 3.12'
 	@echo 'make crashes       every death of a submit task in all histories of 3 runs, and their number; RUNS=4 has more'
 	@echo 'make browser       look at the web UI of Airflow $(AIRFLOW) and $(OLD_AIRFLOW) with a browser, and make the pictures of the'
-	@echo '                   docs; needs Chromium (apt-get install chromium); ONLY=3 or ONLY=2 looks at one of them'
+	@echo '                   docs; needs Chromium (apt-get install chromium); ONLY=3, ONLY=2 or ONLY=report does one of them'
 	@echo 'make test          the quick tests: three minutes'
 	@echo 'make test-all      all tests, the demo and whole Airflows among them'
 	@echo 'make coverage      the quick tests, and the lines and branches that they do not reach'

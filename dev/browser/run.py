@@ -182,6 +182,6 @@ def walk(site: Site, airflow: AirflowWorld, emulator: EmulatedTwinSync, clock: C
     site.check_shows(MANY, "greetings", "video.wait", "log", "104", failed)
     site.check_no_link(MANY, "greetings", "video.fetch", failed)
     if isinstance(site, Airflow3Site):
-        night.walk(site, airflow, emulator, clock, job_s=JOB_S, photo=PHOTO)
+        night.walk(site, airflow, emulator, clock, job_s=JOB_S)
     site.check(not site.errors, f"the pages had errors: {site.errors}")
     clock.say("  all is as it should be")
