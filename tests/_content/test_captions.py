@@ -58,6 +58,7 @@ def test_sentences_of_the_emulator_begin_with_their_captions(tmp_path):
     assert share >= 0.95, message
 
 
+@pytest.mark.slow
 def test_sentences_of_a_person_begin_with_their_captions(tmp_path):
     """The speed varies, some sentences have no pause, and some pauses no sentence: 95 % within 0.3 s."""
     late_s = []
