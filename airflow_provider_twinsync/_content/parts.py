@@ -122,6 +122,8 @@ def opened(number: int, path: Path) -> Iterator[Part]:
             yield Part(number, container, _pictures(number, container), _sound(number, container))
     except (TwinSyncError, DiffersError):
         raise
+    except av.error.PermissionError as error:  # -1 of a decoder: the file itself was opened above
+        raise unreadable(number, "it is damaged") from error
     except OSError as error:
         raise DownloadInterruptedError(
             f"TS527 Part {number} could not be read: {error.strerror}. Check the worker's temporary folder."
