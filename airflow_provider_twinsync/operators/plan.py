@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, conf
 
 from airflow_provider_twinsync._airflow.text_fields import TextFields
-from airflow_provider_twinsync._api.shown import shown_destination, shown_text
+from airflow_provider_twinsync._api.shown import one_line, shown_destination, shown_text
 from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import push_xcom
@@ -93,7 +94,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
             raise UsageError(f"TS176 max_jobs is {shown_text(max_jobs)}: it should be a number of jobs.")
         if price_per_job is not None and not _is_price(price_per_job):
             raise UsageError(f"TS176 price_per_job is {shown_text(price_per_job)}: it should be a number.")
-        if not isinstance(defaults or {}, Mapping):
+        if not isinstance(defaults, (Mapping, type(None))):
             raise UsageError(f"TS176 defaults is {shown_text(defaults)}: it should be a dict.")
         self.source: Any = source
         self.defaults = dict(defaults or {})
@@ -156,7 +157,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
             data = read_file(str(self.source).strip(), self.source, MAX_BYTES)
             return read_sheet(data, f"The sheet {shown_destination(str(self.source))}")
         rows = self.source
-        if isinstance(rows, Sequence) or (hasattr(rows, "__getitem__") and not isinstance(rows, Mapping)):
+        if hasattr(rows, "__getitem__") and not isinstance(rows, Mapping):
             rows = list(rows)  # also the outputs of a mapped task, which Airflow loads one by one
         return read_records(rows, "source")
 
@@ -233,17 +234,16 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
 
         stem, given = self._stem()
         if not stem:
-            self.log.info("The plan has no page: a list has no folder. Give a report_destination for one.")
+            self.log.info("The plan of a list has no page without a report_destination.")
             return
         for ending, data in (("html", page.html()), ("json", page.json())):
             address = f"{stem}.{ending}"
             try:
                 write_file(address, address, data)
             except Exception as error:  # of any disk or store
-                problem = str(error) if isinstance(error, TwinSyncError) else shown_text(str(error), 300)
                 message = (
                     f"TS175 The plan could not be written to {shown_destination(address)} "
-                    f"({type(error).__name__}: {problem}). Nothing was paid."
+                    f"({type(error).__name__}: {one_line(str(error))}). Nothing was paid."
                 )
                 if given:
                     raise UsageError(message) from None
@@ -288,13 +288,14 @@ def _hook_of_cell(conn_id: str) -> TwinSyncHook | UsageError:
 
     A cell is a text of strangers, and the password of another connection is no access key.
     """
+    with suppress(Exception):  # the hook has the reason
+        if BaseHook.get_connection(conn_id).conn_type != TwinSyncHook.conn_type:
+            return UsageError(
+                f"TS182 twinsync_conn_id {shown_text(conn_id)} is of another type than TwinSync."
+            )
     hook = TwinSyncHook(conn_id)
     try:
         hook.settings()
-        if BaseHook.get_connection(conn_id).conn_type == TwinSyncHook.conn_type:
-            return hook
     except TwinSyncError as error:
         return UsageError(str(error))
-    return UsageError(
-        f"TS182 twinsync_conn_id {shown_text(conn_id)} is a connection of another type than TwinSync."
-    )
+    return hook

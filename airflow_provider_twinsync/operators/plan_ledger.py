@@ -127,7 +127,7 @@ def _stored(
     A change of the file without a change of its size is not seen here; the task of the video would see it.
     """
     records = [known.get(name) for name in names]
-    if not all(record and not _is_bad(record) for record in records):
+    if not all(record and record.state is State.STORED and not _is_bad(record) for record in records):
         return None
     video = (records[0].entry or {}).get("stored") if records[0] else None
     if not isinstance(video, dict):

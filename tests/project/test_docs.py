@@ -17,6 +17,7 @@ from airflow_provider_twinsync import exceptions
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import (
     TwinSyncDownloadOperator,
+    TwinSyncPlanOperator,
     TwinSyncReportOperator,
     TwinSyncSubmitOperator,
     TwinSyncVideoOperator,
@@ -38,6 +39,7 @@ def page(name: str) -> str:
 OPERATORS = [
     TwinSyncVideoOperator,
     TwinSyncReportOperator,
+    TwinSyncPlanOperator,
     TwinSyncSubmitOperator,
     TwinSyncSensor,
     TwinSyncDownloadOperator,
@@ -202,7 +204,7 @@ def test_a_dag_that_is_shown_has_the_imports_of_both_airflows(path):
     assert [line for line in lines if not re.match(r"from airflow\.sdk import .*  # Airflow 2: ", line)] == []
 
 
-@pytest.mark.parametrize("name", ["photos", "approve", "many_videos", "one_video"])
+@pytest.mark.parametrize("name", ["photos", "approve", "many_videos", "one_video", "sheet"])
 def test_a_warning_about_money_is_the_first_thing_on_its_page(name):
     """In bold, under the heading."""
     assert re.match(r"# .*\n\n\*\*", page(f"howto/{name}"))

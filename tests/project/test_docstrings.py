@@ -16,6 +16,7 @@ from airflow_provider_twinsync.emulator.world import World
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import (
     TwinSyncDownloadOperator,
+    TwinSyncPlanOperator,
     TwinSyncReportOperator,
     TwinSyncSubmitOperator,
 )
@@ -34,6 +35,7 @@ PUBLIC: list[Callable[..., Any]] = [
     TwinSyncSensor.in_triggerer,
     TwinSyncDownloadOperator,
     TwinSyncReportOperator,
+    TwinSyncPlanOperator,
     TwinSyncTrigger,
     WaitConfig,
     TwinSyncHook,

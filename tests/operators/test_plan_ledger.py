@@ -1,0 +1,217 @@
+"""A plan compared with its ledger: a second night pays for the rows that changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.drive import Run, run_task
+from support.submits import code_of, posts
+
+from airflow_provider_twinsync.emulator.faults import AcceptThenReset, FailJob, ResultCode
+from airflow_provider_twinsync.hooks import TwinSyncHook
+from airflow_provider_twinsync.operators import TwinSyncPlanOperator, TwinSyncVideoOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Callable[..., Run]:
+    """Plan rows with a ledger."""
+
+    def plan(rows: Rows, **arguments: Any) -> Run:
+        defaults = {
+            "image_url": "https://example.com/anna.jpg",
+            "pronouncer": "en-US-JennyNeural",
+            "destination": f"{tmp_path}/videos/{{{{ row.id }}}}.mp4",
+        }
+        given = {
+            "ledger": str(tmp_path / "ledger"),
+            "report_destination": str(tmp_path / "plan"),
+            **arguments,
+        }
+        operator = TwinSyncPlanOperator(task_id="plan", source=rows, defaults=defaults, **given)
+        return run_task(operator, task_id="plan", context={"params": {}})
+
+    return plan
+
+
+def make(run: Run) -> list[Run]:
+    """Make the videos of a plan, as the mapped task does."""
+    assert run.ended == "success", run.error
+    made = []
+    for index, row in enumerate(run.result):
+        arguments = {name: value for name, value in row.items() if name != "row_id"}
+        operator = TwinSyncVideoOperator(task_id="make", poke_interval=0, deferrable=False, **arguments)
+        made.append(run_task(operator, task_id="make", map_index=index))
+    return made
+
+
+def rows(*texts: str) -> Rows:
+    return [{"id": f"r{number}", "text": text} for number, text in enumerate(texts, 1)]
+
+
+def states(tmp_path: Path) -> list[tuple[str, int]]:
+    """Return the state and the jobs of each row of the last plan."""
+    found = json.loads((tmp_path / "plan" / "plan.json").read_text(encoding="utf-8"))
+    return [(row["state"], row["jobs"]) for row in found["rows"]]
+
+
+def test_a_second_night_pays_for_the_changed_rows(emulator, plan, tmp_path):
+    """And for nothing, if nothing changed."""
+    assert all(made.ended == "success" for made in make(plan(rows("one", "two", "three"))))
+    again = plan(rows("one", "two", "three"))
+    assert (again.result, again.xcoms["counts"]["unchanged"]) == ([], 3)
+    stored = json.loads((tmp_path / "plan" / "plan.json").read_text(encoding="utf-8"))["rows"][1]["stored"]
+    assert stored["path"] == f"{tmp_path}/videos/r2.mp4"
+    changed = plan(rows("one", "2", "three", "four"))
+    assert states(tmp_path) == [("unchanged", 0), ("new", 1), ("unchanged", 0), ("new", 1)]
+    assert [row["row_id"] for row in changed.result] == ["r2", "r4"]
+    make(changed)
+    assert posts(emulator) == 5
+    assert plan(rows("one", "2", "three", "four")).result == []
+
+
+def test_a_long_text_pays_for_its_changed_parts(emulator, connect, plan, tmp_path):
+    """The other parts have their jobs."""
+    connect(text_limit_words=10)
+    texts = [f"One two three four five six seven {number}." for number in ("a", "b", "c")]
+    make(plan(rows(" ".join(texts))))
+    assert plan(rows(" ".join(texts))).result == []
+    make(plan(rows(" ".join([*texts[:2], "One two three four five six seven d."]))))
+    assert posts(emulator) == 4
+
+
+@pytest.mark.parametrize("change", ["gone", "other size", "another destination"])
+def test_a_video_that_is_not_there_is_fetched_and_not_paid(emulator, plan, tmp_path, change):
+    make(plan(rows("one", "two")))
+    video = tmp_path / "videos" / "r1.mp4"
+    night = rows("one", "two")
+    if change == "gone":
+        video.unlink()
+    elif change == "other size":
+        video.write_bytes(b"")
+    else:
+        night[0]["destination"] = str(tmp_path / "elsewhere.mp4")
+    run = plan(night, max_jobs=0)
+    assert states(tmp_path) == [("retry", 0), ("unchanged", 0)]
+    assert [made.ended for made in make(run)] == ["success"]
+    assert posts(emulator) == 2
+
+
+def test_a_job_that_failed_is_paid_again(emulator, plan, tmp_path):
+    """The plan asks the service for jobs without a stored video."""
+    emulator.world.faults.add("submit", FailJob(times=1))
+    make(plan(rows("one", "two")))
+    assert code_of(plan(rows("one", "two"), max_jobs=0).error) == "TS173"
+    assert states(tmp_path) == [("retry", 1), ("unchanged", 0)]
+
+
+def test_a_job_without_a_stored_video_is_paid_already(emulator, plan, tmp_path):
+    """For example of a worker that was killed."""
+    [row] = plan(rows("one")).result
+    inputs = {name: row[name] for name in ("text", "image_url", "pronouncer", "ledger", "reuse")}
+    TwinSyncHook().submit_once(**inputs)
+    plan(rows("one"), max_jobs=0)
+    assert states(tmp_path) == [("retry", 0)]
+
+
+def test_a_service_that_is_down_makes_no_bill_smaller(emulator, plan, tmp_path):
+    """The status of a job is unknown, so the job may have failed."""
+    for row in plan(rows("one", "two")).result:
+        inputs = {name: row[name] for name in ("text", "image_url", "pronouncer", "ledger", "reuse")}
+        TwinSyncHook().submit_once(**inputs)
+    emulator.world.faults.add("status", ResultCode(203, times=1_000))
+    assert plan(rows("one", "two")).ended == "success"
+    assert states(tmp_path) == [("retry", 1), ("retry", 1)]
+
+
+def test_an_uncertain_submit_is_to_retry(emulator, plan, tmp_path):
+    """It counts as a job: after a decision of a person it may be one."""
+    emulator.world.faults.add("submit", AcceptThenReset(times=1))
+    make(plan(rows("one")))
+    plan(rows("one"))
+    assert states(tmp_path) == [("retry", 1)]
+
+
+def test_a_refused_submit_is_to_retry(emulator, plan, tmp_path):
+    emulator.world.faults.add("submit", ResultCode(200, times=1))
+    make(plan(rows("one")))
+    plan(rows("one"))
+    assert states(tmp_path) == [("retry", 1)]
+
+
+def change_records(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    for path in (tmp_path / "ledger").iterdir():
+        record = json.loads(path.read_text(encoding="utf-8"))
+        change(record)
+        path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_a_rejected_video_is_made_again(plan, tmp_path):
+    """Its check marks the record."""
+    make(plan(rows("one")))
+    change_records(tmp_path, lambda record: record.update(rejected={"at": "2026-11-28"}))
+    plan(rows("one"))
+    assert states(tmp_path) == [("retry", 1)]
+
+
+def test_a_damaged_record_is_to_retry(plan, tmp_path):
+    make(plan(rows("one")))
+    change_records(tmp_path, lambda record: record.update(v=99))
+    plan(rows("one"))
+    assert states(tmp_path) == [("retry", 1)]
+
+
+def test_captions_that_are_wanted_now_are_not_there(plan, tmp_path):
+    """The record of the video names its captions and its poster."""
+    make(plan(rows("one")))
+    wanted = [{**rows("one")[0], "captions": "srt", "poster": "true"}]
+    plan(wanted)
+    assert states(tmp_path) == [("retry", 0)]
+    more = {"captions": {"srt": "/a.srt"}, "poster": "/a.jpg"}
+    change_records(tmp_path, lambda record: record["stored"].update(more))
+    plan(wanted)
+    assert states(tmp_path) == [("unchanged", 0)]
+
+
+def test_two_rows_with_one_job(emulator, plan, tmp_path):
+    """It is paid once; the record has the place of the later video."""
+    make(plan(rows("one", "one")))
+    assert posts(emulator) == 1
+    plan(rows("one", "one"), max_jobs=0)
+    assert states(tmp_path) == [("retry", 0), ("unchanged", 0)]
+
+
+def test_the_ledger_of_the_connection(connect, plan, tmp_path):
+    """The rows name it, so that the video operator uses it too."""
+    connect(ledger=str(tmp_path / "ledger"))
+    run = plan(rows("one"), ledger=None)
+    assert (run.result[0]["ledger"], run.result[0]["reuse"]) == (str(tmp_path / "ledger"), "runs")
+    make(run)
+    assert plan(rows("one"), ledger=None).result == []
+
+
+def test_without_a_ledger_every_row_is_new(plan, tmp_path, logged):
+    run = plan(rows("one"), ledger=None)
+    assert "ledger" not in run.result[0]
+    assert "TS181 " in logged()
+
+
+def test_a_ledger_that_cannot_be_read_is_no_empty_one(plan, tmp_path):
+    (tmp_path / "ledger").touch()
+    run = plan(rows("one"))
+    assert (run.ended, code_of(run.error)) == ("AirflowFailException", "TS331")
+
+
+def test_another_account_has_records_of_its_own(emulator, connect, plan, tmp_path):
+    make(plan(rows("one")))
+    emulator.world.key = "another-key"
+    connect(password="another-key")
+    plan(rows("one"))
+    assert states(tmp_path) == [("new", 1)]
