@@ -164,10 +164,14 @@ class RowChecks:
                 "address without it."
             )
         place = self.places[destination] = find_place(destination)
-        bucket = "" if isinstance(place, LocalPlace) else "/".join(destination.split("/")[:3])
-        if not bucket or bucket not in self._checked:
+        is_local = isinstance(place, LocalPlace)
+        # A folder, or a bucket: the check of a folder reads the names of all of its files.
+        folder = posixpath.dirname(_comparable(place)) if is_local else "/".join(destination.split("/")[:3])
+        if folder not in self._checked:
             place.check()
-            self._checked.add(bucket)
+            self._checked.add(folder)
+        elif isinstance(place, LocalPlace):
+            place.check_file()
         return place
 
 

@@ -75,6 +75,15 @@ class LocalPlace:
         with self.stage():
             pass  # the file of a moment
 
+    def check_file(self) -> None:
+        """Check the destination alone, and not its folder; raises as :meth:`stage`."""
+        try:
+            self._check()
+        except UsageError:
+            raise
+        except (OSError, ValueError) as error:
+            raise _unwritable(f"TS522 destination {shown_text(self.address)}", error) from None
+
     def _check(self) -> None:
         """Check that the destination is a file or missing: a pipe or a device would be replaced."""
         with suppress(FileNotFoundError):

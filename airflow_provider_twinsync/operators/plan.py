@@ -206,11 +206,8 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
             lines = [_line(place, error) for place, error in errors[:_MOST_SHOWN]]
             more = f"\nand {len(errors) - _MOST_SHOWN} more" if len(errors) > _MOST_SHOWN else ""
             count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-            return UsageError(
-                f"TS172 Nothing is made, and nothing was paid: {self._shown_source} has {count}.\n"
-                + "\n".join(lines)
-                + more
-            )
+            summary = f"TS172 Nothing is made, and nothing was paid: {self._shown_source} has {count}.\n"
+            return UsageError(summary + "\n".join(lines) + more)
         jobs, rows = plan.counts["jobs"], len(plan.to_make)
         if jobs > self.max_jobs:
             return UsageError(

@@ -133,6 +133,22 @@ def test_no_message_has_the_key_or_a_signature(plan, tmp_path, logged):
     assert "0123456789abcdef" not in pages + logged() + str(run.error)
 
 
+def test_each_destination_is_checked_in_a_folder_that_is(plan, tmp_path):
+    """A folder is checked once, and a file each."""
+    (tmp_path / "videos" / "r2.mp4").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    night = [*rows("a", "b", "c", "d"), {"id": "e", "text": "e", "destination": f"{tmp_path}/file/e.mp4"}]
+    night[2]["destination"] = f"{tmp_path}/videos/{'x' * 300}.mp4"
+    plan(night)
+    found = [
+        (row["row_id"], error["code"])
+        for row in written(tmp_path / "plan")["rows"]
+        for error in row["errors"]
+    ]
+    assert found == [("r2", "TS125"), ("r3", "TS522"), ("e", "TS522")]
+    assert [path.name for path in (tmp_path / "videos").iterdir()] == ["r2.mp4"]
+
+
 class TestLimits:
     """The plan fails before anything is paid, and names the way out."""
 
