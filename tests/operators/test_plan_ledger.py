@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.drive import Run, run_task
+from support.plans import plan_in, rows, written
 from support.submits import code_of, posts
 
 from airflow_provider_twinsync.emulator.faults import AcceptThenReset, FailJob, ResultCode
 from airflow_provider_twinsync.hooks import TwinSyncHook
-from airflow_provider_twinsync.operators import TwinSyncPlanOperator, TwinSyncVideoOperator
+from airflow_provider_twinsync.operators import TwinSyncVideoOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-Rows = list[dict[str, Any]]
-
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Callable[..., Run]:
     """Plan rows with a ledger."""
-
-    def plan(rows: Rows, **arguments: Any) -> Run:
-        defaults = {
-            "image_url": "https://example.com/anna.jpg",
-            "pronouncer": "en-US-JennyNeural",
-            "destination": f"{tmp_path}/videos/{{{{ row.id }}}}.mp4",
-        }
-        given = {
-            "ledger": str(tmp_path / "ledger"),
-            "report_destination": str(tmp_path / "plan"),
-            **arguments,
-        }
-        operator = TwinSyncPlanOperator(task_id="plan", source=rows, defaults=defaults, **given)
-        return run_task(operator, task_id="plan", context={"params": {}})
-
-    return plan
+    return partial(plan_in, tmp_path, ledger=str(tmp_path / "ledger"))
 
 
 def make(run: Run) -> list[Run]:
@@ -52,14 +37,9 @@ def make(run: Run) -> list[Run]:
     return made
 
 
-def rows(*texts: str) -> Rows:
-    return [{"id": f"r{number}", "text": text} for number, text in enumerate(texts, 1)]
-
-
 def states(tmp_path: Path) -> list[tuple[str, int]]:
     """Return the state and the jobs of each row of the last plan."""
-    found = json.loads((tmp_path / "plan" / "plan.json").read_text(encoding="utf-8"))
-    return [(row["state"], row["jobs"]) for row in found["rows"]]
+    return [(row["state"], row["jobs"]) for row in written(tmp_path)["rows"]]
 
 
 def test_a_second_night_pays_for_the_changed_rows(emulator, plan, tmp_path):
@@ -67,7 +47,7 @@ def test_a_second_night_pays_for_the_changed_rows(emulator, plan, tmp_path):
     assert all(made.ended == "success" for made in make(plan(rows("one", "two", "three"))))
     again = plan(rows("one", "two", "three"))
     assert (again.result, again.xcoms["counts"]["unchanged"]) == ([], 3)
-    stored = json.loads((tmp_path / "plan" / "plan.json").read_text(encoding="utf-8"))["rows"][1]["stored"]
+    stored = written(tmp_path)["rows"][1]["stored"]
     assert stored["path"] == f"{tmp_path}/videos/r2.mp4"
     changed = plan(rows("one", "2", "three", "four"))
     assert states(tmp_path) == [("unchanged", 0), ("new", 1), ("unchanged", 0), ("new", 1)]
