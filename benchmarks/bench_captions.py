@@ -1,8 +1,8 @@
 """Measure how exactly captions begin: against the known times of the emulator, and of a voice that varies.
 
-Texts of about 80 to 250 words in 8 languages. A sentence counts if its caption begins with it; a sentence that is
-too short for a caption of its own shares one with its neighbour. The compared guess gives each sentence a
-time in proportion to its length, as captions get it without sound. The target is 95 % within 0.3 s.
+Texts of about 80 to 250 words in 8 languages. A sentence counts if its caption begins with it; a sentence
+that is too short for a caption of its own shares one with its neighbour. The compared guess gives each one
+a time in proportion to its length, as captions get it without sound. The target is 95 % within 0.3 s.
 
 * ``emulator``: the voice of the emulator.
 * ``person``: the speed differs by 15 % between sentences, by 20 % between words and with the letters of a
