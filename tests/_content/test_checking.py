@@ -67,7 +67,7 @@ def test_the_message_has_each_failed_number(tmp_path):
     assert json.loads(json.dumps(checks)) == checks
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     scenes=st.lists(
         st.builds(

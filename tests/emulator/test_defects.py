@@ -28,7 +28,9 @@ def decoded(data):
 
 
 def spread(pictures):
-    return max(max(map(abs, map(int.__sub__, one, pictures[0]))) for one in pictures[1:])
+    """Return the largest change of a pixel, of each fifth pixel and each fourth picture."""
+    first, *others = (picture[::5] for picture in pictures[::4])
+    return max(max(map(abs, map(int.__sub__, one, first))) for one in others)
 
 
 @pytest.fixture(scope="module")
