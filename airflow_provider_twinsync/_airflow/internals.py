@@ -263,8 +263,7 @@ def stats() -> Any:
     """
     for module in ("airflow.sdk.observability.stats", "airflow.stats"):
         with suppress(ImportError):
-            if found := getattr(import_module(module), "Stats", None):
-                return found
+            return getattr(import_module(module), "Stats", None)
     return None
 
 

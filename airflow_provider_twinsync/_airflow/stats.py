@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._wait.outcome import End
 
 _P = ParamSpec("_P")
-#: An event loop sends its polls this often: a packet for each of 10,000 waits would cost a tenth of the poll.
+#: An event loop sends its polls this often. A poll costs 370 us of CPU. To send each from a thread costs 50
+#: to 150 us more (Airflow 3.3.2, 2.11.2), and to add it up 1 us.
 _POLLS_EVERY_S = 10.0
 
 
