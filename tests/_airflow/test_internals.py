@@ -26,6 +26,7 @@ def test_the_names_are_there() -> None:
     task = BaseOperator(task_id="task")
     assert not internals.is_mapped(task)
     assert internals.mapped_group_of(task) is None
+    assert callable(internals.stats().incr)
     assert not internals.is_unmapped(task)
     assert "_BaseOperator__from_mapped" in vars(task) or hasattr(task, "_BaseOperator__from_mapped")
     if AIRFLOW_VERSION >= (3, 3):
