@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twinsync._content.files import beside, write_file
 from airflow_provider_twinsync._content.finishing_steps import check_parts, write_captions
-from airflow_provider_twinsync._content.sidecars import write_beside
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._download.mp4 import duration_s
 from airflow_provider_twinsync._download.partial_file import lock, remove_if_dead, writing
@@ -76,7 +76,7 @@ def store_finished(
         if finishing.poster:
             from airflow_provider_twinsync._content.poster import poster as poster_of
 
-            poster = write_beside(place.address, ".jpg", poster_of(video))
+            poster = write_file(beside(place.address, ".jpg"), poster_of(video))
         with video.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 partial_file.add(chunk)

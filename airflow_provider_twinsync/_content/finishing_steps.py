@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync._content.sidecars import write_beside
+from airflow_provider_twinsync._content.files import beside, write_file
 from airflow_provider_twinsync._download.mp4 import duration_s
 from airflow_provider_twinsync.exceptions import VideoRejectedError
 from airflow_provider_twinsync.text import count_words
@@ -41,7 +41,7 @@ def check_parts(
             if part:
                 error.put_subject(f"Part {at + 1} of {len(files)}")
             if finishing.check.keep_rejected:
-                error.path = write_beside(destination, f".{part}rejected.mp4", file)
+                error.path = write_file(beside(destination, f".{part}rejected.mp4"), file)
             rejected[at] = error
     if rejected:
         raise _merged(rejected)
@@ -87,7 +87,7 @@ def write_captions(
     written: dict[str, str] = {}
     for kind in finishing.captions:
         if kind != "mov_text":
-            written[kind] = write_beside(destination, f".{kind}", caption_file(lines, kind))
+            written[kind] = write_file(beside(destination, f".{kind}"), caption_file(lines, kind))
         else:
             from airflow_provider_twinsync._content.embed import embed
 

@@ -147,14 +147,14 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
         return shown_destination(str(self.source))[1:-1] if self._is_file else "the list of rows"
 
     def _read(self) -> Sheet:
+        from airflow_provider_twinsync._content.files import read_file
         from airflow_provider_twinsync._content.sheet import read_records, read_sheet
         from airflow_provider_twinsync._content.sheet_limits import MAX_BYTES
-        from airflow_provider_twinsync._storage.small_files import read_file
 
         if self._is_file:
             if not str(self.source).strip():
                 raise UsageError("TS160 source is empty: it should be the path or the address of a sheet.")
-            data = read_file(str(self.source).strip(), self.source, MAX_BYTES)
+            data = read_file(self.source, MAX_BYTES, "TS160 source")
             return read_sheet(data, f"The sheet {shown_destination(str(self.source))}")
         rows = self.source
         if hasattr(rows, "__getitem__") and not isinstance(rows, Mapping):
@@ -227,7 +227,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
 
         :raises UsageError: they cannot be written to the ``report_destination``.
         """
-        from airflow_provider_twinsync._storage.small_files import write_file
+        from airflow_provider_twinsync._content.files import write_file
 
         stem, given = self._stem()
         if not stem:
@@ -236,7 +236,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
         for ending, data in (("html", page.html()), ("json", page.json())):
             address = f"{stem}.{ending}"
             try:
-                write_file(address, address, data)
+                write_file(address, data)
             except Exception as error:  # of any disk or store
                 message = (
                     f"TS175 The plan could not be written to {shown_destination(address)} "

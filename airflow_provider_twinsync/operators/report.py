@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import PurePath
@@ -25,7 +26,6 @@ from airflow_provider_twinsync._content.report import (
     rows_of,
 )
 from airflow_provider_twinsync._content.report_page import page_of
-from airflow_provider_twinsync._storage.files import read_file
 from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError, airflow_errors
 from airflow_provider_twinsync.links import push_xcom
 
@@ -163,13 +163,11 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         shown = shown_destination(str(self.plan)) if is_path else f"a {type(self.plan).__name__}"
         content = None
         if is_path:
-            try:
-                content = json.loads(read_file(str(self.plan), _PLAN_BYTES, "TS150 plan"))
-            except UsageError:
-                raise
-            except Exception as error:  # of any store
-                problem = one_line(f"{type(error).__name__}: {error}")
-                raise UsageError(f"TS150 plan {shown} cannot be read: {problem}.") from None
+            from airflow_provider_twinsync._content.files import read_file
+
+            data = read_file(self.plan, _PLAN_BYTES, "TS150 plan")
+            with suppress(ValueError, RecursionError):  # it is no JSON, and so no plan
+                content = json.loads(data)
         return checked_plan(content, shown)
 
     def _rejected(self, ti: Any) -> Iterator[dict[str, Any]]:
@@ -182,6 +180,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
 
     def _write(self, ti: Any, rows: list[Row], plan: dict[str, Any] | None) -> str:
         # Here, as a DAG file that is parsed writes nothing.
+        from airflow_provider_twinsync._content.files import write_file
         from airflow_provider_twinsync._download.destination import find_place
 
         source = str(plan.get("source") or "") if plan else ""
@@ -198,10 +197,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
             },
             run_url=internals.task_url(ti, ti.task_id, -1 if ti.map_index is None else ti.map_index),
         )
-        with place.stage() as file:
-            file.add(page.encode())
-            place.publish(file)
-        return place.address
+        return write_file(self.destination, page.encode())
 
     def _posters(self, rows: list[Row]) -> dict[int, bytes]:
         """Return a small copy of each poster, by the position of the row; only log one that is unreadable."""
@@ -209,6 +205,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         if not wanted:
             return {}
         try:
+            from airflow_provider_twinsync._content.files import read_file
             from airflow_provider_twinsync._content.thumbnail import thumbnail
         except ImportError:
             self.log.warning("%s", needs_content("A poster in a report"))
@@ -218,7 +215,9 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         for number, poster in wanted:
             try:
                 found[number] = thumbnail(read_file(poster, _POSTER_BYTES, "TS607 poster"))
-            except Exception as error:  # of any store
+            except TwinSyncError as error:
+                problems.append(str(error).partition(" ")[2])
+            except Exception as error:  # of a file that is no picture
                 problems.append(f"{shown_destination(poster)}: {one_line(str(error))}")
         if problems:
             self.log.warning("TS607 %d posters could not be read, for example %s", len(problems), problems[0])

@@ -75,7 +75,7 @@ def test_a_source_that_is_none(plan, source):
 def test_a_store_that_does_not_answer_is_tried_again(plan, folders, monkeypatch):
     monkeypatch.setattr(MemoryFileSystem, "info", lambda *_, **__: 1 / 0)
     run = plan("memory://sheets/night.csv")
-    assert (run.ended, code_of(run.error)) == ("AirflowException", "TS161")
+    assert (run.ended, code_of(run.error)) == ("AirflowException", "TS160")
 
 
 def test_a_file_in_a_store(plan, folders):
