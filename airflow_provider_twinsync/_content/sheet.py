@@ -216,7 +216,7 @@ def _delimiter(text: str) -> str:
 def _from_table(
     rows: Iterable[tuple[int, Sequence[Any]]], bad: dict[tuple[int, int], str], subject: str
 ) -> Sheet:
-    """Return the sheet of a table, whose first row that is not empty has the names of the columns.
+    """Return the sheet of a table, where the first row with a cell has the names of the columns.
 
     :param bad: the reason of each cell that cannot be read, by row and column from 0.
     """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READERS = 16
-#: The states of a record whose job is over without a video, or may never have begun.
+#: The states of a record that leave it to a person if there is a job.
 _UNDECIDED = (State.UNCERTAIN, State.DAMAGED, State.NEWER, State.UNREADABLE)
 
 
