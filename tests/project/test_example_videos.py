@@ -104,12 +104,12 @@ def test_every_morning_has_its_text_and_its_file(emulator, tmp_path, moto_port):
 
 
 def test_a_sheet_is_paid_for_once(emulator, tmp_path):
-    """Another night pays nothing, and a changed row pays for one job. The report has all rows."""
+    """Another night pays for the one row that changed. The report has all rows."""
     sheet = Path(shutil.copy(CHECKOUT / "example_dags" / "scripts.csv", tmp_path))
     conf = {"sheet": str(sheet), "folder": str(tmp_path / "videos")}
     paid = []
-    for night in range(3):
-        if night == 2:
+    for night in range(2):
+        if night:
             text = sheet.read_text(encoding="utf-8")
             sheet.write_text(text.replace("Monday at nine", "Tuesday at ten"), encoding="utf-8")
         run = load("sheet").test(run_conf=conf)
@@ -117,7 +117,7 @@ def test_a_sheet_is_paid_for_once(emulator, tmp_path):
         paid.append(len(emulator.world.tasks))
         [report] = xcoms(run, "report")
         assert report["missing"] == 0
-    assert paid == [5, 5, 6]
+    assert paid == [5, 6]
     made = xcoms(run, "make")
     assert [(video["row_id"], video["text"][-40:]) for video in made] == [
         ("anna", "ten. Please bring your card. See you then."[-40:])
