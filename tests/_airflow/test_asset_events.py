@@ -14,7 +14,10 @@ from support.lineage import PHOTO, SIGNATURE, VOICE, download, video
 from airflow_provider_twinsync._api.submit import fingerprint
 
 VIDEO = Asset("video")
-VIDEO_KEYS = {"path", "bytes", "sha256", "content_type", "duration_s", "twinsync_task_id", "fingerprint"}
+VIDEO_KEYS = {
+    *("path", "bytes", "sha256", "content_type", "duration_s", "poster", "captions", "checks"),
+    *("twinsync_task_id", "fingerprint"),
+}
 
 
 def named(emulator, text: str) -> str:
@@ -53,6 +56,9 @@ def test_the_event_describes_the_video(emulator, connection, outlet_events, tmp_
         "sha256": hashlib.sha256(video).hexdigest(),
         "content_type": "video/mp4",
         "duration_s": 1.0,
+        "poster": None,
+        "captions": {},
+        "checks": None,
         "twinsync_task_id": job,
         "fingerprint": None,  # no submit of this run made the job
     }

@@ -10,11 +10,11 @@ import pytest
 from support.films import make
 from support.spoken import LANGUAGES, film, heard_starts, script, spoken_by_a_person, starts_s
 
-from airflow_provider_twinsync._content.captions import Spoken, captions, checked_kinds
+from airflow_provider_twinsync._content.captions import Spoken, captions
 from airflow_provider_twinsync._content.join import join
 from airflow_provider_twinsync.emulator import speech
 from airflow_provider_twinsync.emulator.video import render
-from airflow_provider_twinsync.exceptions import DownloadInterruptedError, DownloadRefusedError, UsageError
+from airflow_provider_twinsync.exceptions import DownloadInterruptedError, DownloadRefusedError
 
 VOICE = "en-US-JennyNeural"
 SENTENCES = ["The sun is up, and the sky is clear. ", "Nobody is awake. ", "At noon the train leaves!"]
@@ -171,26 +171,3 @@ def test_a_file_that_is_no_video_has_no_captions(tmp_path):
     with pytest.raises(DownloadInterruptedError) as missing:
         captions(tmp_path / "b.mp4", [Spoken("Hello", 0.0, 1.0)], VOICE)
     assert missing.value.code == "TS537"
-
-
-@pytest.mark.parametrize(
-    ("value", "kinds"),
-    [
-        (None, ()),
-        ((), ()),
-        ("", ()),
-        ("srt", ("srt",)),
-        ("srt,vtt", ("srt", "vtt")),
-        (["vtt", "srt", "vtt"], ("vtt", "srt")),
-        (("mov_text",), ("mov_text",)),
-    ],
-)
-def test_kinds_of_captions(value, kinds):
-    assert checked_kinds(value) == kinds
-
-
-@pytest.mark.parametrize("value", ["ass", ["srt", None], {"srt": 1}, 5, True, "srt;vtt"])
-def test_other_kinds_are_refused(value):
-    with pytest.raises(UsageError) as raised:
-        checked_kinds(value)
-    assert raised.value.code == "TS191"

@@ -57,6 +57,8 @@ def test_every_argument_a_dag_author_would_template_is_a_template_field():
         "destination",
         "twinsync_task_id",
         "twinsync_conn_id",
+        "text",
+        "pronouncer",
     }
 
 
