@@ -34,7 +34,7 @@ from airflow_provider_twinsync.emulator import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_twinsync.emulator.faults import Fault
+    from airflow_provider_twinsync.emulator.fault import Fault
 
 #: The ways in which the service is away: it is switched off (connections are refused), its packets are lost,
 #: its name has no address, or each request gets an HTTP error.
