@@ -234,8 +234,8 @@ class VideoRejectedError(TwinSyncError):
 
     :param message: each failed number with its limit.
     :param checks: the numbers of the check; empty if the video could not be decoded.
-    :ivar parts: the numbers of each bad part of a text, by its place from 0.
-    :ivar path: the address of the rejected video, if it is kept.
+    :ivar parts: the numbers of the check of each bad part of a text, by the position of the part, from 0.
+    :ivar path: the address of the rejected video, if it is kept; else None.
     """
 
     def __init__(self, message: str, *, checks: Mapping[str, Any] | None = None) -> None:

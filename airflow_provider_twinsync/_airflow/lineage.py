@@ -99,7 +99,7 @@ def tell_assets(
 
     :param partition_key: the partition of the event, on Airflow 3.3 and later. Airflow then starts only the
         DAGs that are scheduled by the partitions of the asset (``PartitionedAssetTimetable``), once for each
-        key, and no DAG that is scheduled by the asset itself. Default: no partition.
+        key, and no DAG that is scheduled by the asset itself. By default there is no partition.
     """
     for outlet in outlets:
         try:

@@ -67,7 +67,7 @@ def count_submit(
 def count_reconnect(
     context: Mapping[str, Any] | None, job: str | None, states: Sequence[JobState | None]
 ) -> None:
-    """Count the look at the submit records, under the names and tags of Airflow's ``ResumableJobMixin``.
+    """Count the decision of a try, to submit or not, under the names and tags of ``ResumableJobMixin``.
 
     :param job: the job of an earlier submit that this try reconnects to; None if this try submits.
     :param states: the states of the earlier jobs that were polled; None for an unavailable status.

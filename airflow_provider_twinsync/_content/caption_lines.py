@@ -100,7 +100,7 @@ class _Cutter:
         self._sentences = [0, *accumulate(place.level == SENTENCE for place in places)]
 
     def captions(self) -> list[Lines]:
-        """Return the captions."""
+        """Return the captions, in their order."""
         found = []
         cuts = self._cuts()
         for first, last in pairwise(cuts):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync._content.timing import Pause
 
-#: How long a voice takes for a sign such as a Chinese character, a letter, a digit, and to begin a word. Only
-#: the proportions count.
+#: The time of a voice for a sign such as a Chinese character, for a letter and a digit, and to begin a word.
+#: Only the proportions count.
 _SIGN_S, _LETTER_S, _DIGIT_S, _WORD_S = 0.22, 0.055, 0.25, 0.1
 
 

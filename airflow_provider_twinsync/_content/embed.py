@@ -102,7 +102,7 @@ def _copies(source: InputContainer, out: OutputContainer) -> dict[int, Any]:
 
 
 def _samples(captions: Sequence[Caption], stream: Any) -> Iterator[tuple[Any, bytes]]:
-    """Return a packet for each caption; the library adds the empty ones between them."""
+    """Yield a packet for each caption; the library adds the empty packets between them."""
     for caption in captions:
         text = caption.text.encode()[:65_535]
         data = pack(">H", len(text)) + text

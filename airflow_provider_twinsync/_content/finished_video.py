@@ -54,12 +54,13 @@ def store_finished(
     :param fetch: ``TwinSyncHook.download``.
     :param videos: the job and the address of each video, in their order.
     :param destination: a local path, or an address that ``ObjectStoragePath`` understands.
-    :param script: the text. Without its parts, captions are of all of it.
+    :param finishing: the options: check, captions and poster.
+    :param script: the text; with other parts than the videos have, one text for the joined video.
     :param log: the task's logger.
     :raises UsageError: the destination cannot be written.
-    :raises DownloadRefusedError: a part is no video.
+    :raises DownloadRefusedError: a part is no video, or the text is not the video's.
     :raises DownloadInterruptedError: a part, or the result, is not complete.
-    :raises VideoRejectedError: a check failed, or captions do not fit.
+    :raises VideoRejectedError: a part failed its check.
     """
     place = find_place(destination)
     with _folder() as folder, place.stage() as partial_file:

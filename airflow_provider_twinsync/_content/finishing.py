@@ -15,7 +15,7 @@ from airflow_provider_twinsync.exceptions import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Captions: two kinds of files beside the video, and a track in it.
+#: The kinds of captions: two kinds of files beside the video, and a stream in it.
 KINDS = ("srt", "vtt", "mov_text")
 
 
@@ -26,9 +26,9 @@ class Finishing:
     >>> bool(Finishing()), Finishing.of(captions="srt", check=True).check
     (False, VideoCheck(...))
 
-    :param captions: some of :data:`KINDS`.
-    :param poster: write a poster.
-    :param check: the limits of the check; None for no check.
+    :param captions: some of :data:`KINDS` (default none).
+    :param poster: write a poster (default False).
+    :param check: the limits of the check (default None: no check).
     """
 
     captions: tuple[str, ...] = ()
@@ -39,7 +39,10 @@ class Finishing:
     def of(cls, *, captions: Any = (), poster: bool = False, check: bool | VideoCheck = False) -> Finishing:
         """Read the arguments of an operator.
 
-        :raises UsageError: an argument is no option.
+        :param captions: a list or a tuple of kinds, or a text of them, such as ``srt,vtt``.
+        :param poster: write a poster.
+        :param check: True for the default limits.
+        :raises UsageError: an argument has the wrong type or an unknown kind.
         """
         kinds = re.findall(r"[^\s,;]+", captions) if isinstance(captions, str) else captions or ()
         if not isinstance(kinds, (list, tuple)) or not all(kind in KINDS for kind in kinds):
@@ -59,7 +62,7 @@ class Finishing:
 
     @property
     def needs_text(self) -> bool:
-        """Return whether the text has to be known."""
+        """Return True if the captions or the check need the text."""
         return bool(self.captions or self.check)
 
     def check_installed(self) -> None:
@@ -72,7 +75,7 @@ class Finishing:
             raise needs_content("captions, poster or check")
 
     def to_record(self) -> dict[str, Any]:
-        """Return the options for a record: a video with other options is finished again."""
+        """Return the options for a record. A later run with other options finishes the video again."""
         return asdict(self) | {"captions": list(self.captions)}
 
 

@@ -21,7 +21,7 @@ def check_parts(
 ) -> dict[str, Any]:
     """Check the video of each job, and return the sum of the lengths, and the largest of the other numbers.
 
-    Each part is checked by itself, so that another submit pays for the bad ones alone.
+    Each part has a check of its own, so that another submit pays for the bad parts alone.
 
     :param destination: the address of the video, or its path; a rejected part is kept beside it, if the
         options ask for that.
@@ -51,7 +51,7 @@ def check_parts(
 
 
 def _merged(rejected: dict[int, VideoRejectedError]) -> VideoRejectedError:
-    """Return one error for all bad parts."""
+    """Return one error with the numbers of all bad parts."""
     first, *others = rejected.values()
     message = " ".join([str(first), *(str(one).partition(" ")[2] for one in others)])
     error = VideoRejectedError(message, checks=first.checks)
@@ -69,11 +69,14 @@ def _words(script: Script, files: Sequence[Path], at: int) -> int | None:
 def write_captions(
     video: Path, starts_s: Sequence[float], finishing: Finishing, script: Script, destination: str
 ) -> tuple[Path, dict[str, str]]:
-    """Write the captions of a video, and return the video, with embedded ones if asked, and their addresses.
+    """Write the captions of a video, and return the video, and the address of the captions of each kind.
 
-    :param starts_s: where each part begins.
+    With ``mov_text`` the returned video is a new file, which has the captions.
+
+    :param starts_s: when each part begins in the video, in seconds.
     :param destination: the address of the video, or its path.
-    :raises VideoRejectedError: the length of the text does not fit.
+    :raises DownloadRefusedError: the text is not this video's, or the video cannot be decoded.
+    :raises DownloadInterruptedError: a file cannot be read or written.
     """
     from airflow_provider_twinsync._content.caption_file import caption_file
     from airflow_provider_twinsync._content.captions import Spoken, captions

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-#: Languages that count each character as a word; speakers say about 4.5 of them a second.
+#: Languages that count each character as a word: about 4.5 a second.
 _SIGNS = ("zh", "yue", "wuu", "ja", "th", "lo", "km", "my")
 #: 150 words a minute: a calm speaker (the voices of Microsoft read at about this speed).
 _WORD_S, _SIGN_S = 0.4, 0.22
 #: Of these languages a character is a letter, and not a syllable.
 _LETTERS = ("th", "lo", "km", "my")
-#: A third of the time of a calm speaker; nobody speaks as fast. Thai has up to 15 letters a second.
+#: A third of the time of a calm speaker: nobody speaks that fast. Thai has up to 15 letters a second.
 _FASTEST_WORD_S, _FASTEST_SIGN_S, _FASTEST_LETTER_S = 0.14, 0.07, 0.03
 #: No word is shorter.
 _SHORTEST_S = 0.2

@@ -72,7 +72,7 @@ def _peaks(container: InputContainer, length_s: float) -> list[int]:
 
 
 def _sounds(container: InputContainer) -> Iterator[tuple[float, bytes]]:
-    """Return when each piece of sound begins, and its samples: mono, 16 bit."""
+    """Yield the time at which each piece of sound begins, in seconds, and its samples: mono, 16 bit."""
     stream = next((one for one in container.streams.audio if one.codec_context), None)
     if stream is None:
         return

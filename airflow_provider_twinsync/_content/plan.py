@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line, shown_text
 from airflow_provider_twinsync._api.unrendered import is_constant
+from airflow_provider_twinsync._content.finishing import KINDS
 from airflow_provider_twinsync._content.row_template import RowTemplate, TemplateError, row_template
 from airflow_provider_twinsync._content.sheet import column_key
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 REQUIRED = ("text", "image_url", "pronouncer", "destination")
 ARGUMENTS = (*REQUIRED, "twinsync_conn_id", "captions", "poster", "check")
 COLUMNS = ("id", *ARGUMENTS)
-CAPTION_KINDS = ("srt", "vtt", "mov_text")
 _SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _MAX_ID_CHARACTERS = 250  # of a partition key in Airflow
 #: The share of equal letters from which a column is a misspelling: ``caption`` is, ``description`` is none.
@@ -32,8 +32,9 @@ _NEAR = 0.85
 class RowError:
     """An error of a row, or of the sheet.
 
-    :param code: the code of the message.
-    :param column: the column, by its key or its argument; empty for the whole row.
+    :param code: the code of the message, such as ``TS165``.
+    :param column: the key of the column, or the argument; empty for the whole row.
+    :param message: the error, as a sentence without its code.
     """
 
     code: str
@@ -45,18 +46,17 @@ class RowError:
 class PlannedRow:
     """A row, and its video.
 
-    :param row_id: the id of the row.
     :param number: the number of the row, as a person sees it.
-    :param arguments: those of TwinSyncVideoOperator.
-    :param words: the words of the text.
+    :param arguments: the arguments of TwinSyncVideoOperator, by their names.
     :param expected_s: the expected length of the video, in seconds.
     :param inputs: the fingerprint of each job, in the order of the text's parts.
-    :param photo: the photo for a person.
-    :param place: the address that is the same for equal destinations.
+    :param photo: the address of the photo, for a person.
+    :param place: the destination in the form in which equal destinations are equal texts.
     :param state: ``new``, ``unchanged``, ``retry`` or ``refused``.
-    :param jobs: the jobs that this row may pay for; a job of two rows counts in the first.
-    :param stored: the stored video, as the ledger has it.
-    :param map_index: the index among the rows to make.
+    :param jobs: the number of jobs that this row may pay for; a job of two rows counts in the first.
+    :param stored: the stored video, as the ledger has it; None if there is none.
+    :param map_index: the index among the rows to make; None for other rows.
+    :param note: the reason of a retry, or a warning, for a person.
     """
 
     row_id: str
@@ -75,7 +75,7 @@ class PlannedRow:
     note: str = ""
 
     def refuse(self, code: str, column: str, message: str) -> None:
-        """Add an error."""
+        """Add an error, and set the state to ``refused``."""
         self.errors.append(RowError(code, column, message))
         self.state = "refused"
 
@@ -224,8 +224,8 @@ class _Drafter:
         wanted = ""
         if name == "captions":
             value = re.split(r"[\s,;]+", value.strip(",; ")) if isinstance(value, str) else list(value)
-            if not set(value) <= set(CAPTION_KINDS):
-                wanted = f"some of {', '.join(CAPTION_KINDS)}"
+            if not set(value) <= set(KINDS):
+                wanted = f"some of {', '.join(KINDS)}"
         elif name in ("poster", "check") and isinstance(value, str):
             switch = _SWITCHES.get(value.lower())
             value, wanted = (value, "true or false") if switch is None else (switch, "")
@@ -242,7 +242,7 @@ def _rendered_again(name: str, value: str) -> str:
     connections and variables within reach.
     """
     if mark := re.search(r"\{[{%#]", value):
-        return f"{name} has {mark[0]!r}, which begins a template of Airflow: put a space between the two"
+        return f"{name} has {mark[0]!r}, which begins a template of Airflow: put a space after its first brace"
     if name == "text" and value.endswith(".txt"):
         return (
             f"text ends in .txt, so Airflow would read a file: add a full stop to {shown_text(value[-60:])}"
@@ -294,7 +294,7 @@ def check_defaults(defaults: Mapping[str, Any]) -> str:
         kinds: Any = {"captions": (str, list, tuple), "poster": (str, bool), "check": (str, bool)}
         if not isinstance(value, kinds.get(name, str)):
             return (
-                f"{name} is {shown_text(value)}: it should be a text. The output of a task belongs into the "
+                f"{name} is {shown_text(value)}: it should be a text. The output of a task belongs in the "
                 "rows: build them in an upstream task, and give its output as the source."
             )
     return ""

@@ -22,10 +22,11 @@ _MOST_TEXT = 300
 class PlanPage:
     """A plan with all that its page shows.
 
-    :param source: the sheet, for a person.
+    :param plan: the plan.
+    :param source: the address of the sheet, for a person.
     :param made_at: the time of the plan, as an ISO 8601 text.
     :param price_per_job: the price of a job, or None.
-    :param problem: the reason for which nothing is made, in sentences; empty for a plan that may run.
+    :param problem: the reason why nothing is made, in sentences; empty for a plan that may run.
     """
 
     plan: Plan
@@ -53,7 +54,7 @@ class PlanPage:
         )
 
     def json(self) -> bytes:
-        """Return the plan for programs. The report of a run reads it."""
+        """Return the plan for programs, as JSON in ASCII. The report of a run reads it."""
         plan = self.plan
         found = {
             "version": 1,
@@ -70,11 +71,11 @@ class PlanPage:
         return json.dumps(found, ensure_ascii=True, indent=1).encode()
 
     def html(self) -> bytes:
-        """Return the page: one file without a script, for a screen of any width."""
+        """Return the page, as HTML in UTF-8: one file without a script, for a screen of any width."""
         counts = self.plan.counts
         tiles = [
             *((f"{counts[state]:,}", name) for state, name in _STATES.items()),
-            (f"{counts['jobs']:,}", "jobs to pay"),
+            (f"{counts['jobs']:,}", "jobs to pay for"),
             (f"{counts['words']:,}", "words"),
             (length_text(self.plan.expected_s), "of video"),
         ]

@@ -51,7 +51,7 @@ def poster(video: Path) -> bytes:
 
 
 def _pictures(container: InputContainer) -> Iterator[Any]:
-    """Return the pictures of the first second."""
+    """Yield the pictures of the first second, upright."""
     stream = container.streams.video[0]
     upright = None
     first_s = None
@@ -66,7 +66,7 @@ def _pictures(container: InputContainer) -> Iterator[Any]:
 
 
 def _sharpness(picture: Any) -> float:
-    """Return how strong the edges are: the mean square of the brighter sides (the Laplacian operator)."""
+    """Return the strength of the edges: the mean square of their brighter sides (the Laplacian operator)."""
     graph = _graph(picture, [("format", "gray"), ("scale", "256:-2"), ("convolution", _LAPLACE)])
     graph.vpush(picture)
     plane = graph.vpull().planes[0]

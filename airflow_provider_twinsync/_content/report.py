@@ -11,7 +11,7 @@ from airflow_provider_twinsync.exceptions import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    #: The address of a task instance in the web UI, of its task's id and its map index.
+    #: A function of a task's id and a map index that returns the address of the instance in the web UI.
     TaskUrl = Callable[[str, int], str | None]
 
 #: The states of a row, in the order of the page: rows without a video come first.
@@ -25,15 +25,15 @@ class Row:
     """A row of the report.
 
     :param name: the id of the row; of a video without an id the name of its file.
-    :param state: ``made`` (tonight), ``unchanged`` (of an earlier run), ``rejected`` (by the check of the
-        video), ``refused`` (by the plan), or ``missing``.
+    :param state: ``made`` (by this run), ``unchanged`` (made by an earlier run), ``rejected`` (by the check),
+        ``refused`` (by the plan), or ``missing``.
     :param video: the path or the address of the video; of a rejected row that of the kept file.
     :param poster: the path or the address of a JPEG.
     :param captions: the path or the address of each kind, such as ``srt``.
     :param expected_s: the length that the plan expects, in seconds.
     :param checks: the numbers of the check.
     :param problems: the reasons why the row has no video.
-    :param task_url: the page of the task in Airflow's web UI.
+    :param task_url: the address of the task in Airflow's web UI.
     """
 
     name: str
@@ -106,13 +106,14 @@ def rows_of(
     'a.mp4'
 
     :param videos: the results of the tasks that made a video.
-    :param rejected: the XComs of the tasks whose video did not pass the check.
+    :param rejected: the XComs ``rejected`` of the tasks whose video failed its check.
     :param plan: the plan; None for the rows of the videos alone.
-    :param task_id: the task of the videos that name none.
+    :param task_url: returns the address of a task instance.
+    :param task_id: the task of a video without a ``task_id`` (default none).
     """
     made = [_of_video(video, task_url, task_id) for video in videos]
     refused = [_of_rejected(one, task_url, task_id) for one in rejected]
-    found = {row.name: row for row in (*refused, *made)}  # a video that passed is the later one
+    found = {row.name: row for row in (*refused, *made)}  # a made video is the newer one
     if plan is not None:
         for planned in plan["rows"]:
             row = _of_plan(planned, task_url, task_id)
@@ -122,7 +123,7 @@ def rows_of(
 
 
 def counts_of(rows: Sequence[Row]) -> dict[str, int]:
-    """Return the number of rows in each state."""
+    """Return the number of rows in each state, by the states of :data:`STATES`."""
     return {state: sum(row.state == state for row in rows) for state in STATES}
 
 

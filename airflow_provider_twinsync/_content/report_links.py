@@ -13,8 +13,8 @@ from airflow_provider_twinsync._api.validation import is_http_url
 def link_to(target: str, report: str) -> str | None:
     """Return the ``href`` of a file for a page, or None if a browser cannot open it.
 
-    A file of the same disk or the same bucket gets a relative address, an http(s) address loses its login
-    and its query, which may be a signature.
+    The link to a file of the same disk or the same bucket is relative. An http(s) address loses its login and
+    its query, which may be a signature.
 
     >>> link_to("/videos/a b.mp4", "/videos/report.html"), link_to("s3://b/x/1.mp4", "s3://b/report.html")
     ('a%20b.mp4', 'x/1.mp4')

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync._content.report import Row
 
-#: The label of each state; the sign is for eyes that see no colours.
+#: The sign and the label of each state. The sign is for readers who see no colours.
 _LABELS = {
     "rejected": ("✕", "Rejected"),
     "missing": ("✕", "Missing"),
@@ -39,15 +39,15 @@ def page_of(
     facts: Mapping[str, str],
     run_url: str | None = None,
 ) -> str:
-    """Return the page.
+    """Return the page, as HTML.
 
-    >>> "All 0 videos" in page_of([], {}, report="/report.html", title="News", facts={})
-    False
+    >>> "There are no videos." in page_of([], {}, report="/report.html", title="News", facts={})
+    True
 
     :param posters: the JPEG of each row that has one, by the position of the row.
     :param report: the path or the address of the page itself.
     :param title: the heading, for example the name of the sheet.
-    :param facts: more lines below it, such as the id of the run.
+    :param facts: lines below the heading, by their names, such as the id of the run.
     :param run_url: the address of the task that wrote the page.
     """
     counts = counts_of(rows)
@@ -172,7 +172,10 @@ def _plain(text: Any) -> str:
 
 
 def _side(jpeg: bytes, offset: int) -> int:
-    """Return a side of a JPEG from the header of its frame (ITU T.81, B.2.2): 5 its height, 7 its width."""
+    """Return a side of a JPEG in pixels, from the header of its frame (ITU T.81, B.2.2).
+
+    :param offset: 5 for the height, 7 for the width.
+    """
     found = re.search(rb"\xff[\xc0-\xc2]", jpeg)
     at = found.start() + offset if found else 0
     return int.from_bytes(jpeg[at : at + 2], "big") if found else 160

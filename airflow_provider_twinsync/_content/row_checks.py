@@ -1,4 +1,4 @@
-"""Check the rows of a plan as a submit would, and find the jobs of each. Sends nothing."""
+"""Check the rows of a plan as a submit would, and find the jobs of each row. Submits nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _READERS = 8
 class RowChecks:
     """The checks of all rows; each different photo, voice and folder is checked once.
 
-    :param settings_of: returns the settings of a connection, by its id.
+    :param settings_of: returns the settings of a connection, by its id, or raises ``UsageError``.
     """
 
     def __init__(self, settings_of: Callable[[str], Settings]) -> None:
@@ -120,7 +120,7 @@ class RowChecks:
                 try:
                     wanted.setdefault((conn, row.arguments["image_url"]), self._settings_of(conn))
                 except UsageError:
-                    continue  # the check of the row finds it again
+                    continue  # the check of the row meets it again
         seen: set[str] = set()
         later = []
         for key, settings in wanted.items():

@@ -26,7 +26,7 @@ _CELL_FILTERS = ("capitalize", "d", "default", "lower", "title", "trim", "upper"
 
 
 class _Empty(StrictUndefined):
-    """An empty cell: an error where it is printed, and false in ``row.title or "Ms"``."""
+    """An empty cell: an error in a text, and false in ``row.title or "Ms"``."""
 
     __slots__ = ()
     __bool__ = Undefined.__bool__  # type: ignore[assignment]
@@ -94,6 +94,7 @@ class RowTemplate:
 def row_template(source: str, names: frozenset[str] | tuple[()]) -> RowTemplate:
     """Return a template.
 
+    :param source: the text of the template.
     :param names: the names that the template of a DAG's author may use besides ``row``; empty for a cell,
         which may also use nothing but columns, constants, ``or`` and a few filters.
     :raises TemplateError: it is no template, or uses an unknown name.

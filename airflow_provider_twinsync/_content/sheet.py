@@ -82,14 +82,14 @@ def column_letter(index: int) -> str:
 
 
 def read_sheet(data: bytes, subject: str) -> Sheet:
-    r"""Return the rows of a file. Its content decides about its kind, and its name does not.
+    r"""Return the rows of a file. The content of the file decides about its kind, not its name.
 
     >>> read_sheet(b"id,Text\n7,Good morning", "news.csv").rows
     [SheetRow(number=2, cells={'id': '7', 'text': 'Good morning'}, bad={})]
 
     :param data: the bytes of the file.
     :param subject: the file, as the subject of a sentence.
-    :raises UsageError: it is no sheet, is empty, or has too many rows.
+    :raises UsageError: the file is no sheet, is empty, or has too many rows, or a library is missing.
     """
     if len(data) > MAX_BYTES:
         raise not_a_sheet(subject, "it has more than 50 MB")
@@ -191,7 +191,7 @@ def _parsed(text: str, subject: str) -> Any:
 def _csv_rows(text: str, subject: str) -> Iterable[tuple[int, list[str]]]:
     """Yield the number and the cells of each row. Quotation marks that do not match are an error.
 
-    Else one that is missing would make one cell of hundreds of rows.
+    Otherwise a missing quotation mark would make one cell of hundreds of rows.
     """
     count = 0
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
@@ -207,7 +207,7 @@ def _csv_rows(text: str, subject: str) -> Iterable[tuple[int, list[str]]]:
 
 
 def _delimiter(text: str) -> str:
-    """Return the delimiter that makes the most columns of the names; ``;`` is Excel's in many countries."""
+    """Return the delimiter that cuts the first line into the most names; often ``;`` in a file of Excel."""
     names = next((line for line in text.splitlines() if line.strip()), "")
     bare = re.sub(r'"[^"]*"', "", names)
     return max(_DELIMITERS, key=bare.count)

@@ -23,5 +23,11 @@ def not_a_sheet(subject: str, problem: str) -> UsageError:
 
 
 def too_many_rows(subject: str) -> UsageError:
-    """Return the error of a sheet with too many rows."""
+    """Return the error of a sheet with too many rows.
+
+    >>> too_many_rows("news.xlsx").code
+    'TS163'
+
+    :param subject: the file, as the subject of a sentence.
+    """
     return UsageError(f"TS163 {subject} has more than {MAX_ROWS:,} rows: split it over several sheets.")

@@ -47,7 +47,7 @@ class Boundary(NamedTuple):
 
 
 class Clock:
-    """When each place of a text is spoken.
+    """The time at which each place of a text is spoken.
 
     >>> clock = Clock([Boundary(1.0, True)], 3.0, [Pause(2.0, 2.5)], 0.0, 6.5)
     >>> clock.start_s(0.5), clock.end_s(1.0), clock.start_s(1.0), clock.start_s(2.0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
 
-#: A longer video is a mistake of the file, and its index of pauses would take too much memory.
+#: A longer video is a mistake of the file, and the list of its pauses would take too much memory.
 MAX_LENGTH_S = 12 * 3_600
 #: 4096 x 4096, as for a part.
 MAX_PIXELS = 16_777_216
@@ -30,7 +30,7 @@ def reading_video(path: Path) -> Iterator[InputContainer]:
     :raises DownloadInterruptedError: the file cannot be read.
     """
     try:
-        # With another format than this one, a file can name other files or addresses to read.
+        # In other formats than MP4, a file can name other files or addresses to read.
         options = {"protocol_whitelist": "file"}
         with av.open(str(path.absolute()), format="mp4", options=options) as container:
             stream = next(iter(container.streams.video), None)

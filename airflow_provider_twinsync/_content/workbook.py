@@ -26,6 +26,9 @@ _BLOCK = 1_048_576
 def read_workbook(data: bytes, subject: str) -> tuple[list[list[Any]], dict[tuple[int, int], str], list[str]]:
     """Return the cells of the first visible sheet, the reasons of cells that cannot be read, and notes.
 
+    The reasons are by row and column, from 0. A note is a sentence with a code.
+
+    :param data: the bytes of the file.
     :param subject: the file, as the subject of a sentence.
     :raises UsageError: the workbook cannot be read, is too large, or python-calamine is not installed.
     """
@@ -118,7 +121,9 @@ def _has_password(parts: dict[str, bytes]) -> bool:
 def _scan(parts: dict[str, bytes], index: int) -> Scan:
     """Scan a sheet.
 
-    :raises ValueError: its XML is wrong. ``KeyError``: a part is missing.
+    :param index: the number of the sheet, from 0.
+    :raises ValueError: the XML is wrong.
+    :raises KeyError: a part of the workbook is missing.
     """
     if "xl/workbook.xml" not in parts:
         return scan_ods(parts["content.xml"], index)

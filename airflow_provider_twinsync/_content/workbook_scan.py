@@ -2,7 +2,7 @@
 
 The reader (calamine) returns an empty cell for an error such as ``#REF!``, and for a formula that nobody has
 computed. It also allocates the whole rectangle up to the last cell, which ends the process for one stray cell
-in the last row and column. So this finds such cells, and counts.
+in the last row and column. The scan finds such cells first, and counts rows, columns and characters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Scan:
     """The size of a sheet, and its cells that cannot be read.
 
     :ivar bad: the reason of each such cell, by row and column from 0.
-    :ivar rows: the number of rows up to the last cell with a value, and likewise of the columns.
+    :ivar rows: the number of rows up to the last cell with a value.
+    :ivar columns: the number of columns up to the last cell with a value.
     :ivar characters: the characters of all cells.
     :ivar shared: the number of cells with each shared text (xlsx).
     """

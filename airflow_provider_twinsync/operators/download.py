@@ -37,8 +37,7 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
 
     The XCom ``return_value`` is ``{"path", "bytes", "sha256", "content_type", "duration_s", "poster",
     "captions", "checks"}``; ``duration_s`` is the playing time in seconds, or None if the file does not have
-    it. The XCom ``path`` is the path alone.
-    For example::
+    it. The XCom ``path`` is the path alone. For example::
 
         fetch = TwinSyncDownloadOperator(
             task_id="fetch",
@@ -67,9 +66,9 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
     :param captions: as in ``TwinSyncVideoOperator``; captions need ``text``.
     :param poster: as in ``TwinSyncVideoOperator``.
     :param check: as in ``TwinSyncVideoOperator``.
-    :param text: the text that the person speaks (``str``, templated; default none).
-    :param pronouncer: the voice, whose language decides about the captions (``str``, templated; default
-        none).
+    :param text: the text that the person speaks, for captions and the check of the length (``str``,
+        templated; default None).
+    :param pronouncer: the voice, for the language of the captions (``str``, templated; default None).
     :raises ValueError: ``destination`` is not a template and is never valid, an argument is a task instead of
         its output, or there are captions without a text.
     """

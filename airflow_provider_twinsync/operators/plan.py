@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._content.plan_page import PlanPage
     from airflow_provider_twinsync._content.sheet import Sheet
 
-#: The values of the run that a default may use.
+#: The values of the run that a default may use, besides ``params``.
 _RUN_VALUES = ("ds", "ds_nodash", "ts", "ts_nodash", "run_id")
 _MOST_SHOWN = 50
 
@@ -64,10 +64,11 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
         ``run_id`` and ``params``. Airflow does not render them.
     :param max_jobs: the most jobs that the plan may pay for (``int``, default 200). With more the task fails.
     :param ledger: the folder of the records (templated; by default that of the connection, if it has one).
-    :param price_per_job: the price of a job, in any currency (``float``, default None): the page then has the
-        cost.
+    :param price_per_job: the price of a job, in any currency, for the cost on the page (``float``, default
+        None: no cost).
     :param report_destination: the folder of ``plan.html`` and ``plan.json`` (templated). By default they are
-        beside the source, as ``NAME.plan.html`` and ``NAME.plan.json``, and for a list nowhere.
+        beside the source, as ``NAME.plan.html`` and ``NAME.plan.json``. A list then has no page, and no XCom
+        ``plan``.
     :param twinsync_conn_id: the connection (``str``, templated) of rows without one of their own.
     :raises ValueError: an argument has the wrong type, or ``defaults`` has an unknown name.
     """

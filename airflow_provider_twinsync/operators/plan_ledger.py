@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READERS = 16
-#: The states of a record that leave it to a person if there is a job.
+#: The states of a record that a person decides: a job may exist.
 _UNDECIDED = (State.UNCERTAIN, State.DAMAGED, State.NEWER, State.UNREADABLE)
 
 
@@ -40,10 +40,11 @@ def job_names(row: PlannedRow, settings: Settings) -> list[str]:
 def count_jobs(
     rows: Iterable[PlannedRow], names: dict[str, list[str]], is_paid: Callable[[str], bool]
 ) -> None:
-    """Set the number of jobs that each row pays for; an equal job of a later row is the same.
+    """Set the number of jobs that each row pays for. Two rows with equal inputs share one job.
 
+    :param rows: the rows, in the order of the sheet.
     :param names: the names of the jobs of each row, by its id.
-    :param is_paid: returns whether a job needs no payment.
+    :param is_paid: returns True for a job that needs no payment.
     """
     seen: set[str] = set()
     for row in rows:
@@ -115,7 +116,7 @@ def _read(ledger: Any, wanted: set[str]) -> dict[str, Row]:
 
 
 def _is_bad(record: Row) -> bool:
-    """Return whether the video of a job was rejected by its check."""
+    """Return True if the video of a job failed its check."""
     return bool(record.entry and record.entry.get("rejected"))
 
 
@@ -124,7 +125,7 @@ def _stored(
 ) -> dict[str, Any] | None:
     """Return the video that an earlier run stored at the destination of a row, if it is still there.
 
-    A change of the file without a change of its size is not seen here; the task of the video would see it.
+    Only the size of the file is compared. The task of the video compares the checksum.
     """
     records = [known.get(name) for name in names]
     if not all(record and record.state is State.STORED and not _is_bad(record) for record in records):
@@ -152,7 +153,8 @@ def _stored(
 def _failed(waiting: dict[str, Row], get_job: Callable[[str], Job]) -> set[str]:
     """Return the jobs without a stored video that failed at the service, or whose state is unknown.
 
-    After an answer that is none no further job is asked for, and each counts as failed: a bound of the bill.
+    After the first poll without a usable answer, the other jobs are not polled and count as failed, so that
+    the plan never counts too few jobs.
     """
     is_down = False
 

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._content.report import Row
 
 
-#: The XCom that a task pushes before it fails because the check rejected its video.
+#: The XCom that a task pushes before it fails, if the check rejected its video.
 REJECTED_KEY = "rejected"
 _PLAN_BYTES = 64_000_000
 _POSTER_BYTES = 20_000_000
-#: The posters of one page, which then has 10 MB.
+#: The most posters of one page, which then has 10 MB.
 _MAX_POSTERS = 1_000
 _NAMED_ROWS = 10
 
@@ -80,8 +80,8 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
     video on the same disk or in the same bucket by a relative address.
 
     With a plan the page has each row of the sheet, and the task fails (``TS605``, no retry) after it has
-    written the page, if a row has no video. Without a plan the page has the videos that there are, and those
-    that the check rejected.
+    written the page, if a row has no video. Without a plan the page has the videos of the run, and those that
+    the check rejected.
 
     :param videos: the results of a ``TwinSyncVideoOperator`` or a ``TwinSyncDownloadOperator``, usually
         ``make.output`` (templated).
@@ -89,7 +89,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         ``ObjectStoragePath`` understands, ending in ``.html`` (templated).
     :param plan: the address of the plan, which ``TwinSyncPlanOperator`` pushes: ``plan.output["plan"]``
         (``str``, templated; by default there is none).
-    :param trigger_rule: when the task runs; the default ``"all_done"`` is also after a failure.
+    :param trigger_rule: when the task runs (``str``, default ``"all_done"``: also after a failure).
     :raises ValueError: ``destination`` is not a template and is never valid, or an argument is a task
         instead of its output.
     """
@@ -171,7 +171,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         return checked_plan(content, shown)
 
     def _rejected(self, ti: Any) -> Iterator[dict[str, Any]]:
-        """Return the numbers of the videos that did not pass their check."""
+        """Yield the XCom of each video that failed its check."""
         for task_id in self.video_task_ids:
             found = ti.xcom_pull(task_ids=task_id, key=REJECTED_KEY)
             for one in [found] if isinstance(found, dict) else found or ():
@@ -200,7 +200,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         return write_file(self.destination, page.encode())
 
     def _posters(self, rows: list[Row]) -> dict[int, bytes]:
-        """Return a small copy of each poster, by the position of the row; only log one that is unreadable."""
+        """Return a small copy of each poster, by the position of the row. The log names an unreadable one."""
         wanted = [(number, row.poster) for number, row in enumerate(rows) if row.poster][:_MAX_POSTERS]
         if not wanted:
             return {}
@@ -225,7 +225,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
 
 
 def _tasks_of(videos: Any) -> Iterator[str]:
-    """Return the id of each task whose output these are."""
+    """Yield the id of each task that returns some of the videos."""
     for output in videos if isinstance(videos, (list, tuple)) else [videos]:
         if hasattr(output, "iter_references"):
             yield from (task.task_id for task, _ in output.iter_references())

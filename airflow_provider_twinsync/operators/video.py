@@ -92,11 +92,12 @@ class TwinSyncVideoOperator(PaidTask):
     :param on_uncertain_submit: the reaction if a submit may or may not have created a job: ``"fail"`` (the
         default), or ``"retry"`` to let Airflow's retries submit again, at the risk of paying twice.
     :param captions: captions of the text: ``"srt"`` and ``"vtt"`` are files beside the video, ``"mov_text"``
-        is a track in it (some of these ``str``; default none).
+        is a stream in it (some of these ``str``; default none).
     :param poster: write a JPEG beside the video, ``.jpg`` (``bool``, default False).
     :param check: decode the video, and fail without a retry if it is silent, black, frozen or of another
         length than the text: True, or the limits as a ``VideoCheck`` (default False).
-    :param row_id: the row of a sheet that the video is of, for a report (``str``, templated; default None).
+    :param row_id: the id of the row, for a report, and for the partition key of the asset event on Airflow
+        3.3 and later (``str``, templated; default None).
     :param poke_interval: the shortest delay between two polls of a job, in seconds or as a ``timedelta``
         (default 2); as in ``TwinSyncSensor``, as are the next three.
     :param timeout: the deadline of the wait, in seconds or as a ``timedelta``; the default is Airflow's

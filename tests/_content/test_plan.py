@@ -70,7 +70,7 @@ class TestIds:
         assert [note[:5] for note in found.notes] == ["TS180"]
 
     @pytest.mark.parametrize("row_id", ["", "../a", "a/b", "a\\b", "a\nb", "x" * 251, "\u202ea", "{#"])
-    def test_an_id_that_is_none(self, row_id):
+    def test_a_wrong_id_is_refused(self, row_id):
         [found] = codes(plan(ROW, {"id": row_id, "text": "Bye"}))
         assert found[0] == 2
         assert found[1] in ("TS167", "TS169", "TS183")
@@ -109,7 +109,7 @@ class TestColumns:
         assert note.startswith("TS177 ")
         assert all(repr(name) in note for name in ("Remarks", "description", "checked", "name"))
 
-    def test_a_column_that_a_template_uses_is_none(self):
+    def test_a_column_that_a_template_uses_has_no_note(self):
         assert plan({**ROW, "texts": "x"}, destination="/{{ row.texts }}.mp4").errors == []
         assert plan({**ROW, "text": "{{ row.name }}", "name": "n"}).notes == []
 
@@ -142,7 +142,7 @@ class TestTemplates:
         found = plan({"id": "a", "name": "Anna"}, {"id": "b"}, text="Good morning {{ row.name }}")
         assert codes(found) == [(2, "TS169", "text")]
 
-    def test_a_bad_cell_is_one(self):
+    def test_a_cell_that_cannot_be_read_is_an_error_of_the_template(self):
         found = plan({"id": "a", "name": [1]}, text="Good morning {{ row.name }}")
         assert codes(found) == [(1, "TS169", "text")]
 

@@ -173,7 +173,7 @@ class TestConnections:
     @pytest.mark.parametrize(
         ("uri", "code"), [("postgres://user:password@host/db", "TS182"), (None, "TS201")]
     )
-    def test_a_connection_that_is_none(self, plan, tmp_path, monkeypatch, uri, code):
+    def test_a_cell_may_not_name_another_kind_of_connection(self, plan, tmp_path, monkeypatch, uri, code):
         """The password of a database is no access key."""
         if uri:
             monkeypatch.setenv("AIRFLOW_CONN_OTHER", uri)

@@ -66,7 +66,7 @@ def test_a_night_without_rows(plan):
 @pytest.mark.parametrize(
     "source", ["", "/no/such/file.csv", "/", "nowhere://bucket/a.csv", None, 7, {"id": 1}]
 )
-def test_a_source_that_is_none(plan, source):
+def test_a_source_that_is_no_sheet(plan, source):
     run = plan(source)
     assert run.ended == "AirflowFailException"
     assert code_of(run.error) in ("TS160", "TS162")
