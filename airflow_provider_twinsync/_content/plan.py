@@ -242,7 +242,7 @@ def _rendered_again(name: str, value: str) -> str:
     connections and variables within reach.
     """
     if mark := re.search(r"\{[{%#]", value):
-        return f"{name} has {mark[0]!r}, which begins a template of Airflow: put a space after its first brace"
+        return f"{name} has {mark[0]!r}, which begins a template of Airflow: put a space after its brace"
     if name == "text" and value.endswith(".txt"):
         return (
             f"text ends in .txt, so Airflow would read a file: add a full stop to {shown_text(value[-60:])}"
