@@ -46,6 +46,7 @@ nitpick_ignore = [
     ("py:class", "TaskDecorator"),
     ("py:class", "timedelta"),
     ("py:class", "WaitOptions"),
+    ("py:class", "VideoCheck"),
     ("py:class", "XComArg"),
 ]
 nitpick_ignore_regex = [

@@ -1,10 +1,9 @@
 """
 ### A person approves the video before it is published
 
-The DAG makes and checks the video, and then asks a person in Airflow's web UI, at *Required actions*. The
-question shows the poster, the text and the numbers of the check. After *Approve* the next task runs. After
-*Reject* it is skipped, and nothing is published. Without an answer within a day the question fails. Needs
-Airflow 3.3 or later; on 3.1 and 3.2 give `execution_timeout` instead of `response_timeout`.
+The DAG makes and checks the video, and then asks a person in Airflow's web UI, at *Required actions*, with
+the poster, the text and the numbers of the check. After *Reject* nothing is published. Needs Airflow 3.3 or
+later; on 3.1 and 3.2 give `execution_timeout` instead of `response_timeout`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,14 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, task
 
 from airflow_provider_twinsync.operators import TwinSyncVideoOperator
+
+# [START howto_twinsync_approve]
+QUESTION = """{% set video = ti.xcom_pull(task_ids='video') %}
+[![Poster]({{ params.web }}/{{ params.name }}.jpg)]({{ params.web }}/{{ params.name }}.mp4)
+
+> {{ video.text }}
+{% for name, number in video.checks.items() %}
+- {{ name }}: {{ number }}{% endfor %}"""
 
 with DAG(
     dag_id="twinsync_approve",
@@ -29,7 +36,6 @@ with DAG(
         "web": Param("http://localhost:8000", type="string", description="The folder, in a browser"),
     },
 ) as dag:
-    # [START howto_twinsync_approve]
     video = TwinSyncVideoOperator(
         task_id="video",
         text="{{ params.text }}",
@@ -42,19 +48,13 @@ with DAG(
     approve = ApprovalOperator(
         task_id="approve",
         subject="Publish this video?",
-        body="""{% set video = ti.xcom_pull(task_ids='video') %}
-[![Poster]({{ params.web }}/{{ params.name }}.jpg)]({{ params.web }}/{{ params.name }}.mp4)
-
-> {{ video.text }}
-{% for name, number in video.checks.items() %}
-- {{ name }}: {{ number }}{% endfor %}""",
+        body=QUESTION,
         response_timeout=timedelta(days=1),
     )
 
     @task
     def publish(path: str) -> str:
-        """Publish the video; this example only returns its path."""
-        return path
+        return path  # publish the video here
 
     video >> approve >> publish(video.output["path"])  # type: ignore[arg-type]
-    # [END howto_twinsync_approve]
+# [END howto_twinsync_approve]
