@@ -2,8 +2,7 @@
 ### A person approves the video before it is published
 
 The DAG makes and checks the video, and then asks a person in Airflow's web UI, at *Required actions*, with
-the poster, the text and the numbers of the check. After *Reject* nothing is published. Needs Airflow 3.3 or
-later; on 3.1 and 3.2 give `execution_timeout` instead of `response_timeout`.
+the poster, the text and the numbers of the check. After *Reject* nothing is published. Needs Airflow 3.3.
 """
 
 from __future__ import annotations
@@ -54,7 +53,8 @@ with DAG(
 
     @task
     def publish(path: str) -> str:
-        return path  # publish the video here
+        """Publish the video; this example only returns its path."""
+        return path
 
     video >> approve >> publish(video.output["path"])  # type: ignore[arg-type]
 # [END howto_twinsync_approve]

@@ -53,7 +53,7 @@ def walk(
     emulator.advance(job_s)
     site.wait_until(SHEET, "night", report="success")
     with served(folder) as web:
-        look(site, f"{web}/plan.html", "plan")
+        look(site, f"{web}/plan.html", "plan", **{str(folder): "/videos", str(PORTRAIT.parent): "/scripts"})
         look(site, f"{web}/report.html")  # its pictures have 500 rows (report.py)
         expect(site.page.locator("img")).to_have_count(ROWS)
         clock.say("  captions in a player")
@@ -78,14 +78,18 @@ def walk(
         site.keep("approve", site.page.screenshot())
 
 
-def look(site: Airflow3Site, address: str, name: str = "") -> None:
-    """Open a page, check that it needs no sideways scrolling, also on a phone, and take its picture."""
+def look(site: Airflow3Site, address: str, name: str = "", **places: str) -> None:
+    """Open a page, check that it needs no sideways scrolling, also on a phone, and take its picture.
+
+    :param places: as for :meth:`Site.fix`.
+    """
     site.page.goto(address)
     for size in (PHONE, DESKTOP):
         site.page.set_viewport_size(size)
         width = site.page.evaluate("document.documentElement.scrollWidth")
         site.check(width <= size["width"], f"{address} is {width} wide in a window of {size['width']}")
     if name:
+        site.fix(**places)
         site.keep(name, site.page.screenshot())
 
 

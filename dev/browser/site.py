@@ -30,13 +30,15 @@ FORM = CONNECTION_TYPE["ui-field-behaviour"]
 FIELDS: dict[str, dict[str, Any]] = CONNECTION_TYPE["conn-fields"]
 
 # Times and ports are other ones in each run: the pictures show fixed ones, and change only if the page does.
-_FIX = """() => {
+_FIX = """(places) => {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
         walker.currentNode.data = walker.currentNode.data
             .replace(/\\d{4}-\\d\\d-\\d\\d([T, ]+)\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?/g, "2026-01-01$112:00:00")
             .replace(/127\\.0\\.0\\.1:\\d+/g, "127.0.0.1:17374")
             .replace(/^(\\d\\d:){2}\\d\\d(\\.\\d+)?$/, "00:00:05");
+        for (const [place, shown] of Object.entries(places))
+            walker.currentNode.data = walker.currentNode.data.replaceAll(place, shown);
     }
 }"""
 
@@ -179,11 +181,18 @@ class Site(ABC):
     def picture(self, name: str, what: Locator, until: Locator | None = None) -> None:
         """Take a picture for the docs, of a part of the page; with `until`, as far down as that goes."""
         self.page.wait_for_timeout(1000)  # for panels that slide in
-        self.page.evaluate(_FIX)
+        self.fix()
         clip: FloatRect | None = what.bounding_box()
         if until and clip and (end := until.bounding_box()):
             clip["height"] = end["y"] + end["height"] + 16 - clip["y"]
         self.keep(f"{name}-{self.name}", self.page.screenshot(clip=clip, caret="hide", animations="disabled"))
+
+    def fix(self, **places: str) -> None:
+        """Show fixed times, ports and places on the page.
+
+        :param places: the text to show instead of a place on this machine, by the place.
+        """
+        self.page.evaluate(_FIX, places)
 
     def keep(self, name: str, shot: bytes) -> None:
         """Store a picture for the docs, packed."""
