@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeGuard
+from urllib.parse import parse_qsl, quote, urlencode
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
@@ -92,6 +93,27 @@ def place_of(ti: Any) -> dict[str, Any]:
     """Return the keyword arguments that identify a task instance's XComs."""
     map_index = -1 if ti.map_index is None else ti.map_index
     return {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": map_index}
+
+
+def task_url(ti: Any, task_id: str, map_index: int = -1) -> str | None:
+    """Return the address of a task instance of the same run in Airflow's web UI, or None.
+
+    For example ``http://localhost:8080/dags/d/runs/r/tasks/t/mapped/3`` (Airflow 3) or
+    ``http://localhost:8080/dags/d/grid?dag_run_id=r&task_id=t`` (Airflow 2).
+
+    :param ti: any task instance of the run.
+    :param map_index: the index of the instance; -1 for a task that is not mapped.
+    """
+    with suppress(Exception):  # of Airflow's configuration
+        before, in_path, _ = ti.log_url.rpartition(f"/tasks/{ti.task_id}")
+        if in_path:
+            return f"{before}/tasks/{quote(task_id)}" + (f"/mapped/{map_index}" if map_index >= 0 else "")
+        address, query = ti.log_url.split("?", 1)
+        fields = {**dict(parse_qsl(query)), "task_id": task_id, "map_index": str(map_index)}
+        if map_index < 0:
+            del fields["map_index"]
+        return f"{address}?{urlencode(fields)}"
+    return None
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, urlencode
 
 import airflow
 
@@ -194,28 +193,6 @@ def read_output(output: Any) -> Any:
         if isinstance(output, LazyXComSequence):
             return list(output[:])
     return [output[index] for index in range(len(output))]
-
-
-def task_url(ti: Any, task_id: str, map_index: int = -1) -> str | None:
-    """Return the address of a task instance of the same run in Airflow's web UI, or None.
-
-    Name: ``TaskInstance.log_url``, for example ``http://localhost:8080/dags/d/runs/r/tasks/t/mapped/3``
-    (Airflow 3) or ``http://localhost:8080/dags/d/grid?dag_run_id=r&task_id=t`` (Airflow 2). Without it a
-    report links to no task.
-
-    :param ti: any task instance of the run.
-    :param map_index: the index of the instance; -1 for a task that is not mapped.
-    """
-    with suppress(Exception):  # of Airflow's configuration
-        before, in_path, _ = ti.log_url.rpartition(f"/tasks/{ti.task_id}")
-        if in_path:
-            return f"{before}/tasks/{quote(task_id)}" + (f"/mapped/{map_index}" if map_index >= 0 else "")
-        address, query = ti.log_url.split("?", 1)
-        fields = {**dict(parse_qsl(query)), "task_id": task_id, "map_index": str(map_index)}
-        if map_index < 0:
-            del fields["map_index"]
-        return f"{address}?{urlencode(fields)}"
-    return None
 
 
 def is_inline() -> bool:

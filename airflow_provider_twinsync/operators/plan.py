@@ -128,7 +128,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
         error = self._refusal(plan, sheet)
         problem = str(error).partition("\n")[0] if error else ""
         page = PlanPage(plan, self._shown_source, made_at, self.price_per_job, problem)
-        self._write(context, page)
+        push_xcom(context, "plan", self._write(page))  # also an empty one, or a report would fail
         push_xcom(context, "counts", plan.counts)
         for note in plan.notes:
             self.log.warning("%s", note)
@@ -223,8 +223,8 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
             )
         return None
 
-    def _write(self, context: Context, page: PlanPage) -> None:
-        """Write the page and the JSON, and push the address of the JSON.
+    def _write(self, page: PlanPage) -> str:
+        """Write the page and the JSON, and return the address of the JSON, or an empty text.
 
         :raises UsageError: they cannot be written to the ``report_destination``.
         """
@@ -233,7 +233,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
         stem, given = self._stem()
         if not stem:
             self.log.info("The plan of a list has no page without a report_destination.")
-            return
+            return ""
         for ending, data in (("html", page.html()), ("json", page.json())):
             address = f"{stem}.{ending}"
             try:
@@ -246,9 +246,9 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
                 if given:
                     raise UsageError(message) from None
                 self.log.warning("%s", message)
-                return
-        push_xcom(context, "plan", f"{stem}.json")
+                return ""
         self.log.info("The plan is at %s.", shown_destination(f"{stem}.html"))
+        return f"{stem}.json"
 
     def _stem(self) -> tuple[str, bool]:
         """Return the address of the page without its ending, and whether the author chose its folder."""

@@ -27,7 +27,7 @@ from airflow_provider_twinsync._content.report import (
 )
 from airflow_provider_twinsync._content.report_page import page_of
 from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError, airflow_errors
-from airflow_provider_twinsync.links import push_xcom
+from airflow_provider_twinsync.links import push_xcom, task_url
 
 if TYPE_CHECKING:
     import os
@@ -88,7 +88,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
     :param destination: the page: a local path, whose folders are created, or any address that
         ``ObjectStoragePath`` understands, ending in ``.html`` (templated).
     :param plan: the address of the plan, which ``TwinSyncPlanOperator`` pushes: ``plan.output["plan"]``
-        (``str``, templated; by default there is none).
+        (``str``, templated; by default, and if it is empty, there is none).
     :param trigger_rule: when the task runs (``str``, default ``"all_done"``: also after a failure).
     :raises ValueError: ``destination`` is not a template and is never valid, or an argument is a task
         instead of its output.
@@ -127,13 +127,13 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
         """Write the page, and fail if a video is missing."""
         with airflow_errors():
             self.check_rendered()
-            plan = None if self.plan is None else self._read_plan()
+            plan = self._read_plan() if self.plan else None
             ti: Any = context["ti"]
             rows = rows_of(
                 checked_videos(internals.read_output(self.videos)),
                 self._rejected(ti),
                 plan,
-                partial(internals.task_url, ti),
+                partial(task_url, ti),
                 next(iter(self.video_task_ids), ""),
             )
             path = self._write(ti, rows, plan)
@@ -195,7 +195,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
                 "Run": ti.run_id,
                 "Written": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
             },
-            run_url=internals.task_url(ti, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+            run_url=task_url(ti, ti.task_id, -1 if ti.map_index is None else ti.map_index),
         )
         return write_file(self.destination, page.encode())
 

@@ -6,7 +6,7 @@ import hashlib
 import textwrap
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from airflow_provider_twinsync._airflow import internals
+from airflow_provider_twinsync.links import task_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def video_of(task: Any, ti: Any, stored: Finished, jobs: Sequence[Inputs], ids: 
         text_words=task.text_words,
         pronouncer=str(task.pronouncer),
         row_id=task.row_id,
-        task_url=internals.task_url(ti, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+        task_url=task_url(ti, ti.task_id, -1 if ti.map_index is None else ti.map_index),
     )
 
 

@@ -15,6 +15,7 @@ from support.environment import AIRFLOW_VERSION
 from airflow_provider_twinsync._airflow import internals
 from airflow_provider_twinsync._airflow.start_from_trigger import start_args_of
 from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.links import task_url
 from airflow_provider_twinsync.sensors import TwinSyncSensor
 
 since_3_3 = pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow 3.3 and later")
@@ -160,11 +161,11 @@ AIRFLOW_2 = "http://h/dags/d/grid?dag_run_id=r%3A1&task_id=report"
 def test_the_page_of_another_task(own: str | None, map_index: int, expected: str | None) -> None:
     """Of the same run; the own address tells which Airflow it is."""
     ti = SimpleNamespace(task_id="report", log_url=own)
-    assert internals.task_url(ti, "tasks.make", map_index) == expected
+    assert task_url(ti, "tasks.make", map_index) == expected
 
 
 def test_without_its_name_there_is_no_page_of_a_task() -> None:
-    assert internals.task_url(SimpleNamespace(task_id="report"), "make") is None
+    assert task_url(SimpleNamespace(task_id="report"), "make") is None
 
 
 def test_airflow_has_the_page_of_a_task() -> None:
@@ -176,7 +177,7 @@ def test_airflow_has_the_page_of_a_task() -> None:
     ti: Any = SimpleNamespace(dag_id="d", run_id="r:1", task_id="report", map_index=-1, try_number=1)
     ti.execution_date = datetime(2026, 1, 1, tzinfo=timezone.utc)
     ti.log_url = Instance.log_url.fget(ti)
-    found = str(internals.task_url(ti, "make", 3))
+    found = str(task_url(ti, "make", 3))
     assert "/dags/d/" in found
     assert "make/mapped/3" in found or {"task_id=make", "map_index=3"} <= set(found.split("&"))
     assert "report" not in found

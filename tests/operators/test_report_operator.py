@@ -165,3 +165,9 @@ def test_the_tasks_of_the_videos_are_known():
         ):
             operator = TwinSyncReportOperator(task_id=f"r{number}", videos=videos, destination="/r.html")
             assert operator.video_task_ids == expected
+
+
+def test_a_plan_without_a_page_is_no_plan(report):
+    """A plan of a list pushes an empty text."""
+    run, _ = report(videos=[{"path": "/a.mp4"}], plan="")
+    assert (run.ended, run.result["videos"]) == ("success", 1)
