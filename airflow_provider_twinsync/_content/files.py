@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line, shown_destination
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 _CHUNK_BYTES = 1_000_000
+_ENDING = ".mp4"
 #: Errors that a retry meets again.
 _LASTING = (
     FileNotFoundError,
@@ -88,11 +89,15 @@ def write_file(address: str | ObjectStoragePath, content: bytes | Path) -> str:
 def beside(address: str, suffix: str) -> str:
     """Return the address of a file beside a video.
 
-    >>> beside("s3://aws@videos/a.mp4", ".srt"), beside("/videos/v1.2/talk", ".jpg")
-    ('s3://aws@videos/a.srt', '/videos/v1.2/talk.jpg')
+    Only the ending ``.mp4`` gives way: no file has the name of its video, or of a file beside another video.
+
+    >>> beside("s3://aws@videos/a.mp4", ".srt"), beside("/videos/v1.2", ".jpg")
+    ('s3://aws@videos/a.srt', '/videos/v1.2.jpg')
 
     :param address: the address of the video, or its path.
     :param suffix: such as ``.srt``.
     """
     folder, slash, name = address.rpartition("/")
-    return f"{folder}{slash}{PurePosixPath(name).stem or name}{suffix}"
+    has_ending = len(name) > len(_ENDING) and name.lower().endswith(_ENDING)
+    stem = name[: -len(_ENDING)] if has_ending else name
+    return f"{folder}{slash}{stem}{suffix}"
