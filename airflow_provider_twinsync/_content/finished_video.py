@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._content.files import beside, write_file
-from airflow_provider_twinsync._content.finishing_steps import check_parts, write_captions
+from airflow_provider_twinsync._content.finishing_steps import check_parts, make_captions
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._download.mp4 import duration_s
 from airflow_provider_twinsync._download.partial_file import lock, remove_if_dead, writing
@@ -49,7 +49,7 @@ def store_finished(
 ) -> Finished:
     """Download the videos of the jobs of one text, check, join and finish them, and store the result.
 
-    The files beside the video appear first, and the video last.
+    The files beside the video appear first, and the video last. None appears before all are made.
 
     :param fetch: ``TwinSyncHook.download``.
     :param videos: the job and the address of each video, in their order.
@@ -70,18 +70,24 @@ def store_finished(
             fetch(result_url, files[-1], twinsync_task_id=job)
         checks = check_parts(files, finishing, script, place.address) if finishing.check else None
         video, starts_s = _joined(files, folder, log)
-        captions: dict[str, str] = {}
+        files_of: dict[str, bytes | None] = {}
         if finishing.captions:
-            video, captions = write_captions(video, starts_s, finishing, script, place.address)
-        poster = None
+            video, files_of = make_captions(video, starts_s, finishing, script)
+        jpeg = None
         if finishing.poster:
             from airflow_provider_twinsync._content.poster import poster as poster_of
 
-            poster = write_file(beside(place.address, ".jpg"), poster_of(video))
+            jpeg = poster_of(video)
         with video.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 partial_file.add(chunk)
         lasts_s = duration_s(partial_file.file, partial_file.received)
+        # Only now, as a step before may fail: the captions of this video are not of an earlier one.
+        captions = {
+            kind: place.address if content is None else write_file(beside(place.address, f".{kind}"), content)
+            for kind, content in files_of.items()
+        }
+        poster = None if jpeg is None else write_file(beside(place.address, ".jpg"), jpeg)
         place.publish(partial_file)
         return Finished(
             path=place.address,

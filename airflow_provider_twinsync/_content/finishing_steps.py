@@ -66,15 +66,14 @@ def _words(script: Script, files: Sequence[Path], at: int) -> int | None:
     return count_words(script.parts[at]) if len(script.parts) == len(files) else None
 
 
-def write_captions(
-    video: Path, starts_s: Sequence[float], finishing: Finishing, script: Script, destination: str
-) -> tuple[Path, dict[str, str]]:
-    """Write the captions of a video, and return the video, and the address of the captions of each kind.
+def make_captions(
+    video: Path, starts_s: Sequence[float], finishing: Finishing, script: Script
+) -> tuple[Path, dict[str, bytes | None]]:
+    """Make the captions of a video, and return the video, and the file of each kind; it is not written yet.
 
-    With ``mov_text`` the returned video is a new file, which has the captions.
+    With ``mov_text`` the returned video is a new file, which has the captions: the kind has no other file.
 
     :param starts_s: when each part begins in the video, in seconds.
-    :param destination: the address of the video, or its path.
     :raises DownloadRefusedError: the text is not this video's, or the video cannot be decoded.
     :raises DownloadInterruptedError: a file cannot be read or written.
     """
@@ -87,14 +86,14 @@ def write_captions(
     begins = [*starts_s[: len(texts)], length_s]
     spoken = [Spoken(text, *times) for text, *times in zip(texts, begins, begins[1:], strict=False)]
     lines = captions(video, spoken, script.pronouncer or "")
-    written: dict[str, str] = {}
+    files: dict[str, bytes | None] = {}
     for kind in finishing.captions:
         if kind != "mov_text":
-            written[kind] = write_file(beside(destination, f".{kind}"), caption_file(lines, kind))
+            files[kind] = caption_file(lines, kind)
         else:
             from airflow_provider_twinsync._content.embed import embed
 
             embedded = video.with_name("captioned.mp4")
             embed(video, lines, script.pronouncer or "", embedded)
-            video, written[kind] = embedded, destination
-    return video, written
+            video, files[kind] = embedded, None
+    return video, files
