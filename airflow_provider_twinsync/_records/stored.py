@@ -1,10 +1,14 @@
-"""The video in a record of a ledger: where it is stored, or why it was rejected."""
+"""The videos in a record of a ledger: where they are stored, or why one was rejected.
+
+One job may be in several videos: of equal rows, of a part that two texts share, or of each night's folder.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line
@@ -12,20 +16,38 @@ from airflow_provider_twinsync._records.ledger_folder import open_folder
 from airflow_provider_twinsync._records.submit_record import SubmitRecord, record_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from airflow_provider_twinsync._records.ledger_folder import Folder
 
 log = logging.getLogger(__name__)
 
+#: Half of the bytes that a ledger reads of a record: the places of about 40 videos.
+_MOST_BYTES = 32_768
+
+
+def videos_of(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the stored videos in a record, the newest first.
+
+    >>> videos_of({"stored": {"path": "/b.mp4"}, "stored_before": [{"path": "/a.mp4"}]})
+    [{'path': '/b.mp4'}, {'path': '/a.mp4'}]
+    """
+    before = record.get("stored_before")
+    found = [record.get("stored"), *(before if isinstance(before, list) else ())]
+    return [video for video in found if isinstance(video, dict)]
+
 
 def write_stored(address: str, twinsync_task_id: str, video: dict[str, Any]) -> None:
     """Add the video to the record of its job. A failure is only logged: the video is stored.
+
+    The record keeps the videos at other places, as far as there is room.
 
     :param address: the address of the record.
     :param video: the result of the download.
     """
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     try:
-        _add(address, twinsync_task_id, {"stored": {**video, "at": at}})
+        _change(address, twinsync_task_id, partial(_with_video, video={**video, "at": at}))
     except Exception as error:  # of any store
         log.warning(
             "TS332 The record of TwinSync job %s could not be told where its video is (%s); another run "
@@ -42,11 +64,11 @@ def write_rejected(address: str, twinsync_task_id: str, mark: dict[str, Any]) ->
     :param mark: the result of :func:`~airflow_provider_twinsync._records.submit_record.rejection`.
     :raises Exception: the store cannot be read or written.
     """
-    return _add(address, twinsync_task_id, {"rejected": mark})
+    return _change(address, twinsync_task_id, lambda record: {**record, "rejected": mark})
 
 
-def read_stored(address: str, twinsync_task_id: str) -> dict[str, Any] | None:
-    """Return the video of a job that an earlier run stored, or None.
+def read_stored(address: str, twinsync_task_id: str) -> list[dict[str, Any]]:
+    """Return the videos of a job that earlier runs stored, the newest first.
 
     A record of ``reuse="tries"`` has none to reuse: a person who clears a download wants it again.
     """
@@ -54,20 +76,27 @@ def read_stored(address: str, twinsync_task_id: str) -> dict[str, Any] | None:
         _, _, record = _open(address)
     except Exception as error:  # the video can be fetched
         log.warning("TS333 The record %s could not be read (%s).", address, one_line(str(error)))
-        return None
+        return []
     if record is None or record.get("reuse") != "runs":
-        return None
+        return []
     known = SubmitRecord.read(record).twinsync_task_id == twinsync_task_id
-    stored = record.get("stored")
-    return stored if known and isinstance(stored, dict) else None
+    return videos_of(record) if known else []
 
 
-def _add(address: str, twinsync_task_id: str, fields: dict[str, Any]) -> bool:
-    """Add fields to the record of a job, and return True. False: the record has no such job."""
+def _with_video(record: dict[str, Any], video: dict[str, Any]) -> dict[str, Any]:
+    before = [one for one in videos_of(record) if one.get("path") != video["path"]]
+    changed = {**record, "stored": video, "stored_before": before}
+    while before and len(record_bytes(changed)) > _MOST_BYTES:
+        before.pop()
+    return changed
+
+
+def _change(address: str, twinsync_task_id: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bool:
+    """Change the record of a job, and return True. False: the record has no such job."""
     folder, name, record = _open(address)
     if record is None or SubmitRecord.read(record).twinsync_task_id != twinsync_task_id:
         return False
-    folder.write(name, record_bytes({**record, **fields}))
+    folder.write(name, record_bytes(change(record)))
     return True
 
 

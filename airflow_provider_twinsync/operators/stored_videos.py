@@ -73,23 +73,22 @@ def stored_before(
     """
     if not job or not job["record"]:
         return None
-    own = job["fingerprint"]
-    stored = read_stored(job["record"], job["twinsync_task_id"])
-    if not stored or stored.get("inputs", own) != (fingerprint or own):
-        return None
-    if stored.get("finishing") != finishing.to_record():
-        return None
     from airflow_provider_twinsync._download.destination import find_place
 
-    place = find_place(destination)
-    with suppress(Exception):  # of any store: the video is fetched, and a lasting error comes again
-        beside = [stored["poster"], *stored["captions"].values()]
+    own, place = job["fingerprint"], find_place(destination)
+    for stored in read_stored(job["record"], job["twinsync_task_id"]):
         if (
-            stored["path"] == place.address
-            and stored["sha256"] == place.sha256()
-            and all(find_place(address).sha256() for address in beside if address)
+            stored.get("path") != place.address
+            or stored.get("inputs", own) != (fingerprint or own)
+            or stored.get("finishing") != finishing.to_record()
         ):
-            return cast("Finished", {name: stored[name] for name in _FINISHED})
+            continue
+        with suppress(Exception):  # of any store: the video is fetched, and a lasting error comes again
+            beside = [stored["poster"], *stored["captions"].values()]
+            if stored["sha256"] == place.sha256() and all(
+                find_place(address).sha256() for address in beside if address
+            ):
+                return cast("Finished", {name: stored[name] for name in _FINISHED})
     return None
 
 

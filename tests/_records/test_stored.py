@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import DAG
 from support.drive import run_task
 from support.submits import INPUTS, WAITING, posts, submit
 
+from airflow_provider_twinsync._records.stored import read_stored, write_stored
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
 
 if TYPE_CHECKING:
@@ -95,3 +96,16 @@ def test_a_ledger_that_is_away_costs_no_video(emulator, tmp_path, logged):
     assert "TS333 " in log
     assert "TS332 " in log
     assert INPUTS["text"] not in log
+
+
+def test_a_record_has_the_places_of_the_newest_videos(tmp_path):
+    """A ledger reads 64 kB of a record; each place is there once."""
+    record, job = tmp_path / "record.json", "20230423_11_23_05_10279"
+    record.write_text(json.dumps({"v": 1, "inputs": "0" * 32, "twinsync_task_id": job, "reuse": "runs"}))
+    paths = [f"/videos/{number}/{'long' * 50}.mp4" for number in range(200)]
+    for path in [*paths, paths[-2]]:
+        write_stored(str(record), job, {"path": path, "sha256": "0" * 64})
+    kept = [video["path"] for video in read_stored(str(record), job)]
+    assert kept[:3] == [paths[-2], paths[-1], paths[-3]]
+    assert 20 < len(kept) == len(set(kept))
+    assert record.stat().st_size < 40_000
