@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line
 from airflow_provider_twinsync._api.status import JobState
+from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._records.ledger import account, record_name
 from airflow_provider_twinsync._records.ledger_folder import open_folder
 from airflow_provider_twinsync._records.ledger_list import State, find_records, read_rows
+from airflow_provider_twinsync._records.stored import videos_of
 from airflow_provider_twinsync.exceptions import StatusError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from airflow_provider_twinsync._api.settings import Settings
     from airflow_provider_twinsync._api.status import Job
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _READERS = 16
+#: The field of a stored video that has the result of an option.
+_RESULTS = {"poster": "poster", "check": "checks"}
 #: The states of a record that a person decides: a job may exist.
 _UNDECIDED = (State.UNCERTAIN, State.DAMAGED, State.NEWER, State.UNREADABLE)
 
@@ -130,24 +134,27 @@ def _stored(
     records = [known.get(name) for name in names]
     if not all(record and record.state is State.STORED and not _is_bad(record) for record in records):
         return None
-    video = (records[0].entry or {}).get("stored") if records[0] else None
-    if not isinstance(video, dict):
-        return None
     inputs = row.inputs[0]
     if len(row.inputs) > 1:
         inputs = hashlib.sha256("".join(row.inputs).encode()).hexdigest()[:32]
     place = places[row.arguments["destination"]]
-    if video.get("inputs", row.inputs[0]) != inputs or video.get("path") != place.address:
-        return None
-    captions = video.get("captions") or ()
-    has_all = set(row.arguments.get("captions", ())) <= set(captions)
-    if not has_all or (row.arguments.get("poster") and not video.get("poster")):
-        return None
     try:
-        return video if place.size() == video.get("bytes") else None
+        for video in videos_of((records[0].entry or {}) if records[0] else {}):
+            if video.get("path") == place.address and video.get("inputs", row.inputs[0]) == inputs:
+                return video if _is_there(video, place, row.arguments) else None
     except Exception as error:  # of any store: the task of the video finds it again
         log.debug("Could not read the size of %s: %s", place.address, error)
-        return None
+    return None
+
+
+def _is_there(video: dict[str, Any], place: Place, arguments: Mapping[str, Any]) -> bool:
+    """Return whether a stored video is unchanged, and has all that its row asks for."""
+    captions = video.get("captions") or {}
+    is_lacking = any(arguments.get(option) and not video.get(result) for option, result in _RESULTS.items())
+    if is_lacking or not set(arguments.get("captions", ())) <= set(captions):
+        return False
+    beside = {video.get("poster"), *captions.values()} - {None, place.address}
+    return place.size() == video.get("bytes") and all(find_place(one).size() for one in beside)
 
 
 def _failed(waiting: dict[str, Row], get_job: Callable[[str], Job]) -> set[str]:

@@ -11,7 +11,7 @@ from support.drive import Run, run_task
 from support.plans import plan_in, rows, written
 from support.submits import code_of, posts
 
-from airflow_provider_twinsync.emulator.faults import AcceptThenReset, FailJob, ResultCode
+from airflow_provider_twinsync.emulator.faults import AcceptThenReset, FailJob, ResultCode, SilentVideo
 from airflow_provider_twinsync.hooks import TwinSyncHook
 from airflow_provider_twinsync.operators import TwinSyncVideoOperator
 
@@ -154,18 +154,43 @@ def test_captions_that_are_wanted_now_are_not_there(plan, tmp_path):
     wanted = [{**rows("one")[0], "captions": "srt", "poster": "true"}]
     plan(wanted)
     assert states(tmp_path) == [("retry", 0)]
-    more = {"captions": {"srt": "/a.srt"}, "poster": "/a.jpg"}
-    change_records(tmp_path, lambda record: record["stored"].update(more))
+    make(plan(wanted))
     plan(wanted)
     assert states(tmp_path) == [("unchanged", 0)]
+    for name in ("r1.srt", "r1.jpg"):
+        content = (tmp_path / "videos" / name).read_bytes()
+        (tmp_path / "videos" / name).unlink()
+        plan(wanted)
+        assert states(tmp_path) == [("retry", 0)]
+        (tmp_path / "videos" / name).write_bytes(content)
+
+
+def test_a_video_that_was_not_checked_is_checked(emulator, plan, tmp_path):
+    """A check that is wanted now finds a bad video of an earlier night."""
+    emulator.world.faults.add("submit", SilentVideo(times=1))
+    make(plan(rows("one")))
+    wanted = [{**rows("one")[0], "check": "true"}]
+    [made] = make(plan(wanted))
+    assert code_of(made.error) == "TS530"
+    plan(wanted)
+    assert states(tmp_path) == [("retry", 1)]
 
 
 def test_two_rows_with_one_job(emulator, plan, tmp_path):
-    """It is paid once; the record has the place of the later video."""
+    """It is paid once. The record has both videos: the service may forget the job."""
     make(plan(rows("one", "one")))
     assert posts(emulator) == 1
     plan(rows("one", "one"), max_jobs=0)
-    assert states(tmp_path) == [("retry", 0), ("unchanged", 0)]
+    assert states(tmp_path) == [("unchanged", 0), ("unchanged", 0)]
+
+
+def test_two_texts_with_one_part(connect, plan, tmp_path):
+    """Their first part is one job."""
+    connect(text_limit_words=10)
+    texts = [f"One two three four five six seven eight. One two three {last}." for last in ("a", "b")]
+    make(plan(rows(*texts)))
+    plan(rows(*texts), max_jobs=0)
+    assert states(tmp_path) == [("unchanged", 0), ("unchanged", 0)]
 
 
 def test_the_ledger_of_the_connection(connect, plan, tmp_path):
