@@ -123,7 +123,10 @@ class RecordKeeper:
 
     @property
     def is_rejected_by_this_task(self) -> bool:
-        """True if this task has rejected the video of the job, and no person has cleared the task since."""
+        """True if this task has rejected the video of the job, and no person has cleared the task since.
+
+        Another instance of a mapped task counts, too.
+        """
         told = self.record.rejected_at_max_tries
         return told is not None and told >= self._max_tries
 

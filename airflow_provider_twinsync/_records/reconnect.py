@@ -39,7 +39,7 @@ def find_job(
     :param may_pay_twice: ``on_uncertain_submit="retry"``: submit again after an uncertain submit.
     :param patience_s: how long to wait for the job of another task that submits.
     :raises UncertainSubmitError: an earlier try may have made a job.
-    :raises VideoRejectedError: an earlier try rejected the video of its job, and this try is a retry of it.
+    :raises VideoRejectedError: an earlier try, or a row with the same inputs, rejected the video of its job.
     :raises UnavailableError: another task submits and has no id yet, or the records cannot be read.
     """
     store = keeper.store
@@ -113,7 +113,8 @@ def _report(keeper: RecordKeeper, log: Any, *, may_pay_twice: bool) -> None:
 def _is_wanted(keeper: RecordKeeper, job: str, get_job: Callable[[str], Job], log: Any) -> bool:
     """Return whether a job serves this try: it is of the same inputs, and neither failed nor is rejected.
 
-    :raises VideoRejectedError: Airflow retries a task that died after it had rejected the video.
+    :raises VideoRejectedError: Airflow retries a task that died after it had rejected the video, or another
+        instance of the mapped task has rejected it.
     """
     assert keeper.store is not None  # noqa: S101  # for the type checker
     if not keeper.has_same_inputs:
@@ -126,10 +127,13 @@ def _is_wanted(keeper: RecordKeeper, job: str, get_job: Callable[[str], Job], lo
         return False
     if keeper.record.rejected is not None:
         if keeper.is_rejected_by_this_task and not keeper.store.has_next():
-            raise VideoRejectedError(
-                f"TS533 An earlier try of this task rejected the video of TwinSync job {job}, and a retry "
-                f"does not submit again. Clear the task to submit a new job. {keeper.record.rejected}"
+            error = VideoRejectedError(
+                f"TS533 An earlier try of this task, or a row with the same inputs, rejected the video of "
+                f"TwinSync job {job}, and this try does not submit again. Clear the task to submit a new "
+                f"job. {keeper.record.rejected}"
             )
+            error.parts = {}  # it is marked
+            raise error
         log.info("The video of TwinSync job %s failed its check; this try submits a new one.", job)
         return False
     unavailable = None

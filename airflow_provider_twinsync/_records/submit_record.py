@@ -16,7 +16,7 @@ from airflow_provider_twinsync._api.validation import checked_task_id
 from airflow_provider_twinsync.exceptions import UncertainSubmitError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: The version of the record; a record of any other version counts as damaged, and never as absent.
 VERSION = 1
@@ -41,8 +41,8 @@ class SubmitRecord:
     :param is_of_other: another task instance submits, or no task.
     :param owner: the task instance that submitted, for a person; empty in a store of a task.
     :param rejected: the message of the check that the video of the job failed; None if there is none.
-    :param rejected_at_max_tries: the ``max_tries`` of the try of this task instance that checked the video;
-        None if another one did.
+    :param rejected_at_max_tries: the ``max_tries`` of the try of this task that checked the video, of any map
+        index; None if another task or run did.
     """
 
     is_there: bool = False
@@ -138,15 +138,17 @@ def shown_owner(owner: Any) -> str:
     return f"task {task}{mapped} of DAG {dag}, run {run}" + (f", try {tried}" if type(tried) is int else "")
 
 
-def is_same_instance(one: Any, other: Any) -> bool:
+def is_same_instance(one: Any, other: Any, fields: Sequence[str] = INSTANCE) -> bool:
     """Return whether two owners are one task instance, perhaps in different tries.
 
     >>> first = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "try_number": 1}
     >>> is_same_instance(first, {**first, "try_number": 2}), is_same_instance(first, None)
     (True, False)
+
+    :param fields: the fields that count.
     """
     try:
-        return all(one[name] == other[name] for name in INSTANCE)
+        return all(one[name] == other[name] for name in fields)
     except (TypeError, KeyError):
         return False
 
@@ -182,7 +184,8 @@ def _rejection(mark: Any, owner: Mapping[str, Any] | None) -> tuple[str | None, 
     if not isinstance(mark, dict) or not _is_text(mark.get("message")):
         return None, None
     count = mark.get("max_tries")
-    is_own = "by" not in mark or is_same_instance(mark["by"], owner)
+    # Equal rows of a sheet have one job: the next row must not pay for a bad video again.
+    is_own = "by" not in mark or is_same_instance(mark["by"], owner, INSTANCE[:3])
     return one_line(mark["message"], 1_000), count if is_own and type(count) is int else None
 
 

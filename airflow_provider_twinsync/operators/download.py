@@ -13,11 +13,11 @@ from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants, checked_task_id, is_http_url
 from airflow_provider_twinsync._content.finishing import Finishing, Script
-from airflow_provider_twinsync.exceptions import UsageError, VideoRejectedError, airflow_errors
+from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
 from airflow_provider_twinsync.operators.fetching import Fetching
-from airflow_provider_twinsync.operators.stored_videos import record_stored, reject, store, stored_before
+from airflow_provider_twinsync.operators.stored_videos import record_stored, rejects, store, stored_before
 from airflow_provider_twinsync.text import count_words
 
 if TYPE_CHECKING:
@@ -144,13 +144,9 @@ class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):
             script = Script()
             if self.text is not None:
                 script = Script([self.text], count_words(self.text), self.pronouncer or "")
-            try:
-                with self._fetching:
-                    video = (twinsync_task_id, self.result_url)
-                    fetched = store(hook, [video], self.destination, self.finishing, script)
-            except VideoRejectedError as error:
-                reject(context, error, [self._inputs])
-                raise
+            with rejects(context, [self._inputs]), self._fetching:
+                video = (twinsync_task_id, self.result_url)
+                fetched = store(hook, [video], self.destination, self.finishing, script)
             self.log.info(
                 "The video%s is at %s (%s bytes, %s).",
                 f" of TwinSync job {twinsync_task_id}" if twinsync_task_id else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_twinsync._airflow.records import mark_rejected
@@ -12,7 +12,7 @@ from airflow_provider_twinsync.links import push_xcom
 from airflow_provider_twinsync.operators.videos import fingerprint_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -47,18 +47,22 @@ def store(
     return store_finished(hook.download, videos, destination, finishing, script, hook.log)
 
 
-def reject(
-    context: Context, error: VideoRejectedError, jobs: Sequence[Inputs | None], row_id: str | None = None
-) -> None:
-    """Mark the bad jobs in their records, and push the numbers as the XCom ``rejected``, for a report.
+@contextmanager
+def rejects(context: Context, jobs: Sequence[Inputs | None], row_id: str | None = None) -> Iterator[None]:
+    """Mark the bad jobs of a rejected video, and push the numbers as the XCom ``rejected``, for a report.
 
     :param jobs: each job of the video, in their order; empty or None if it is unknown.
     """
-    for at, checks in error.parts.items():
-        if at < len(jobs) and (job := jobs[at]):
-            mark_rejected(context, [job], VideoRejectedError(str(error), checks=checks))
-    numbers = {"checks": error.checks, "parts": [at + 1 for at in error.parts]}
-    push_xcom(context, "rejected", {"row_id": row_id, "message": str(error), **numbers, "path": error.path})
+    try:
+        yield
+    except VideoRejectedError as error:
+        for at, checks in error.parts.items():
+            if at < len(jobs) and (job := jobs[at]):
+                mark_rejected(context, [job], VideoRejectedError(str(error), checks=checks))
+        numbers = {"checks": error.checks, "parts": [at + 1 for at in error.parts]}
+        pushed = {"row_id": row_id, "message": str(error), **numbers, "path": error.path}
+        push_xcom(context, "rejected", pushed)
+        raise
 
 
 def stored_before(

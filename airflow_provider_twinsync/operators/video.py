@@ -17,14 +17,13 @@ from airflow_provider_twinsync._content.finishing import Finishing, Script
 from airflow_provider_twinsync._content.photos import open_photo
 from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, WaitConfig
 from airflow_provider_twinsync._wait.event import read_events
-from airflow_provider_twinsync.exceptions import VideoRejectedError
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import push_xcom
 from airflow_provider_twinsync.operators.destinations import check_destination
 from airflow_provider_twinsync.operators.fetching import Fetching
 from airflow_provider_twinsync.operators.paid_end import names_part
 from airflow_provider_twinsync.operators.paid_task import PaidTask
-from airflow_provider_twinsync.operators.stored_videos import record_stored, reject, store, stored_before
+from airflow_provider_twinsync.operators.stored_videos import record_stored, rejects, store, stored_before
 from airflow_provider_twinsync.operators.videos import Video, fingerprint_of, text_shown, video_of
 from airflow_provider_twinsync.text import count_words, split_text
 
@@ -193,7 +192,7 @@ class TwinSyncVideoOperator(PaidTask):
         for number, (request, keeper) in enumerate(zip(requests, keepers, strict=True), 1):
             same = next((job for job in jobs if job["fingerprint"] == keeper.inputs), None)
             part = f"part {number} of {len(requests)}"
-            with names_part(part if len(requests) > 1 else ""):
+            with rejects(context, [], self.row_id), names_part(part if len(requests) > 1 else ""):
                 jobs.append(same or self._submit(context, hook, request, keeper, part))
             if not self.is_linked:
                 self.push_link(context, hook.settings().status_url(jobs[0]["twinsync_task_id"]))
@@ -256,12 +255,8 @@ class TwinSyncVideoOperator(PaidTask):
         began = time.monotonic()
         parts = self._parts(hook.settings()) if self.finishing.needs_text else []
         script = Script(parts, self.text_words, str(self.pronouncer))
-        try:
-            with self._fetching:
-                stored = store(hook, videos, self.destination, self.finishing, script)
-        except VideoRejectedError as error:
-            reject(context, error, jobs, self.row_id)
-            raise
+        with rejects(context, jobs, self.row_id), self._fetching:
+            stored = store(hook, videos, self.destination, self.finishing, script)
         self.log.info(
             "The video is at %s (%s bytes, %s, %s).",
             stored["path"],

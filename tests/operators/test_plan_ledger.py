@@ -31,8 +31,7 @@ def make(run: Run) -> list[Run]:
     assert run.ended == "success", run.error
     made = []
     for index, row in enumerate(run.result):
-        arguments = {name: value for name, value in row.items() if name != "row_id"}
-        operator = TwinSyncVideoOperator(task_id="make", poke_interval=0, deferrable=False, **arguments)
+        operator = TwinSyncVideoOperator(task_id="make", poke_interval=0, deferrable=False, **row)
         made.append(run_task(operator, task_id="make", map_index=index))
     return made
 
@@ -182,6 +181,18 @@ def test_two_rows_with_one_job(emulator, plan, tmp_path):
     assert posts(emulator) == 1
     plan(rows("one", "one"), max_jobs=0)
     assert states(tmp_path) == [("unchanged", 0), ("unchanged", 0)]
+
+
+def test_two_rows_with_one_bad_job(emulator, plan, tmp_path):
+    """A night pays for no job more than its plan has; the report has the reason of both rows."""
+    emulator.world.faults.add("submit", SilentVideo(times=1))
+    night = plan(rows("one", "one"), max_jobs=1, more={"check": True})
+    first, second = make(night)
+    assert (code_of(first.error), code_of(second.error)) == ("TS530", "TS533")
+    assert [made.xcoms["rejected"]["row_id"] for made in (first, second)] == ["r1", "r2"]
+    assert posts(emulator) == 1
+    plan(rows("one", "one"), more={"check": True})
+    assert states(tmp_path) == [("retry", 1), ("retry", 0)]
 
 
 def test_two_texts_with_one_part(connect, plan, tmp_path):
