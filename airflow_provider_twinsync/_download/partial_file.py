@@ -7,6 +7,7 @@ import hashlib
 import os
 import uuid
 from contextlib import contextmanager, suppress
+from glob import escape
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._download.mp4 import HEAD_BYTES
@@ -120,7 +121,7 @@ def open_partial_file(folder: Path, prefix: str, suffix: str, mode: int) -> Part
     :param mode: the permissions, before the mask of the process.
     :raises OSError: no file can be created.
     """
-    for path in folder.glob(f"{prefix}*{suffix}"):
+    for path in folder.glob(f"{escape(prefix)}*{escape(suffix)}"):  # the suffix of any object, such as `.**`
         remove_if_dead(path, os.O_RDWR, os.unlink)
     while True:
         path = folder / f"{prefix}{uuid.uuid4().hex}{suffix}"

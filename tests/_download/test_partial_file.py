@@ -19,6 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 from support.drive import alarm_when, attach
 from support.servers import NO_LEAKS, Received, answer, mp4
 
+from airflow_provider_twinsync._download.partial_file import open_partial_file
 from airflow_provider_twinsync.operators import TwinSyncDownloadOperator
 
 if TYPE_CHECKING:
@@ -252,3 +253,13 @@ def test_a_task_that_is_stopped_leaves_nothing(
     assert left(folder) == []
     assert "TS524" in logged()
     operator.on_kill()  # as after an execution_timeout: the download has ended
+
+
+def test_the_suffix_of_an_object_is_no_pattern(tmp_path):
+    """It may be `.**`, which no pattern may be; and `.[!x]` would match the files of other suffixes."""
+    other = tmp_path / "twinsync-1.y"
+    other.touch()
+    for suffix in (".**", ".[!x]"):
+        with open_partial_file(tmp_path, "twinsync-", suffix, 0o600) as file:
+            assert file.path.suffix == suffix
+    assert other.exists()
