@@ -101,7 +101,7 @@ def _clean(text: str) -> str:
 
 def _check_length(part: Spoken, name: str, pronouncer: str) -> None:
     words = count_words(part.text)
-    shortest_s, longest_s = plausible_s(words, pronouncer)
+    shortest_s, longest_s = plausible_s(words, pronouncer, len(part.text))
     if not shortest_s <= part.end_s - part.start_s <= longest_s:
         raise DownloadRefusedError(
             f"TS535 The video is not of {name}, so it gets no captions: {words} words take {shortest_s:.0f} "

@@ -53,7 +53,7 @@ _LOUD = 10 ** (-50 / 10)
 
 
 def check_video(
-    path: Path, limits: VideoCheck, *, words: int | None, pronouncer: str | None
+    path: Path, limits: VideoCheck, *, words: int | None, pronouncer: str | None, characters: int = 0
 ) -> dict[str, Any]:
     """Decode a video, and return its numbers if none of them is over its limit.
 
@@ -64,6 +64,7 @@ def check_video(
     :param limits: the limits.
     :param words: the number of words of the text; None does not check the length.
     :param pronouncer: the voice; None does not check the length.
+    :param characters: the number of characters of the text; 0 if it is unknown.
     :raises VideoRejectedError: the video cannot be decoded, or a number is over its limit.
     :raises DownloadInterruptedError: the file cannot be read.
     """
@@ -89,7 +90,7 @@ def check_video(
         measured.has_sound = True  # a voice may pass over a text of symbols, such as "∑ ∫ √"
     problems += _over(checks, limits, measured)
     if words is not None and pronouncer is not None:
-        shortest_s, longest_s = plausible_s(words, pronouncer)
+        shortest_s, longest_s = plausible_s(words, pronouncer, characters)
         if not shortest_s <= checks["length_s"] <= longest_s:
             problems.append(
                 f"it lasts {checks['length_s']:g} s ({shortest_s:g} to {longest_s:g} s are plausible for "

@@ -33,9 +33,10 @@ def check_parts(
     found: list[dict[str, Any]] = []
     rejected: dict[int, VideoRejectedError] = {}
     for at, file in enumerate(files):
-        words = _words(script, files, at)
+        words, characters = _size(script, files, at)
+        size: dict[str, Any] = {"words": words, "characters": characters, "pronouncer": script.pronouncer}
         try:
-            found.append(check_video(file, finishing.check, words=words, pronouncer=script.pronouncer))
+            found.append(check_video(file, finishing.check, **size))
         except VideoRejectedError as error:
             part = f"part-{at + 1}." if len(files) > 1 else ""
             if part:
@@ -60,10 +61,13 @@ def _merged(rejected: dict[int, VideoRejectedError]) -> VideoRejectedError:
     return error
 
 
-def _words(script: Script, files: Sequence[Path], at: int) -> int | None:
+def _size(script: Script, files: Sequence[Path], at: int) -> tuple[int | None, int]:
+    """Return the words and the characters that a file speaks."""
     if len(files) == 1:
-        return script.words
-    return count_words(script.parts[at]) if len(script.parts) == len(files) else None
+        return script.words, sum(map(len, script.parts))
+    if len(script.parts) != len(files):
+        return None, 0
+    return count_words(script.parts[at]), len(script.parts[at])
 
 
 def make_captions(

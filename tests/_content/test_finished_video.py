@@ -16,6 +16,7 @@ from airflow_provider_twinsync._content.files import beside
 from airflow_provider_twinsync._content.finished_video import store_finished
 from airflow_provider_twinsync._content.finishing import Finishing, Script
 from airflow_provider_twinsync.exceptions import DownloadRefusedError
+from airflow_provider_twinsync.text import count_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,20 @@ def test_a_step_that_fails_leaves_nothing_beside_an_earlier_video(tmp_path):
     with pytest.raises(DownloadRefusedError):
         store_finished(fetch, [("1", "")], videos / "a.mp4", options, SCRIPT, logging.getLogger())
     assert [path.name for path in videos.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("text", [f"https://example.com/{'a1b2' * 20}", "3141592653" * 5])
+def test_a_voice_spells_a_number_and_an_address(tmp_path, text):
+    """They are one word that takes long."""
+    good = film(tmp_path / "good.mp4", [Scene(25.0)])
+
+    def fetch(url: str, target: Path, *, twinsync_task_id: str) -> None:
+        shutil.copy(good, target)
+
+    script = Script([text], count_words(text), "en-US-JennyNeural")
+    options = Finishing.of(captions=("srt",), check=True)
+    made = store_finished(fetch, [("1", "")], tmp_path / "a.mp4", options, script, logging.getLogger())
+    assert made["checks"]["length_s"] == pytest.approx(25, abs=0.2)
 
 
 NAMES = st.lists(st.sampled_from(["v1", ".1", ".2", ".jpg", ".srt", ".mp4"]), min_size=1, max_size=3)
