@@ -72,6 +72,13 @@ def test_another_value_pays_nothing(emulator, run, returned):
     assert not emulator.world.journal
 
 
+def test_the_length_of_a_row_fits_its_words(emulator, run, tmp_path):
+    """`dag.test()` drops the arguments of a deferral, and a mapped task resumes as another object."""
+    emulator.world.waiting_s = 0.3
+    assert run("checked") == "success"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_rows_of_arguments(emulator, run, tmp_path):
     """`expand_kwargs` makes a video for each row."""
     assert run("rows") == "success"

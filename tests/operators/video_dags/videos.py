@@ -68,6 +68,11 @@ with DAG("videos_rows", schedule=None) as rows:
 
     TwinSyncVideoOperator.partial(task_id="video", image_url=PHOTO, poke_interval=0.1).expand_kwargs(sheet())
 
+with DAG("videos_checked", schedule=None) as checked:
+    TwinSyncVideoOperator.partial(
+        task_id="video", destination=FOLDER + "/a.mp4", check=True, **GIVEN
+    ).expand_kwargs([{"text": "Good morning, and here is the news of today. " * 4}])
+
 with DAG("videos_same", schedule=None) as same:
     TwinSyncVideoOperator.partial(task_id="video", destination=FOLDER + "/a.mp4", **GIVEN).expand(
         text=list(VOICES)
