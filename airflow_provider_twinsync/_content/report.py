@@ -177,7 +177,7 @@ def _of_plan(planned: Mapping[str, Any], task_url: TaskUrl, task_id: str) -> Row
     errors = planned.get("errors")
     common = _common({**planned, **(stored if state == "unchanged" else {})}, task_url, task_id)
     problems = [
-        " ".join(_text(error.get(part)) for part in ("column", "message")).strip()
+        _text(error.get("message"))
         for error in (errors if isinstance(errors, list) else [])
         if isinstance(error, dict)
     ]

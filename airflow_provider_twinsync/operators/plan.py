@@ -193,7 +193,8 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
             if ledger is not None:
                 for row in rows:
                     row.arguments |= {"ledger": str(ledger), "reuse": "runs"}
-        if plan.rows and not any("ledger" in row.arguments for row in plan.rows if not row.errors):
+        good = [row for rows in by_conn.values() for row in rows]
+        if good and not any("ledger" in row.arguments for row in good):
             plan.notes.append(
                 "TS181 There is no ledger, so every row is new, and each run pays for all rows again. Give "
                 "the task a ledger, such as 's3://aws_default@videos/ledger'."

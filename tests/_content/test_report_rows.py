@@ -54,7 +54,9 @@ def test_each_row_of_the_plan_is_there() -> None:
             planned("gone", "retry"),
             planned("x"),
             planned("same", "unchanged", stored=STORED),
-            planned("bad", "refused", errors=[{"code": "TS109", "column": "text", "message": "too long"}]),
+            planned(
+                "bad", "refused", errors=[{"code": "TS109", "column": "text", "message": "text is long"}]
+            ),
         ],
     )
     assert [(row.name, row.state) for row in found.values()] == [
@@ -67,7 +69,7 @@ def test_each_row_of_the_plan_is_there() -> None:
     ]
     assert found["same"].video == STORED["path"]
     assert found["same"].poster == STORED["poster"]
-    assert found["bad"].problems == ("text too long",)
+    assert found["bad"].problems == ("text is long",)
     assert found["x"].problems == ("It is silent.",)
     assert found["x"].checks == {"longest_silent_s": 9.5}
     assert found["x"].text == found["a"].text == "Hello."

@@ -219,6 +219,13 @@ def test_without_a_ledger_every_row_is_new(plan, tmp_path, logged):
     assert "TS181 " in logged()
 
 
+def test_a_sheet_of_errors_has_a_ledger(plan, logged):
+    """No row is compared with it."""
+    run = plan(rows(""))
+    assert code_of(run.error) == "TS172"
+    assert "TS181 " not in logged()
+
+
 def test_a_ledger_that_cannot_be_read_is_no_empty_one(plan, tmp_path):
     (tmp_path / "ledger").touch()
     run = plan(rows("one"))
