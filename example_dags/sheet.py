@@ -39,17 +39,16 @@ with DAG(
         defaults={
             "image_url": "{{ params.photo }}",
             "destination": "{{ params.folder }}/{{ row.id }}.mp4",
+            "captions": "srt, vtt",
+            "poster": True,
+            "check": True,
         },
         max_jobs=50,
         ledger="{{ params.folder }}/ledger",
         report_destination="{{ params.folder }}",
     )
     make = TwinSyncVideoOperator.partial(
-        task_id="make",
-        captions=("srt", "vtt"),
-        poster=True,
-        check=True,
-        map_index_template="{{ task.row_id }}",
+        task_id="make", map_index_template="{{ task.row_id }}"
     ).expand_kwargs(plan.output)
     TwinSyncReportOperator(
         task_id="report",
