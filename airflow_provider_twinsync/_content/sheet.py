@@ -7,19 +7,24 @@ import io
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync._api.shown import shown_text
-from airflow_provider_twinsync._api.validation import is_encodable
-from airflow_provider_twinsync._content.sheet_limits import MAX_BYTES, MAX_ROWS, not_a_sheet, too_many_rows
+from airflow_provider_twinsync._api.shown import one_line, shown_text
+from airflow_provider_twinsync._content.sheet_cell import cell_text
+from airflow_provider_twinsync._content.sheet_limits import (
+    MAX_BYTES,
+    MAX_COLUMNS,
+    MAX_ROWS,
+    not_a_sheet,
+    too_many_rows,
+)
 from airflow_provider_twinsync.exceptions import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: Four times the most of Excel; the csv module has the same limit.
-MAX_CELL_CHARACTERS = 131_072
+#: The rows of a spreadsheet program, which may write the empty ones too.
+_MAX_LINES = 1_048_576
 _DELIMITERS = ",;\t|"
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
@@ -103,6 +108,8 @@ def read_sheet(data: bytes, subject: str) -> Sheet:
     if data.startswith(_OLE):
         raise not_a_sheet(subject, "it has a password, or is an .xls: save it as .xlsx without a password")
     text = _decoded(data, subject)
+    if max(text.count("\n"), text.count("\r")) > _MAX_LINES:
+        raise too_many_rows(subject)
     start = text.lstrip()[:1]
     if start == "[":
         return read_records(_parsed(text, subject), subject)
@@ -110,7 +117,7 @@ def read_sheet(data: bytes, subject: str) -> Sheet:
         lines = [(number, line) for number, line in enumerate(re.split(r"\r\n?|\n", text), 1) if line.strip()]
         if len(lines) > MAX_ROWS:
             raise too_many_rows(subject)
-        parsed = [(number, _parsed(line, f"Line {number} of {subject}")) for number, line in lines]
+        parsed = [(number, _parsed(line, subject, f"line {number}: ")) for number, line in lines]
         return _from_records(parsed, subject)
     if start == "<":
         raise not_a_sheet(subject, "it is a web page or XML; is it the page of a login?")
@@ -132,36 +139,6 @@ def read_records(found: Any, subject: str) -> Sheet:
     return _from_records(list(enumerate(found, 1)), subject)
 
 
-def cell_text(value: Any) -> str:
-    """Return the text of a cell, stripped. A number has at most 15 digits, as in Excel.
-
-    >>> [cell_text(value) for value in (7.0, 0.1 + 0.2, True, None, datetime(2026, 11, 28), " a ")]
-    ['7', '0.3', 'true', '', '2026-11-28', 'a']
-
-    :raises ValueError: the value cannot be a cell; the message is the reason.
-    """
-    text = ""
-    if isinstance(value, str):
-        text = value.strip()
-    elif isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, float):
-        text = str(int(value)) if value.is_integer() and abs(value) < 1e15 else format(value, ".15g")
-    elif isinstance(value, datetime):
-        text = value.isoformat(sep=" ") if value.time() != time() else value.date().isoformat()
-    elif isinstance(value, list) and all(isinstance(one, str) for one in value):
-        text = ",".join(value)  # `captions`, in JSON
-    elif isinstance(value, (list, tuple, dict, set, bytes)):
-        raise ValueError(f"it is a {type(value).__name__}, and should be a text")
-    elif value is not None:
-        text = value.isoformat() if isinstance(value, (date, time)) else str(value)
-    if len(text) > MAX_CELL_CHARACTERS:
-        raise ValueError(f"it has more than {MAX_CELL_CHARACTERS:,} characters")
-    if not is_encodable(text):
-        raise ValueError("it has a broken character")
-    return text
-
-
 def _decoded(data: bytes, subject: str) -> str:
     """Return the text of a file, in UTF-8 or UTF-16."""
     encoding = "utf-8-sig"
@@ -181,11 +158,21 @@ def _decoded(data: bytes, subject: str) -> str:
     return text
 
 
-def _parsed(text: str, subject: str) -> Any:
+def _parsed(text: str, subject: str, place: str = "") -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_record)
     except (ValueError, RecursionError) as error:
-        raise not_a_sheet(subject, f"the JSON is wrong ({shown_text(str(error))})") from None
+        raise not_a_sheet(subject, f"{place}the JSON is wrong ({shown_text(str(error))})") from None
+
+
+def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; the parser alone would keep the last of two equal names, and drop a text."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{one_line(twice, 40)} is there twice in one row")
+    return record
 
 
 def _csv_rows(text: str, subject: str) -> Iterable[tuple[int, list[str]]]:
@@ -193,22 +180,27 @@ def _csv_rows(text: str, subject: str) -> Iterable[tuple[int, list[str]]]:
 
     Otherwise a missing quotation mark would make one cell of hundreds of rows.
     """
-    count = 0
+    count, line = 0, 1
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         for number, row in enumerate(rows, 1):
             count += any(row)
             if count > MAX_ROWS + 1:  # with the names of the columns
                 raise too_many_rows(subject)
-            yield number, row
+            if any(row[MAX_COLUMNS:]):
+                raise not_a_sheet(subject, f"line {line} has more than {MAX_COLUMNS} columns")
+            line = rows.line_num + 1
+            yield number, row[:MAX_COLUMNS]
     except csv.Error as error:
         problem = f"a quotation mark or a cell at line {rows.line_num} is wrong ({error})"
+        if line < rows.line_num:
+            problem += f"; is a quotation mark missing in line {line}, where the row begins?"
         raise not_a_sheet(subject, problem) from None
 
 
 def _delimiter(text: str) -> str:
     """Return the delimiter that cuts the first line into the most names; often ``;`` in a file of Excel."""
-    names = next((line for line in text.splitlines() if line.strip()), "")
+    names = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
     bare = re.sub(r'"[^"]*"', "", names)
     return max(_DELIMITERS, key=bare.count)
 
@@ -223,13 +215,21 @@ def _from_table(
     keys: dict[int, str] = {}
     names: dict[str, str] = {}
     found: list[SheetRow] = []
+    bad_of: dict[int, dict[int, str]] = {}
+    for (at, column), reason in bad.items():
+        bad_of.setdefault(at + 1, {})[column] = reason
     for number, row in rows:
         texts, reasons = _texts(enumerate(row))
-        reasons.update({column: reason for (at, column), reason in bad.items() if at == number - 1})
+        reasons.update(bad_of.get(number, {}))
         texts = {column: text for column, text in texts.items() if column not in reasons}
         if not texts and not reasons:
             continue
         if not keys:
+            if reasons:
+                column, reason = min(reasons.items())
+                raise not_a_sheet(
+                    subject, f"{column_letter(column)}{number} should name its column, and {reason}"
+                )
             keys, names = _named(texts, subject)
             continue
         stray = sorted({*texts, *reasons} - keys.keys())
@@ -237,8 +237,8 @@ def _from_table(
         broken = {keys[column]: reason for column, reason in reasons.items() if column in keys}
         if stray:
             broken[""] = (
-                f"{column_letter(stray[0])}{number} is under no column; has a text a comma, and no "
-                "quotation marks around it?"
+                f"{column_letter(stray[0])}{number} has a value, and its column has no name: name the column "
+                "in the first row, or put quotation marks around a text with a comma"
             )
         found.append(SheetRow(number, cells, broken))
     if not keys:

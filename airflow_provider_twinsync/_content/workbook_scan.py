@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
+from airflow_provider_twinsync._api.shown import shown_text
+
 #: A sheet has a few; more are not worth the memory.
 _MOST_BAD = 10_000
 _UNCOMPUTED = "it is a formula without a value: open the sheet in a spreadsheet program, and save it"
@@ -35,13 +37,16 @@ class Scan:
     columns: int = 0
     characters: int = 0
     shared: Counter[int] = field(default_factory=Counter)
+    _room: int = _MOST_BAD
 
     def add(self, row: int, column: int, *, rows: int = 1, columns: int = 1, reason: str = "") -> None:
         """Count a cell with a value, or several equal ones."""
         self.rows = max(self.rows, row + rows)
         self.columns = max(self.columns, column + columns)
         if reason:
-            for number in range(min(rows * columns, _MOST_BAD - len(self.bad))):
+            count = min(rows * columns, self._room)
+            self._room -= count  # also for a cell that has a reason: areas of merged cells may overlap
+            for number in range(count):
                 self.bad.setdefault((row + number // columns, column + number % columns), reason)
 
 
@@ -68,43 +73,54 @@ def _local(name: str) -> str:
 
 
 class _Xlsx:
-    def __init__(self) -> None:
+    def __init__(self, is_stale: bool) -> None:
         self.scan = Scan()
-        self._row, self._column = -1, -1
-        self._kind = self._text = ""
-        self._has_formula = self._is_value = False
+        self._is_stale = is_stale
+        self._row, self._cell_row, self._column = -1, -1, -1
+        self._kind, self._text, self._length = "", "", 0
+        self._has_content = self._has_formula = self._is_value = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "row":
-            self._row = int(attributes.get("r", self._row + 2)) - 1
-            self._column = -1
+            place = attributes.get("r", str(self._row + 2))
+            self._row, self._column = _place(f"A{place}")[0], -1
         elif name == "c":
-            self._column += 1
-            if found := re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7})", attributes.get("r", "")):
-                self._row, self._column = int(found[2]) - 1, _index(found[1])
-            self._kind, self._text, self._has_formula = attributes.get("t", "n"), "", False
+            self._cell_row, self._column = self._row, self._column + 1
+            if place := attributes.get("r", ""):
+                self._cell_row, self._column = _place(place)
+            self._kind, self._text, self._length = attributes.get("t", "n"), "", 0
+            self._has_content = self._has_formula = False
         elif name == "mergeCell":
             self._merge(attributes.get("ref", ""))
         self._has_formula |= name == "f"
         self._is_value = name in ("v", "t")
+        # The reader makes a cell of an empty text too.
+        self._has_content |= self._is_value or name in ("f", "is")
 
     def characters(self, text: str) -> None:
         if self._is_value:
-            self._text += text
+            self._length += len(text)
+            self._text = (self._text + text)[:20]
 
     def end(self, name: str) -> None:
         self._is_value = False
-        if name != "c" or not (self._text or self._has_formula):
+        if name != "c" or not self._has_content:
             return
         reason = ""
         if self._kind == "e":
-            reason = f"it has the error {self._text[:20]}"
-        elif not self._text and self._kind != "str":  # a formula may have an empty text
+            reason = f"it has the error {self._text}"
+        elif self._has_formula and self._is_uncomputed():
             reason = _UNCOMPUTED
         if self._kind == "s" and self._text.isdecimal():
             self.scan.shared[int(self._text)] += 1
-        self.scan.characters += len(self._text)
-        self.scan.add(self._row, self._column, reason=reason)
+        self.scan.characters += self._length
+        self.scan.add(self._cell_row, self._column, reason=reason)
+
+    def _is_uncomputed(self) -> bool:
+        if not self._text:
+            return self._kind != "str"  # a formula may have an empty text
+        # XlsxWriter writes 0 for the value of each formula.
+        return self._is_stale and self._text == "0" and self._kind == "n"
 
     def _merge(self, area: str) -> None:
         found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})", area)
@@ -114,6 +130,14 @@ class _Xlsx:
             columns = min(_index(found[3]) + 1 - column, self.scan.columns - column)
             if rows > 0 and columns > 0:
                 self.scan.add(row, column, rows=rows, columns=columns, reason=_MERGED)
+
+
+def _place(place: str) -> tuple[int, int]:
+    """Return the row and the column of a place such as ``B7``, from 0; the reader takes lower case too."""
+    found = re.fullmatch(r"([A-Z]{1,4})([0-9]{1,12})", place.upper(), re.ASCII)
+    if not found:
+        raise ValueError(f"it has a cell at {shown_text(place, 20)}")
+    return int(found[2]) - 1, _index(found[1])
 
 
 def _index(letters: str) -> int:
@@ -128,15 +152,16 @@ def _index(letters: str) -> int:
     return number - 1
 
 
-def scan_xlsx(xml: bytes) -> Scan:
+def scan_xlsx(xml: bytes, *, is_stale: bool = False) -> Scan:
     """Scan the XML of a sheet of an xlsx.
 
     >>> scan_xlsx(b'<sheetData><row r="2"><c r="B2" t="e"><v>#REF!</v></c></row></sheetData>').bad
     {(1, 1): 'it has the error #REF!'}
 
+    :param is_stale: the workbook asks the program that opens it to compute all formulas.
     :raises ValueError: the XML is wrong.
     """
-    found = _Xlsx()
+    found = _Xlsx(is_stale)
     _parse(xml, found.start, found.end, found.characters)
     return found.scan
 
@@ -161,20 +186,21 @@ def shared_lengths(xml: bytes) -> list[int]:
 
 
 class _Ods:
-    def __init__(self, sheet: int) -> None:
-        self.scan = Scan()
-        self._wanted, self._sheet = sheet, -1
+    def __init__(self) -> None:
+        self.scans: list[Scan] = []
+        self._is_in_table = False
         self._row = self._rows = self._column = self._columns = 0
         self._cell: dict[str, str] | None = None
         self._length, self._text = 0, ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "table":
-            self._sheet += 1
+            if self._is_in_table:
+                raise ValueError("it has a table in a cell")
+            self._is_in_table = True
+            self.scans.append(Scan())
             self._row = self._rows = 0
-        if self._sheet != self._wanted:
-            return
-        if name == "table-row":
+        elif name == "table-row":
             self._row += self._rows
             self._rows = _count(attributes, "number-rows-repeated")
             self._column = self._columns = 0
@@ -182,8 +208,7 @@ class _Ods:
             self._column += self._columns
             self._columns = _count(attributes, "number-columns-repeated")
             self._cell = {_local(key): value for key, value in attributes.items()}
-            self._cell["covered"] = name
-            self._length, self._text = 0, ""
+            self._length, self._text = len(self._cell.get("string-value", "")), ""
 
     def characters(self, text: str) -> None:
         if self._cell is not None:
@@ -191,10 +216,13 @@ class _Ods:
             self._text = (self._text + text)[:20]
 
     def end(self, name: str) -> None:
+        self._is_in_table &= name != "table"
         cell = self._cell
         if cell is None or name not in ("table-cell", "covered-table-cell"):
             return
         self._cell = None
+        if not self._is_in_table:
+            return
         kinds = {value for key, value in cell.items() if key == "value-type"}
         reason = ""
         if "error" in kinds or (cell.get("formula") and re.match(r"#[A-Z/0!?]+|Err:\d", self._text)):
@@ -203,22 +231,25 @@ class _Ods:
             reason = _UNCOMPUTED
         elif _count(cell, "number-rows-spanned") > 1:
             reason = _MERGED
-        if kinds or self._length or reason:
-            self.scan.characters += self._length * self._rows * self._columns
-            self.scan.add(self._row, self._column, rows=self._rows, columns=self._columns, reason=reason)
+        if self._length or reason or any(key.endswith(("value", "value-type", "formula")) for key in cell):
+            scan = self.scans[-1]
+            scan.characters += self._length * self._rows * self._columns
+            scan.add(self._row, self._column, rows=self._rows, columns=self._columns, reason=reason)
 
 
 def _count(attributes: dict[str, str], wanted: str) -> int:
-    found = next((value for name, value in attributes.items() if _local(name) == wanted), "1")
-    return int(found) if re.fullmatch(r"[1-9][0-9]{0,8}", found) else 1
+    """Return a number of equal cells. The reader takes signs, leading zeros and any number of digits."""
+    found = [value for name, value in attributes.items() if _local(name) == wanted]
+    if not all(re.fullmatch(r"\+?[0-9]{1,20}", value, re.ASCII) for value in found):
+        raise ValueError(f"it has {shown_text(found[0], 20)} equal cells")
+    return max([1, *map(int, found)])
 
 
-def scan_ods(xml: bytes, sheet: int) -> Scan:
-    """Scan the XML of an ods.
+def scan_ods(xml: bytes) -> list[Scan]:
+    """Scan the XML of an ods, and return the scan of each of its sheets.
 
-    :param sheet: the number of the sheet, from 0.
     :raises ValueError: the XML is wrong.
     """
-    found = _Ods(sheet)
+    found = _Ods()
     _parse(xml, found.start, found.end, found.characters)
-    return found.scan
+    return found.scans

@@ -91,18 +91,28 @@ def test_a_file_of_any_kind_has_its_row(data):
         ('[{"id": 1}', "TS162"),
         ("[" * 100_000, "TS162"),
         ('{"rows": ' + "9" * 5_000 + "}", "TS162"),
+        ('[{"id": 1, "text": "Hello", "text": "Bye"}]', "TS162"),
+        ("id\n" + "," * 256 + "x", "TS162"),
+        ("id\n" + "\n" * 1_048_576, "TS163"),
+        ('{"id": 1}' + "\r" * 1_048_577, "TS163"),
         ({"id": 1}, "TS162"),
         ("id\n" + "x" * 50_000_001, "TS162"),
         ("id\n" + "1\n" * 10_001, "TS163"),
         ('{"id": 1}\n' * 10_001, "TS163"),
         ([{"id": 1}] * 10_001, "TS163"),
     ],
-    ids=range(25),
+    ids=range(29),
 )
 def test_a_file_that_is_no_sheet_has_one_clear_error(data, code):
     error = refused(data)
     assert error.code == code
     assert len(str(error)) < 400
+
+
+@pytest.mark.parametrize("end", ["", '9,"b"\n'])
+def test_a_missing_quotation_mark_is_searched_where_its_row_begins(end):
+    """And not at the end of the file."""
+    assert "line 3," in str(refused('id,text\n1,a\n2,"b\n' + "3,c\n" * 500 + end))
 
 
 def test_ten_thousand_rows_are_read():
@@ -150,7 +160,7 @@ def test_a_row_that_ends_early_has_empty_cells():
         (dt.datetime(2026, 11, 28), "2026-11-28"),
         (dt.datetime(2026, 11, 28, 9, 30), "2026-11-28 09:30:00"),
         (dt.time(9, 30), "09:30:00"),
-        (float("nan"), "nan"),
+        (float("nan"), ""),  # of pandas, for an empty cell
     ],
 )
 def test_a_value_of_another_type_has_a_text(value, text):
@@ -159,7 +169,11 @@ def test_a_value_of_another_type_has_a_text(value, text):
     assert row.bad == {}
 
 
-@pytest.mark.parametrize("value", [{"de": "Hallo"}, [1, 2], (1,), b"text", "\ud800", "a" * 131_073])
+@pytest.mark.parametrize(
+    "value",
+    [{"de": "Hallo"}, [1, 2], (1,), b"text", "\ud800", "a" * 131_073, float("inf"), 10**5_000],
+    ids=range(8),
+)
 def test_a_value_that_is_no_text_is_bad(value):
     [row] = read_records([{"id": 1, "text": value}], "source").rows
     assert set(row.bad) == {"text"}

@@ -130,6 +130,12 @@ def test_a_cell_that_cannot_be_read_is_no_empty_cell(data, words):
     assert "text" not in row.cells
 
 
+def test_a_name_of_a_column_that_cannot_be_read_is_the_error():
+    """And not each cell below it."""
+    merged = '<mergeCells count="1"><mergeCell ref="B1:B2"/></mergeCells>'
+    assert refused(xlsx([["id", "text"], [None, None], [1, "a"]], after=merged)) == "TS162"
+
+
 def test_a_formula_with_a_value_is_its_value():
     cells = [1, '<c r="B2" t="str"><f>A1</f><v>Hello</v></c>', '<c r="C2" t="str"><f>A9</f><v></v></c>']
     [row] = read(xlsx([["id", "text", "note"], cells])).rows
