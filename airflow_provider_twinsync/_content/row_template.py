@@ -10,18 +10,20 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_twinsync._api.shown import one_line
 from airflow_provider_twinsync._content.sheet import column_key
+from airflow_provider_twinsync._content.sheet_cell import MAX_CELL_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jinja2 import Template
 
-_MOST_CHARACTERS = 1_000_000
 #: The template of a cell, a text of strangers, has no loop, no call and no arithmetic: its time is bounded.
 _CELL_NODES = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem),
     *(nodes.Const, nodes.Filter, nodes.Or),
 )
+#: Jinja takes a time in the square of the depth, and 10,000 rows may have a template each.
+_MOST_NODES, _MOST_DEPTH = 200, 12
 _CELL_FILTERS = ("capitalize", "d", "default", "lower", "title", "trim", "upper")
 
 
@@ -70,13 +72,13 @@ class RowTemplate:
         :raises TemplateError: a cell is empty, or the template fails.
         """
         text: list[str] = []
-        left = _MOST_CHARACTERS
+        left = MAX_CELL_CHARACTERS
         try:
             for piece in self._template.generate({**run, "row": _Row(cells)}):
                 text.append(piece)
                 left -= len(piece)
                 if left < 0:
-                    raise TemplateError(f"it has more than {_MOST_CHARACTERS:,} characters")
+                    raise TemplateError(f"it has more than {MAX_CELL_CHARACTERS:,} characters")
         except TemplateError:
             raise
         except Exception as error:  # of any expression of a DAG's author
@@ -104,6 +106,7 @@ def row_template(source: str, names: frozenset[str] | tuple[()]) -> RowTemplate:
     try:
         tree = environment.parse(source)
         if not names:
+            _refuse_large(tree)
             _refuse_more(tree)  # first: the next line computes constants, such as `9 ** 9 ** 9`
         if unknown := sorted(meta.find_undeclared_variables(tree) - {"row", *names}):
             known = ", ".join(["row", *sorted(names)])
@@ -129,6 +132,17 @@ def _column(node: nodes.Expr) -> str:
     if isinstance(node, nodes.Getattr):
         return column_key(node.attr)
     return column_key(str(node.arg.value)) if isinstance(node.arg, nodes.Const) else ""
+
+
+def _refuse_large(tree: nodes.Template) -> None:
+    """Refuse the template of a cell that takes long to compile."""
+    level: list[nodes.Node] = [tree]
+    count = depth = 0
+    while level:
+        count, depth = count + len(level), depth + 1
+        if count > _MOST_NODES or depth > _MOST_DEPTH:
+            raise TemplateError("it is too long: use fewer columns and filters in {{ ... }}")
+        level = [child for node in level for child in node.iter_child_nodes()]
 
 
 def _refuse_more(tree: nodes.Template) -> None:

@@ -78,6 +78,9 @@ def test_a_template_reaches_nothing_else(render, source):
         "{{ params.greeting }}",
         "{% set x = 1 %}",
         "{% macro x() %}{% endmacro %}",
+        "{{ " + " or ".join(["row.name"] * 50) + " }}",
+        "{{ row.name" + " | upper" * 50 + " }}",
+        "{{ row.name }}" * 200,
     ],
 )
 def test_the_template_of_a_cell_is_bounded(source):
