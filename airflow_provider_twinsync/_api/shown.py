@@ -10,6 +10,15 @@ from unicodedata import category
 MAX_URL_CHARACTERS = 8_192
 
 
+def bare_address(target: str) -> str:
+    """Return an address without its secrets, and the path of a file unchanged.
+
+    >>> bare_address("s3://aws@videos/a.mp4?sig=x"), bare_address("/videos/why?.mp4")
+    ('s3://aws@videos/a.mp4', '/videos/why?.mp4')
+    """
+    return bare_url(target) if "://" in target else target
+
+
 def shown_destination(target: str) -> str:
     """Return a destination for a message: an address without its secrets, the path of a file unchanged."""
     return shown_address(target) if "://" in target else shown_text(target)
@@ -121,7 +130,11 @@ _MAX_MARKS = 4
 
 def _tamed(text: str) -> str:
     """Return a text without invisible characters, and with a few marks on each letter."""
-    text = UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    return few_marks(UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def few_marks(text: str) -> str:
+    """Return a text with a few marks on each letter."""
     kept, marks = [], 0
     for character in text:
         marks = marks + 1 if category(character) in ("Mn", "Me") else 0

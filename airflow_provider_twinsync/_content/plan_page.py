@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync._api.shown import one_line, shown_destination
+from airflow_provider_twinsync._api.shown import bare_address
+from airflow_provider_twinsync._content.page_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._content.plan import Plan, PlannedRow
 
 _STATES = {"refused": "refused", "retry": "to retry", "new": "new", "unchanged": "unchanged"}
-_MOST_TEXT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class PlanPage:
         if self.cost is not None:
             tiles.append((f"{self.cost:,.2f}", f"to pay ({self.price_per_job:,g} a job)"))
         parts = [
-            f"<p class=meta><bdi>{_shown(self.source)}</bdi>, planned {_shown(self.made_at)}</p>",
-            f"<p class=problem role=alert>{_shown(self.problem, 600)}</p>" if self.problem else "",
+            f"<p class=meta><bdi>{plain(self.source)}</bdi>, planned {plain(self.made_at)}</p>",
+            f"<p class=problem role=alert>{plain(self.problem, 600)}</p>" if self.problem else "",
             "<dl class=tiles>",
             *(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for number, name in tiles),
             "</dl>",
@@ -91,8 +91,9 @@ class PlanPage:
             *_errors(self.plan),
             *_rows(self.plan.rows),
         ]
-        title = f"Plan: {_shown(self.source.rpartition('/')[2])}"
-        page = _PAGE.replace("TITLE", title, 2).replace("BODY", "\n".join(part for part in parts if part))
+        title = f"Plan: {plain(self.source.rpartition('/')[2])}"
+        body = "\n".join(part for part in parts if part)
+        page = re.sub("TITLE|BODY", lambda found: title if found[0] == "TITLE" else body, _PAGE)
         return page.encode(errors="replace")
 
 
@@ -126,7 +127,7 @@ def _row(row: PlannedRow) -> dict[str, Any]:
         "words": row.words,
         "image_url": row.photo,
         "pronouncer": arguments.get("pronouncer", ""),
-        "destination": arguments.get("destination", ""),
+        "destination": bare_address(arguments.get("destination", "")),
         "jobs": row.jobs,
         "expected_s": round(row.expected_s, 2),
         "errors": [_error(error) for error in row.errors],
@@ -136,14 +137,10 @@ def _row(row: PlannedRow) -> dict[str, Any]:
     }
 
 
-def _shown(text: str, limit: int = _MOST_TEXT) -> str:
-    return escape(one_line(text, limit))
-
-
 def _notes(notes: list[str]) -> Iterable[str]:
     if notes:
         yield "<ul class=notes>"
-        yield from (f"<li>{_shown(note, 1_000)}" for note in notes)
+        yield from (f"<li>{plain(note, 1_000)}" for note in notes)
         yield "</ul>"
 
 
@@ -157,8 +154,8 @@ def _errors(plan: Plan) -> Iterable[str]:
     yield "<th scope=col>where<th scope=col>column<th scope=col>error</tr></thead><tbody>"
     for where, error in found:
         yield (
-            f"<tr><th scope=row>{where}<td data-is=column>{_shown(error.column, 80)}"
-            f"<td data-is=error><bdi>{_shown(error.message, 600)}</bdi> <small>{error.code}</small></tr>"
+            f"<tr><th scope=row>{where}<td data-is=column>{plain(error.column, 80)}"
+            f"<td data-is=error><bdi>{plain(error.message, 600)}</bdi> <small>{error.code}</small></tr>"
         )
     yield "</tbody></table>"
 
@@ -176,21 +173,17 @@ def _rows(rows: list[PlannedRow]) -> Iterable[str]:
     yield "</tr></thead><tbody>"
     for row in sorted(rows, key=lambda row: order.index(row.state)):
         arguments = row.arguments
-        note = f"<br><small>{_shown(row.note, 600)}</small>" if row.note else ""
+        note = f"<br><small>{plain(row.note, 600)}</small>" if row.note else ""
         yield (
-            f"<tr><th scope=row><bdi>{_shown(row.row_id)}</bdi>"
+            f"<tr><th scope=row><bdi>{plain(row.row_id)}</bdi>"
             f"<td data-is=state><span class={row.state}>{_STATES[row.state]}</span>"
-            f"<td data-is=text dir=auto>{_shown(arguments.get('text', ''))}{note}"
+            f"<td data-is=text dir=auto>{plain(arguments.get('text', ''))}{note}"
             f"<td data-is=words>{row.words:,}"
-            f"<td data-is=voice>{_shown(arguments.get('pronouncer', ''))}"
-            f"<td data-is=photo><bdi>{_shown(row.photo)}</bdi>"
-            f"<td data-is=destination><bdi>{_destination(arguments.get('destination', ''))}</bdi></tr>"
+            f"<td data-is=voice>{plain(arguments.get('pronouncer', ''))}"
+            f"<td data-is=photo><bdi>{plain(row.photo)}</bdi>"
+            f"<td data-is=destination><bdi>{plain(bare_address(arguments.get('destination', '')))}</bdi></tr>"
         )
     yield "</tbody></table>"
-
-
-def _destination(destination: str) -> str:
-    return escape(shown_destination(destination)[1:-1])
 
 
 _PAGE = """<!doctype html>

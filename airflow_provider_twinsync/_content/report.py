@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from math import isfinite
 from posixpath import basename
 from typing import TYPE_CHECKING, Any
 
@@ -111,15 +113,19 @@ def rows_of(
     :param task_url: returns the address of a task instance.
     :param task_id: the task of a video without a ``task_id`` (default none).
     """
-    made = [_of_video(video, task_url, task_id) for video in videos]
-    refused = [_of_rejected(one, task_url, task_id) for one in rejected]
-    found = {row.name: row for row in (*refused, *made)}  # a made video is the newer one
+    own_rows: dict[str, Row] = {}
+    # A video that passed is later than one that did not.
+    for read, ones in ((_of_rejected, rejected), (_of_video, videos)):
+        for one in ones:
+            # Videos without an id may have files of one name. No id has a slash.
+            key = _text(one.get("row_id")) or _text(one.get("path")) or f"/{len(own_rows)}"
+            own_rows[key] = read(one, task_url, task_id)
     if plan is not None:
         for planned in plan["rows"]:
             row = _of_plan(planned, task_url, task_id)
-            own = found.get(row.name)
-            found[row.name] = row if own is None else _merged(row, own)
-    return sorted(found.values(), key=lambda row: STATES.index(row.state))
+            own = own_rows.get(row.name)
+            own_rows[row.name] = row if own is None else _merged(row, own)
+    return sorted(own_rows.values(), key=lambda row: STATES.index(row.state))
 
 
 def counts_of(rows: Sequence[Row]) -> dict[str, int]:
@@ -198,13 +204,17 @@ def _common(one: Mapping[str, Any], task_url: TaskUrl, task_id: str) -> dict[str
     captions = _mapping(one.get("captions"))
     return {
         "text": _text(one.get("text")),
-        "words": one["words"] if isinstance(one.get("words"), int) else None,
+        "words": None if (words := _number_of(one.get("words"))) is None else int(words),
         "pronouncer": _text(one.get("pronouncer")),
         "poster": _text(one.get("poster")) or None,
         "captions": {_text(kind): path for kind, path in captions.items() if isinstance(path, str)},
-        "duration_s": _seconds(one.get("duration_s")),
-        "expected_s": _seconds(one.get("expected_s")),
-        "checks": _mapping(one.get("checks")),
+        "duration_s": _number_of(one.get("duration_s")),
+        "expected_s": _number_of(one.get("expected_s")),
+        "checks": {
+            _text(name): number
+            for name, value in _mapping(one.get("checks")).items()
+            if (number := _number_of(value)) is not None
+        },
         "task_url": url or None,
     }
 
@@ -220,8 +230,17 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    try:
+        return "" if value is None else str(value)
+    except (ValueError, RecursionError):  # a number of 5,000 digits, or lists in lists
+        return ""
 
 
-def _seconds(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def _number_of(value: Any) -> float | None:
+    """Return a number, or None for another value, and for a number that no float has."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    with suppress(OverflowError):
+        number = float(value)
+        return number if isfinite(number) else None
+    return None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_twinsync._api.shown import bare_url, one_line, shown_duration
+from airflow_provider_twinsync._api.shown import bare_address, one_line, shown_duration
+from airflow_provider_twinsync._content.page_text import plain
 from airflow_provider_twinsync._content.report import WITH_VIDEO, counts_of, headline
 from airflow_provider_twinsync._content.report_links import link_to, task_link
 from airflow_provider_twinsync._content.report_style import STYLE
@@ -25,9 +26,6 @@ _LABELS = {
     "made": ("✓", "New"),
     "unchanged": ("=", "Unchanged"),
 }
-_TEXT_CHARACTERS = 300
-#: Controls, halves of surrogate pairs, and marks that change the direction of the text around them.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 
 
 def page_of(
@@ -56,11 +54,11 @@ def page_of(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">',
-        f"<title>{_plain(title)}: report</title>\n<style>{STYLE}{_filters(used)}</style>\n</head>\n<body>",
-        f'<header>\n<h1 dir="auto">{_plain(title)}</h1>',
-        f'<p class="headline">{_plain(headline(counts))}</p>',
+        f"<title>{plain(title)}: report</title>\n<style>{STYLE}{_filters(used)}</style>\n</head>\n<body>",
+        f'<header>\n<h1 dir="auto">{plain(title)}</h1>',
+        f'<p class="headline">{plain(headline(counts))}</p>',
         '<dl class="facts">',
-        *(f"<div><dt>{_plain(name)}</dt><dd>{_plain(value)}</dd></div>" for name, value in facts.items()),
+        *(f"<div><dt>{plain(name)}</dt><dd>{plain(value)}</dd></div>" for name, value in facts.items()),
         "</dl>",
     ]
     if link := task_link(run_url):
@@ -93,7 +91,7 @@ def _filters(used: Sequence[str]) -> str:
 
 def _item(row: Row, number: int, poster: bytes | None, report: str) -> str:
     sign, label = _LABELS[row.state]
-    name = _plain(row.name)
+    name = plain(row.name)
     link = link_to(row.video, report) if row.video else None
     picture = '<span class="none">no poster</span>'
     if poster:
@@ -109,15 +107,13 @@ def _item(row: Row, number: int, poster: bytes | None, report: str) -> str:
         f'<span class="state"><span aria-hidden="true">{sign}</span> {label}</span></h2>',
     ]
     lines += [
-        f'<p class="problem" dir="auto">{_plain(problem)}</p>' for problem in row.problems[:5] if problem
+        f'<p class="problem" dir="auto">{plain(problem)}</p>' for problem in row.problems[:5] if problem
     ]
     if row.text:
         language = re.match(r"[A-Za-z]{2,3}-[A-Za-z]{2,4}(?=-)", row.pronouncer)
         lang = f' lang="{language[0]}"' if language else ""
-        lines.append(f'<p class="text" dir="auto"{lang}>{_plain(row.text)}</p>')
-    facts = "".join(
-        f"<div><dt>{_plain(key)}</dt><dd>{_plain(value)}</dd></div>" for key, value in _facts(row)
-    )
+        lines.append(f'<p class="text" dir="auto"{lang}>{plain(row.text)}</p>')
+    facts = "".join(f"<div><dt>{plain(key)}</dt><dd>{plain(value)}</dd></div>" for key, value in _facts(row))
     lines += [f"<dl>{facts}</dl>"] if facts else []
     lines += ['<p class="links">', *_links(row, link, report, name), "</p>"]
     if link:
@@ -134,11 +130,10 @@ def _links(row: Row, link: str | None, report: str, name: str) -> Iterator[str]:
         label = "Video" if row.state in WITH_VIDEO else "Rejected video"
         yield f'<a href="{escape(link)}">{label}{of_row}</a>'
     elif row.video:
-        shown = bare_url(row.video) if "://" in row.video else row.video
-        yield f'<code dir="ltr">{_plain(shown)}</code>'
+        yield f'<code dir="ltr">{plain(bare_address(row.video))}</code>'
     for kind, path in row.captions.items():
         if caption := link_to(path, report):
-            yield f'<a href="{escape(caption)}">{_plain(kind)}{of_row}</a>'
+            yield f'<a href="{escape(caption)}">{plain(kind)}{of_row}</a>'
     if task := task_link(row.task_url):
         yield f'<a href="{escape(task)}">Task{of_row}</a>'
 
@@ -163,12 +158,6 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else shown_duration(seconds)
-
-
-def _plain(text: Any) -> str:
-    """Return a text for HTML: escaped, bounded, on one line, without marks that change its neighbours."""
-    shown = " ".join(_UNSEEN.sub(" ", str(text)[: 4 * _TEXT_CHARACTERS]).split())
-    return escape(shown if len(shown) <= _TEXT_CHARACTERS else f"{shown[:_TEXT_CHARACTERS]}…")
 
 
 def _side(jpeg: bytes, offset: int) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, conf
 
 from airflow_provider_twinsync._airflow.text_fields import TextFields
-from airflow_provider_twinsync._api.shown import one_line, shown_destination, shown_text
+from airflow_provider_twinsync._api.shown import bare_address, one_line, shown_destination, shown_text
 from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import push_xcom
@@ -145,7 +145,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
 
     @property
     def _shown_source(self) -> str:
-        return shown_destination(str(self.source))[1:-1] if self._is_file else "the list of rows"
+        return one_line(bare_address(str(self.source))) if self._is_file else "the list of rows"
 
     def _read(self) -> Sheet:
         from airflow_provider_twinsync._content.files import read_file

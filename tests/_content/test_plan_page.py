@@ -46,6 +46,27 @@ class Text(HTMLParser):
         self.texts.append(data.strip())
 
 
+@pytest.mark.parametrize("name", ["ANTIBODY.xlsx", "TITLE.csv"])
+def test_the_name_of_a_sheet_is_no_place_of_the_page(name):
+    text = Text(PlanPage(Plan([row("a")]), f"s3://news/{name}", "2026").html().decode())
+    assert text.texts.count(f"Plan: {name}") == 2
+    assert (text.tags.count("main"), text.tags.count("dl")) == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["می‌خواهم", "👩‍👧", "so­ft", "क्‍ष"])
+def test_a_joiner_of_a_script_stays_in_a_text(text):
+    """Without it a word of Persian or Hindi is another one, and a family falls apart."""
+    assert text in Text(page(row("a", arguments={"text": text})).html().decode()).texts
+
+
+def test_a_destination_has_no_login_and_no_signature_and_its_end():
+    secret = row("a", arguments={"destination": "s3://anna:secret@videos/a.mp4?X-Amz-Signature=secret"})
+    long = row("b", arguments={"destination": f"s3://aws@videos/{'x' * 100}/b.mp4"})
+    made = page(secret, long)
+    assert "secret" not in made.json().decode() + made.html().decode()
+    assert long.arguments["destination"] in made.html().decode()
+
+
 def test_the_json_has_the_schema_that_the_report_reads():
     made = row("a", words=10, expected_s=4.0, jobs=2, map_index=0, photo="https://example.com/a.jpg")
     bad = row("b", "refused", errors=[RowError("TS101", "text", "text is ''")])

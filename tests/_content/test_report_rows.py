@@ -16,6 +16,7 @@ from airflow_provider_twinsync._content.report import (
     headline,
     rows_of,
 )
+from airflow_provider_twinsync._content.report_page import page_of
 from airflow_provider_twinsync.exceptions import UsageError
 
 STORED = {"path": "/videos/old.mp4", "duration_s": 3.0, "poster": "/videos/old.jpg"}
@@ -40,6 +41,30 @@ def rows(*videos: Any, rejected: Any = (), plan: Any = None) -> dict[str, Any]:
     plan = plan and {"version": 1, "rows": plan}
     found = rows_of(videos, rejected, plan, lambda task, index: f"https://a/{task}/{index}", "make")
     return {row.name: row for row in found}
+
+
+def test_videos_without_an_id_are_rows_of_their_own():
+    """Their files may have one name, and rejected ones have none."""
+    paths = ["/videos/a/news.mp4", "/videos/b/news.mp4"]
+    rejected = [{"message": "a"}, {"message": "b"}]
+    rows = rows_of([{"path": path} for path in paths], rejected, None, lambda *_: None)
+    assert [row.video for row in rows if row.state == "made"] == paths
+    assert [row.problems for row in rows if row.state == "rejected"] == [("a",), ("b",)]
+
+
+HUGE = [10**400, 10**5_000, float("inf"), float("nan"), [[[1]]], True, "x"]
+
+
+@pytest.mark.parametrize("value", HUGE, ids=range(len(HUGE)))
+@pytest.mark.parametrize("name", ["duration_s", "expected_s", "words", "row_id", "checks"])
+def test_a_number_that_no_float_has_does_not_break_the_page(name, value):
+    """Such a number is valid JSON."""
+    one = {"path": "/videos/a.mp4", name: {"length_s": value} if name == "checks" else value}
+    [row] = rows_of([one], [], None, lambda *_: None)
+    page = page_of([row], {}, report="/videos/report.html", title="News", facts={})
+    assert "nan s" not in page
+    assert "inf s" not in page
+    assert "inf days" not in page
 
 
 def test_each_row_of_the_plan_is_there() -> None:

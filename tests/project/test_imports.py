@@ -55,6 +55,7 @@ PURE = [
     "voices",
     "_content.extra",
     "_content.length",
+    "_content.page_text",
     "_content.report",
     "_content.report_links",
     "_content.report_page",
