@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The most boundaries, and the most pauses, between two matches.
 _MOST_SKIPPED = 12
+#: The most pairs of a place and a pause: without it, 3,000 words with a comma each take minutes.
+_MOST_PAIRS, _FEWEST_PAUSES = 12_000, 24
 #: How far a voice is ahead of its average speed, or behind: in seconds, and as a share of the speech.
 _LEAD_S, _LEAD_SHARE = 3.0, 0.15
 #: The price of a sentence, and of a clause, without a pause.
@@ -135,6 +137,7 @@ def _match(
     # The best price of a match, and the match before it. The first match is the beginning of the text.
     best: list[dict[int, tuple[float, int, int]]] = [{-1: (0.0, -1, -1)}]
     places_s = [0.0, *(boundary.weight_s for boundary in boundaries), weight_s]
+    near = max(_MOST_PAIRS // len(places_s), _FEWEST_PAUSES) // 2
     for place in range(1, len(places_s)):
         is_end = place == len(places_s) - 1
         expected_s = places_s[place] * pace
@@ -143,13 +146,16 @@ def _match(
             if is_end
             else (bisect_left(spoken_s, expected_s - lead_s), bisect_right(spoken_s, expected_s + lead_s))
         )
+        if not is_end:
+            at = bisect_left(spoken_s, expected_s)
+            first, last = max(first, at - near), min(last, at + near)
         found: dict[int, tuple[float, int, int]] = {}
         for number in range(first, last):
             at_s = all_s if is_end else spoken_s[number]
             own = 0.0 if is_end else _fit(boundaries[place - 1].is_sentence, pauses[number].length_s)
             prices = (
                 (
-                    price
+                    best[before][earlier][0]
                     + own
                     + missed[place - 1]
                     - missed[before]
@@ -163,8 +169,8 @@ def _match(
                     earlier,
                 )
                 for before in range(max(0, place - 1 - _MOST_SKIPPED), place)
-                for earlier, (price, _, _) in best[before].items()
-                if number - 1 - _MOST_SKIPPED <= earlier < number
+                for earlier in range(number - 1 - _MOST_SKIPPED, number)
+                if earlier in best[before]
             )
             if (cheapest := min(prices, default=None)) is not None:
                 found[number] = cheapest
