@@ -90,7 +90,7 @@ def checked_photo(value: Any) -> str:
             "a photo, the address of one in a store, such as 's3://aws_default@photos/anna.jpg', or the "
             "absolute path of a file."
         )
-    if not is_local and _has_login(place):
+    if not is_local and has_login(place):
         raise UsageError(
             f"TS105 image_url {shown_address(place)} has a login in it: define a connection with the login, "
             "and give its id instead, such as 's3://aws_default@photos/anna.jpg'."
@@ -129,7 +129,7 @@ def checked_destination(value: Any) -> str:
             raise UsageError(
                 f"TS128 destination {shown} names a host: the address of a file begins with file:///."
             )
-    elif colon and _has_login(target):
+    elif colon and has_login(target):
         raise UsageError(
             f"TS123 destination {shown} has a login in it: define a connection with the login, and give "
             "its id instead, such as 's3://aws_default@bucket/video.mp4'."
@@ -137,7 +137,7 @@ def checked_destination(value: Any) -> str:
     return target
 
 
-def _has_login(address: str) -> bool:
+def has_login(address: str) -> bool:
     """Return True for an address with a login: Airflow takes that for an id, and its errors quote it."""
     login = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
     return ":" in login or bare_url(address).endswith("://***")

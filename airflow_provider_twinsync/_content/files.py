@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line, shown_destination
+from airflow_provider_twinsync._api.validation import has_login
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._storage.addresses import local_path, open_store
 from airflow_provider_twinsync.exceptions import TwinSyncError, UnavailableError, UsageError
@@ -52,6 +53,11 @@ def read_file(address: Any, most_bytes: int, subject: str) -> bytes:
 
 
 def _read(address: str, given: Any, most_bytes: int, subject: str) -> bytes:
+    if has_login(address):
+        raise UsageError(
+            f"{subject} {shown_destination(address)} has a login in it: define a connection with it, and "
+            "give its id instead, such as 's3://aws_default@videos/news.csv'."
+        )
     path = local_path(address)
     if path is not None:
         if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would block

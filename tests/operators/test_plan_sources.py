@@ -47,6 +47,16 @@ def test_a_list_has_no_page_of_its_own(plan, tmp_path):
     assert run.xcoms["plan"] == ""
 
 
+@pytest.mark.parametrize(
+    "address", ["s3://anna:hush@b/a.csv", "s3://anna:hu/sh@b/a.csv", "file://anna:hush@b/c"]
+)
+def test_a_source_with_a_login_is_refused_before_the_store_quotes_it(plan, address, caplog):
+    """Airflow takes a login for the id of a connection, and logs it."""
+    run = plan(address)
+    assert code_of(run.error) == "TS160"
+    assert "anna" not in f"{run.error}{caplog.text}"
+
+
 def test_a_sheet_that_changes_after_its_plan(plan, tmp_path):
     """The rows travel in the XCom."""
     sheet = tmp_path / "night.csv"
