@@ -123,8 +123,10 @@ def rows_of(
     if plan is not None:
         for planned in plan["rows"]:
             row = _of_plan(planned, task_url, task_id)
-            own = own_rows.get(row.name)
-            own_rows[row.name] = row if own is None else _merged(row, own)
+            # A plan with an error makes no video, and its error may be an id that two rows have.
+            key = f"/{len(own_rows)}" if row.state == "refused" else row.name
+            own = own_rows.get(key)
+            own_rows[key] = row if own is None else _merged(row, own)
     return sorted(own_rows.values(), key=lambda row: STATES.index(row.state))
 
 
@@ -204,7 +206,7 @@ def _common(one: Mapping[str, Any], task_url: TaskUrl, task_id: str) -> dict[str
     captions = _mapping(one.get("captions"))
     return {
         "text": _text(one.get("text")),
-        "words": None if (words := _number_of(one.get("words"))) is None else int(words),
+        "words": None if (words := _number_of(one.get("words", one.get("text_words")))) is None else int(words),
         "pronouncer": _text(one.get("pronouncer")),
         "poster": _text(one.get("poster")) or None,
         "captions": {_text(kind): path for kind, path in captions.items() if isinstance(path, str)},

@@ -182,3 +182,11 @@ def test_rows_of_any_content_have_a_state(plan: Any, videos: Any, rejected: Any)
 )
 def test_the_headline(counts: dict[str, int], expected: str) -> None:
     assert headline(dict.fromkeys(STATES, 0) | counts) == expected
+
+
+def test_two_refused_rows_with_one_id_are_two_rows():
+    """That they have one id is the error."""
+    error = {"code": "TS167", "column": "id", "message": "id is 'a', as in row 2"}
+    rows = [planned("a", "new"), planned("a", "refused", errors=[error])]
+    found = rows_of([], [], {"version": 1, "rows": rows}, lambda *_: None)
+    assert [row.state for row in found] == ["missing", "refused"]
