@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.films import make
 from support.spoken import LANGUAGES, Script, film, heard_starts, script, spoken_by_a_person, starts_s
 
-from airflow_provider_twinsync._content.captions import Spoken, captions
-from airflow_provider_twinsync._content.join import join
+from airflow_provider_twinsync._content.captions.captions import Spoken, captions
+from airflow_provider_twinsync._content.joined.join import join
 from airflow_provider_twinsync.emulator import speech
 
 TARGET = 0.95

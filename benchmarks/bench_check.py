@@ -26,8 +26,8 @@ from av.filter import Graph
 from av.video.frame import PictureType
 from PIL import Image, ImageFilter
 
-from airflow_provider_twinsync._content.checking import check_video
-from airflow_provider_twinsync._content.video_check import VideoCheck
+from airflow_provider_twinsync._content.finished.checking import check_video
+from airflow_provider_twinsync._content.finished.video_check import VideoCheck
 from airflow_provider_twinsync.emulator.video import render
 from airflow_provider_twinsync.exceptions import VideoRejectedError
 from airflow_provider_twinsync.text import count_words, split_text

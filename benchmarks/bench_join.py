@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import av
 
-from airflow_provider_twinsync._content.join import join
+from airflow_provider_twinsync._content.joined.join import join
 from airflow_provider_twinsync.emulator.video import render
 
 if TYPE_CHECKING:

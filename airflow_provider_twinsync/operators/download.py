@@ -12,7 +12,7 @@ from airflow_provider_twinsync._airflow.lineage import openlineage, pull_inputs,
 from airflow_provider_twinsync._airflow.text_fields import TextFields
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants, checked_task_id, is_http_url
-from airflow_provider_twinsync._content.finishing import Finishing, Script
+from airflow_provider_twinsync._content.finished.options import Finishing, Script
 from airflow_provider_twinsync.exceptions import UsageError, airflow_errors
 from airflow_provider_twinsync.hooks import DEFAULT_CONN_ID, TwinSyncHook
 from airflow_provider_twinsync.links import Linked, push_xcom, submits_before
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_twinsync._airflow.lineage import Inputs
-    from airflow_provider_twinsync._content.finished_video import Finished
-    from airflow_provider_twinsync._content.video_check import VideoCheck
+    from airflow_provider_twinsync._content.finished.finished_video import Finished
+    from airflow_provider_twinsync._content.finished.video_check import VideoCheck
 
 
 class TwinSyncDownloadOperator(TextFields, Linked, BaseOperator):

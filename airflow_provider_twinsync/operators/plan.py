@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, XComArg
 
-    from airflow_provider_twinsync._content.plan import Plan, PlannedRow, RowError
-    from airflow_provider_twinsync._content.plan_page import PlanPage
-    from airflow_provider_twinsync._content.sheet import Sheet
+    from airflow_provider_twinsync._content.sheet.page import PlanPage
+    from airflow_provider_twinsync._content.sheet.plan import Plan, PlannedRow, RowError
+    from airflow_provider_twinsync._content.sheet.reader import Sheet
 
 #: The values of the run that a default may use, besides ``params``.
 _RUN_VALUES = ("ds", "ds_nodash", "ts", "ts_nodash", "run_id")
@@ -113,8 +113,8 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
 
     def _execute(self, context: Context) -> list[dict[str, Any]]:
         # Here, as a DAG file that is parsed plans nothing.
-        from airflow_provider_twinsync._content.plan import check_defaults, draft_plan
-        from airflow_provider_twinsync._content.plan_page import PlanPage
+        from airflow_provider_twinsync._content.sheet.page import PlanPage
+        from airflow_provider_twinsync._content.sheet.plan import check_defaults, draft_plan
 
         self.check_rendered()
         if problem := check_defaults(self.defaults):
@@ -149,8 +149,8 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
 
     def _read(self) -> Sheet:
         from airflow_provider_twinsync._content.files import read_file
-        from airflow_provider_twinsync._content.sheet import read_records, read_sheet
-        from airflow_provider_twinsync._content.sheet_limits import MAX_BYTES
+        from airflow_provider_twinsync._content.sheet.limits import MAX_BYTES
+        from airflow_provider_twinsync._content.sheet.reader import read_records, read_sheet
 
         if self._is_file:
             if not str(self.source).strip():
@@ -164,7 +164,7 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
 
     def _compare(self, plan: Plan) -> None:
         """Check all rows, and compare those without an error with their ledger."""
-        from airflow_provider_twinsync._content.row_checks import RowChecks
+        from airflow_provider_twinsync._content.sheet.row_checks import RowChecks
         from airflow_provider_twinsync.operators.plan_ledger import compare
 
         own = TwinSyncHook(self.twinsync_conn_id)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync._api.settings import Settings
     from airflow_provider_twinsync._api.status import Job
-    from airflow_provider_twinsync._content.plan import PlannedRow
+    from airflow_provider_twinsync._content.sheet.plan import PlannedRow
     from airflow_provider_twinsync._download.destination import Place
     from airflow_provider_twinsync._records.ledger_list import Row
 

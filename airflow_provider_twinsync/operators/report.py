@@ -17,7 +17,8 @@ from airflow_provider_twinsync._api.shown import one_line, shown_destination, sh
 from airflow_provider_twinsync._api.unrendered import refuse_unrendered
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._content.extra import needs_content
-from airflow_provider_twinsync._content.report import (
+from airflow_provider_twinsync._content.report.page import page_of
+from airflow_provider_twinsync._content.report.rows import (
     WITH_VIDEO,
     checked_plan,
     checked_videos,
@@ -25,7 +26,6 @@ from airflow_provider_twinsync._content.report import (
     headline,
     rows_of,
 )
-from airflow_provider_twinsync._content.report_page import page_of
 from airflow_provider_twinsync.exceptions import TwinSyncError, UsageError, airflow_errors
 from airflow_provider_twinsync.links import push_xcom, task_url
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, XComArg
 
-    from airflow_provider_twinsync._content.report import Row
+    from airflow_provider_twinsync._content.report.rows import Row
 
 
 #: The XCom that a task pushes before it fails, if the check rejected its video.
@@ -206,7 +206,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
             return {}
         try:
             from airflow_provider_twinsync._content.files import read_file
-            from airflow_provider_twinsync._content.thumbnail import thumbnail
+            from airflow_provider_twinsync._content.report.thumbnail import thumbnail
         except ImportError:
             self.log.warning("%s", needs_content("A poster in a report"))
             return {}

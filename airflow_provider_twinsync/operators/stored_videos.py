@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_twinsync._airflow.lineage import Inputs
-    from airflow_provider_twinsync._content.finished_video import Finished
-    from airflow_provider_twinsync._content.finishing import Finishing, Script
+    from airflow_provider_twinsync._content.finished.finished_video import Finished
+    from airflow_provider_twinsync._content.finished.options import Finishing, Script
     from airflow_provider_twinsync.hooks import TwinSyncHook
 
 #: The fields of ``Finished``.
@@ -42,7 +42,7 @@ def store(
         fetched = hook.download(result_url, destination, twinsync_task_id=twinsync_task_id)
         return {**fetched, "poster": None, "captions": {}, "checks": None}
     # Here, as a DAG file that is parsed downloads nothing.
-    from airflow_provider_twinsync._content.finished_video import store_finished
+    from airflow_provider_twinsync._content.finished.finished_video import store_finished
 
     return store_finished(hook.download, videos, destination, finishing, script, hook.log)
 

@@ -13,7 +13,7 @@ from airflow_provider_twinsync._airflow.waiting import WorkerWait
 from airflow_provider_twinsync._api.shown import shown_duration
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._content.extra import needs_content
-from airflow_provider_twinsync._content.finishing import Finishing, Script
+from airflow_provider_twinsync._content.finished.options import Finishing, Script
 from airflow_provider_twinsync._content.photos import open_photo
 from airflow_provider_twinsync._wait.config import DEFAULT_POKE_INTERVAL_S, WaitConfig
 from airflow_provider_twinsync._wait.event import read_events
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from airflow_provider_twinsync._airflow.lineage import Inputs
     from airflow_provider_twinsync._api.exchange import Request
     from airflow_provider_twinsync._api.settings import Settings
-    from airflow_provider_twinsync._content.finished_video import Finished
-    from airflow_provider_twinsync._content.video_check import VideoCheck
+    from airflow_provider_twinsync._content.finished.finished_video import Finished
+    from airflow_provider_twinsync._content.finished.video_check import VideoCheck
     from airflow_provider_twinsync._wait.outcome import End
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_twinsync._airflow.lineage import Inputs
-    from airflow_provider_twinsync._content.finished_video import Finished
+    from airflow_provider_twinsync._content.finished.finished_video import Finished
 
 
 class Video(TypedDict):

@@ -19,9 +19,9 @@ from axe_playwright_python.sync_playwright import (  # type: ignore[import-not-f
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from airflow_provider_twinsync._content.report import rows_of
-from airflow_provider_twinsync._content.report_page import page_of
-from airflow_provider_twinsync._content.thumbnail import thumbnail
+from airflow_provider_twinsync._content.report.page import page_of
+from airflow_provider_twinsync._content.report.rows import rows_of
+from airflow_provider_twinsync._content.report.thumbnail import thumbnail
 from airflow_provider_twinsync.emulator.video import render
 from airflow_provider_twinsync.text import count_words
 from dev import CHECKOUT

@@ -16,7 +16,7 @@ PURE = [
     *(PACKAGE / f"{name}.py" for name in ("__init__", "exceptions", "text")),
     *PACKAGE.glob("_api/*.py"),
     *PACKAGE.glob("_records/*.py"),
-    *(PACKAGE / "_content" / f"{name}.py" for name in ("length", "video_check")),
+    *(PACKAGE / "_content" / f"{name}.py" for name in ("length", "finished/video_check")),
     *(PACKAGE / "emulator" / f"{name}.py" for name in ("defects", "fault")),
 ]
 MODULES = [

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._content.caption_file import caption_file
-from airflow_provider_twinsync._content.captions import Caption
+from airflow_provider_twinsync._content.captions.captions import Caption
+from airflow_provider_twinsync._content.captions.file import caption_file
 
 TIME = r"\d\d:\d\d:\d\d"
 LINES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"]), min_size=1, max_size=30)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._content.caption_lines import cut_to_captions, width
-from airflow_provider_twinsync._content.captions import Spoken, _places
-from airflow_provider_twinsync._content.timing import Boundary, Clock, Pause
+from airflow_provider_twinsync._content.captions.captions import Spoken, _places
+from airflow_provider_twinsync._content.captions.lines import cut_to_captions, width
+from airflow_provider_twinsync._content.captions.timing import Boundary, Clock, Pause
 
 TEXTS = [
     line.split("\t")[2].replace("\\n", "\n")

@@ -10,8 +10,8 @@ import pytest
 from support.films import make
 from support.spoken import LANGUAGES, film, heard_starts, script, spoken_by_a_person, starts_s
 
-from airflow_provider_twinsync._content.captions import Spoken, captions
-from airflow_provider_twinsync._content.join import join
+from airflow_provider_twinsync._content.captions.captions import Spoken, captions
+from airflow_provider_twinsync._content.joined.join import join
 from airflow_provider_twinsync.emulator import speech
 from airflow_provider_twinsync.emulator.video import render
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, DownloadRefusedError

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.films import make
 from support.scenes import TALK, Scene, film
 
-from airflow_provider_twinsync._content.checking import check_video
-from airflow_provider_twinsync._content.video_check import VideoCheck
+from airflow_provider_twinsync._content.finished.checking import check_video
+from airflow_provider_twinsync._content.finished.video_check import VideoCheck
 from airflow_provider_twinsync.exceptions import (
     VideoRejectedError,
 )

@@ -11,9 +11,9 @@ from PIL import Image, ImageFilter
 from support.scenes import Scene, film
 from support.submits import INPUTS
 
-from airflow_provider_twinsync._content.checking import check_video
-from airflow_provider_twinsync._content.join import join
-from airflow_provider_twinsync._content.video_check import VideoCheck
+from airflow_provider_twinsync._content.finished.checking import check_video
+from airflow_provider_twinsync._content.finished.video_check import VideoCheck
+from airflow_provider_twinsync._content.joined.join import join
 from airflow_provider_twinsync.emulator.faults import DEFECTS, FAULTS
 from airflow_provider_twinsync.emulator.video import render
 from airflow_provider_twinsync.exceptions import VideoRejectedError

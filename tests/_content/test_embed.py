@@ -6,9 +6,9 @@ import av
 import pytest
 from support.films import FRAMES_PER_S, make, packets, watch
 
-from airflow_provider_twinsync._content.captions import Caption
-from airflow_provider_twinsync._content.embed import embed
-from airflow_provider_twinsync._content.languages import iso_639_2
+from airflow_provider_twinsync._content.captions.captions import Caption
+from airflow_provider_twinsync._content.captions.embed import embed
+from airflow_provider_twinsync._content.captions.languages import iso_639_2
 from airflow_provider_twinsync._download.mp4 import is_complete
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, DownloadRefusedError
 from airflow_provider_twinsync.voices import all_voices

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.scenes import Scene, film
 
 from airflow_provider_twinsync._content.files import beside
-from airflow_provider_twinsync._content.finished_video import store_finished
-from airflow_provider_twinsync._content.finishing import Finishing, Script
+from airflow_provider_twinsync._content.finished.finished_video import store_finished
+from airflow_provider_twinsync._content.finished.options import Finishing, Script
 from airflow_provider_twinsync.exceptions import DownloadRefusedError
 from airflow_provider_twinsync.text import count_words
 

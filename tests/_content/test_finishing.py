@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_twinsync._content.finishing import Finishing
+from airflow_provider_twinsync._content.finished.options import Finishing
 from airflow_provider_twinsync.exceptions import UsageError
 
 

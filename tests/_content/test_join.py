@@ -10,7 +10,7 @@ import av
 import pytest
 from support.films import FLASH_S, FRAMES_PER_S, RATE, SIZE, make, packets, watch
 
-from airflow_provider_twinsync._content.join import join
+from airflow_provider_twinsync._content.joined.join import join
 from airflow_provider_twinsync.emulator.video import render
 
 if TYPE_CHECKING:

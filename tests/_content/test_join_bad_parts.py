@@ -11,7 +11,7 @@ import av
 import pytest
 from support.films import RATE, SIZE, make
 
-from airflow_provider_twinsync._content.join import join
+from airflow_provider_twinsync._content.joined.join import join
 from airflow_provider_twinsync.exceptions import (
     DownloadInterruptedError,
     DownloadRefusedError,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
-from airflow_provider_twinsync._content.plan import COLUMNS, Plan, check_defaults, draft_plan
-from airflow_provider_twinsync._content.sheet import read_records, read_sheet
+from airflow_provider_twinsync._content.sheet.plan import COLUMNS, Plan, check_defaults, draft_plan
+from airflow_provider_twinsync._content.sheet.reader import read_records, read_sheet
 
 DEFAULTS = {
     "image_url": "https://example.com/anna.jpg",

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from airflow_provider_twinsync._content.plan import Plan, PlannedRow, RowError
-from airflow_provider_twinsync._content.plan_page import PlanPage, length_text
+from airflow_provider_twinsync._content.sheet.page import PlanPage, length_text
+from airflow_provider_twinsync._content.sheet.plan import Plan, PlannedRow, RowError
 
 EVIL = "<script>alert(1)</script>\"' &amp; \u202e"
 

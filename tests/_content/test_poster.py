@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from support.films import make, numbered, sounds
 
-from airflow_provider_twinsync._content.poster import poster
+from airflow_provider_twinsync._content.finished.poster import poster
 from airflow_provider_twinsync.emulator.video import render
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, DownloadRefusedError
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._content.report import STATES, Row
-from airflow_provider_twinsync._content.report_links import link_to
-from airflow_provider_twinsync._content.report_page import page_of
-from airflow_provider_twinsync._content.report_style import STYLE
-from airflow_provider_twinsync._content.thumbnail import MAX_BYTES
+from airflow_provider_twinsync._content.report.links import link_to
+from airflow_provider_twinsync._content.report.page import page_of
+from airflow_provider_twinsync._content.report.rows import STATES, Row
+from airflow_provider_twinsync._content.report.style import STYLE
+from airflow_provider_twinsync._content.report.thumbnail import MAX_BYTES
 
 REPORT = "/videos/night/report.html"
 VOID = {"meta", "input", "img"}

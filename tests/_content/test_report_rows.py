@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._content.report import (
+from airflow_provider_twinsync._content.report.page import page_of
+from airflow_provider_twinsync._content.report.rows import (
     STATES,
     checked_plan,
     checked_videos,
@@ -16,7 +17,6 @@ from airflow_provider_twinsync._content.report import (
     headline,
     rows_of,
 )
-from airflow_provider_twinsync._content.report_page import page_of
 from airflow_provider_twinsync.exceptions import UsageError
 
 STORED = {"path": "/videos/old.mp4", "duration_s": 3.0, "poster": "/videos/old.jpg"}

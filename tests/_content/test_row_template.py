@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_twinsync._content.row_template import TemplateError, row_template
+from airflow_provider_twinsync._content.sheet.template import TemplateError, row_template
 
 CELLS = {"name": "Anna", "first_name": "Anna B", "items": "three", "self": "x"}
 RUN = {"ds": "2026-11-28", "params": {"greeting": "Hello"}}

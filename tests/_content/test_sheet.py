@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._content.sheet import Sheet, column_key, read_records, read_sheet
+from airflow_provider_twinsync._content.sheet.reader import Sheet, column_key, read_records, read_sheet
 from airflow_provider_twinsync.exceptions import UsageError
 
 

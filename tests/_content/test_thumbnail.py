@@ -8,7 +8,7 @@ import random
 import pytest
 from PIL import Image
 
-from airflow_provider_twinsync._content.thumbnail import MAX_BYTES, thumbnail
+from airflow_provider_twinsync._content.report.thumbnail import MAX_BYTES, thumbnail
 
 
 def jpeg(image: Image.Image) -> bytes:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from airflow_provider_twinsync._content.timing import Boundary, Clock, Pause
+from airflow_provider_twinsync._content.captions.timing import Boundary, Clock, Pause
 
 
 @pytest.mark.parametrize("is_sentence", [True, False])

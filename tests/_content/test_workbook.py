@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.workbooks import archive, ods, xlsx
 
-from airflow_provider_twinsync._content import workbook
-from airflow_provider_twinsync._content.sheet import Sheet, read_sheet
+from airflow_provider_twinsync._content.sheet import workbook
+from airflow_provider_twinsync._content.sheet.reader import Sheet, read_sheet
 from airflow_provider_twinsync.exceptions import UsageError
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from support.workbooks import archive, ods, xlsx
 
-from airflow_provider_twinsync._content import workbook
-from airflow_provider_twinsync._content.sheet import Sheet, read_sheet
-from airflow_provider_twinsync._content.workbook_scan import scan_xlsx
+from airflow_provider_twinsync._content.sheet import workbook
+from airflow_provider_twinsync._content.sheet.reader import Sheet, read_sheet
+from airflow_provider_twinsync._content.sheet.workbook_scan import scan_xlsx
 from airflow_provider_twinsync.exceptions import UsageError
 
 SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}'

@@ -102,7 +102,7 @@ def test_a_poster_that_is_unreadable_is_a_warning(report, tmp_path, logged):
 
 def test_without_the_extra_there_are_no_posters(report, tmp_path, logged, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    monkeypatch.delitem(sys.modules, "airflow_provider_twinsync._content.thumbnail", raising=False)
+    monkeypatch.delitem(sys.modules, "airflow_provider_twinsync._content.report.thumbnail", raising=False)
     (tmp_path / "a.jpg").write_bytes(jpeg())
     run, page = report(videos=[{"path": "/a.mp4", "poster": str(tmp_path / "a.jpg")}])
     assert run.ended == "success"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from airflow_provider_twinsync._content.captions import Caption
+    from airflow_provider_twinsync._content.captions.captions import Caption
     from airflow_provider_twinsync.emulator.speech import Syllable
 
 _PICTURES_PER_S = 4

@@ -6,11 +6,11 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_twinsync._content.caption_lines import INSIDE, Place, cut_to_captions
+from airflow_provider_twinsync._content.captions.lines import INSIDE, Place, cut_to_captions
+from airflow_provider_twinsync._content.captions.timing import Boundary, Clock
 from airflow_provider_twinsync._content.extra import needs_content
 from airflow_provider_twinsync._content.length import plausible_s
 from airflow_provider_twinsync._content.split import CLAUSE, SENTENCE, breaks, find_levels, sentence_ends
-from airflow_provider_twinsync._content.timing import Boundary, Clock
 from airflow_provider_twinsync.exceptions import DownloadRefusedError
 from airflow_provider_twinsync.text import count_words, is_silent, word_places
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from airflow_provider_twinsync._content.timing import Pause
+    from airflow_provider_twinsync._content.captions.timing import Pause
 
 #: The time of a voice for a sign such as a Chinese character, for a letter and a digit, and to begin a word.
 #: Only the proportions count.
@@ -70,8 +70,8 @@ def captions(video: Path, parts: Sequence[Spoken], pronouncer: str) -> list[Capt
     :raises UsageError: the extra ``content`` is not installed.
     """
     try:
-        from airflow_provider_twinsync._content.pauses import find_pauses
-        from airflow_provider_twinsync._content.video_file import length_s, reading_video
+        from airflow_provider_twinsync._content.captions.pauses import find_pauses
+        from airflow_provider_twinsync._content.finished.video_file import length_s, reading_video
     except ImportError as error:
         raise needs_content("Captions") from error
     with reading_video(video) as container:

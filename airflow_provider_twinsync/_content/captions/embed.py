@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import av
 from av.codec.context import Flags
 
-from airflow_provider_twinsync._content.languages import iso_639_2
-from airflow_provider_twinsync._content.result import writing_video
-from airflow_provider_twinsync._content.video_file import not_decoded, reading_video
+from airflow_provider_twinsync._content.captions.languages import iso_639_2
+from airflow_provider_twinsync._content.finished.video_file import not_decoded, reading_video
+from airflow_provider_twinsync._content.joined.joined_file import writing_video
 from airflow_provider_twinsync._download.partial_file import writing
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer, OutputContainer
 
-    from airflow_provider_twinsync._content.captions import Caption
+    from airflow_provider_twinsync._content.captions.captions import Caption
 
 _MS = Fraction(1, 1000)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line, shown_text
-from airflow_provider_twinsync._content.sheet_cell import cell_text
-from airflow_provider_twinsync._content.sheet_limits import (
+from airflow_provider_twinsync._content.sheet.cell import cell_text
+from airflow_provider_twinsync._content.sheet.limits import (
     MAX_BYTES,
     MAX_COLUMNS,
     MAX_ROWS,
@@ -100,7 +100,7 @@ def read_sheet(data: bytes, subject: str) -> Sheet:
         raise not_a_sheet(subject, "it has more than 50 MB")
     if data.startswith(b"PK"):
         # Here, as only a worker has the library.
-        from airflow_provider_twinsync._content.workbook import read_workbook
+        from airflow_provider_twinsync._content.sheet.workbook import read_workbook
 
         cells, bad, notes = read_workbook(data, subject)
         sheet = _from_table(enumerate(cells, 1), bad, subject)

@@ -13,7 +13,7 @@ from airflow_provider_twinsync._content.page_text import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_twinsync._content.plan import Plan, PlannedRow
+    from airflow_provider_twinsync._content.sheet.plan import Plan, PlannedRow
 
 _STATES = {"refused": "refused", "retry": "to retry", "new": "new", "unchanged": "unchanged"}
 

@@ -204,9 +204,12 @@ def _common(one: Mapping[str, Any], task_url: TaskUrl, task_id: str) -> dict[str
     if not url and own_task and isinstance(index, int):
         url = task_url(own_task, index) or ""
     captions = _mapping(one.get("captions"))
+    words = _number_of(one.get("words", one.get("text_words")))
     return {
         "text": _text(one.get("text")),
-        "words": None if (words := _number_of(one.get("words", one.get("text_words")))) is None else int(words),
+        "words": None
+        if (words := _number_of(one.get("words", one.get("text_words")))) is None
+        else int(words),
         "pronouncer": _text(one.get("pronouncer")),
         "poster": _text(one.get("poster")) or None,
         "captions": {_text(kind): path for kind, path in captions.items() if isinstance(path, str)},

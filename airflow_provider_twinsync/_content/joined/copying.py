@@ -20,8 +20,14 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.codec.context import Flags
 
-from airflow_provider_twinsync._content.parts import MAX_PART_S, TOO_LONG, DiffersError, opened, unreadable
-from airflow_provider_twinsync._content.result import silent_frame, writing_video
+from airflow_provider_twinsync._content.joined.joined_file import silent_frame, writing_video
+from airflow_provider_twinsync._content.joined.parts import (
+    MAX_PART_S,
+    TOO_LONG,
+    DiffersError,
+    opened,
+    unreadable,
+)
 from airflow_provider_twinsync._download.partial_file import writing
 
 if TYPE_CHECKING:
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
 
-    from airflow_provider_twinsync._content.parts import Part
+    from airflow_provider_twinsync._content.joined.parts import Part
 
 #: The samples of a packet of AAC-LC, and of the lead-ins of the encoders of FFmpeg and of Apple.
 _PACKET = 1_024

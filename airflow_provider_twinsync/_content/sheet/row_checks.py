@@ -15,7 +15,7 @@ from airflow_provider_twinsync._api.voice_check import checked_pronouncer, refus
 from airflow_provider_twinsync._content.extra import needs_content
 from airflow_provider_twinsync._content.length import expected_s
 from airflow_provider_twinsync._content.photos import open_photo
-from airflow_provider_twinsync._content.plan import refuse_equal
+from airflow_provider_twinsync._content.sheet.plan import refuse_equal
 from airflow_provider_twinsync._download.destination import LocalPlace, find_place
 from airflow_provider_twinsync.exceptions import UsageError
 from airflow_provider_twinsync.text import count_words, split_text
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_twinsync._api.photo import Photo
     from airflow_provider_twinsync._api.settings import Settings
-    from airflow_provider_twinsync._content.plan import PlannedRow
+    from airflow_provider_twinsync._content.sheet.plan import PlannedRow
     from airflow_provider_twinsync._download.destination import Place
 
 #: A store answers a request in about 50 ms.

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 from airflow_provider_twinsync._api.shown import one_line, shown_text
 from airflow_provider_twinsync._content.extra import needs_content
-from airflow_provider_twinsync._content.sheet_limits import MAX_COLUMNS, MAX_ROWS, not_a_sheet, too_many_rows
-from airflow_provider_twinsync._content.workbook_scan import Scan, scan_ods, scan_xlsx, shared_lengths
+from airflow_provider_twinsync._content.sheet.limits import MAX_COLUMNS, MAX_ROWS, not_a_sheet, too_many_rows
+from airflow_provider_twinsync._content.sheet.workbook_scan import Scan, scan_ods, scan_xlsx, shared_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

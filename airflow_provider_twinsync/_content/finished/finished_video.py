@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._content.files import beside, write_file
-from airflow_provider_twinsync._content.finishing_steps import check_parts, make_captions
+from airflow_provider_twinsync._content.finished.steps import check_parts, make_captions
 from airflow_provider_twinsync._download.destination import find_place
 from airflow_provider_twinsync._download.mp4 import duration_s
 from airflow_provider_twinsync._download.partial_file import lock, remove_if_dead, writing
@@ -20,7 +20,7 @@ from airflow_provider_twinsync._download.transfer import Download
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from airflow_provider_twinsync._content.finishing import Finishing, Script
+    from airflow_provider_twinsync._content.finished.options import Finishing, Script
 
 _CHUNK_BYTES = 1_000_000
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -75,7 +75,7 @@ def store_finished(
             video, files_of = make_captions(video, starts_s, finishing, script)
         jpeg = None
         if finishing.poster:
-            from airflow_provider_twinsync._content.poster import poster as poster_of
+            from airflow_provider_twinsync._content.finished.poster import poster as poster_of
 
             jpeg = poster_of(video)
         with video.open("rb") as file:
@@ -105,7 +105,7 @@ def _joined(files: Sequence[Path], folder: Path, log: Any) -> tuple[Path, Sequen
     """Return the video of all parts, and where each part begins in it, in seconds."""
     if len(files) == 1:
         return files[0], [0.0]
-    from airflow_provider_twinsync._content.join import join
+    from airflow_provider_twinsync._content.joined.join import join
 
     log.info("Joining the videos of %d parts.", len(files))
     joined = join(files, folder / "joined.mp4")

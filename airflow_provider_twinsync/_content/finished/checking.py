@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.video.reformatter import VideoReformatter
 
+from airflow_provider_twinsync._content.joined.parts import UnreadableError, opened, unreadable
 from airflow_provider_twinsync._content.length import plausible_s
-from airflow_provider_twinsync._content.parts import UnreadableError, opened, unreadable
 from airflow_provider_twinsync.exceptions import DownloadInterruptedError, VideoRejectedError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
-    from airflow_provider_twinsync._content.parts import Part
-    from airflow_provider_twinsync._content.video_check import VideoCheck
+    from airflow_provider_twinsync._content.finished.video_check import VideoCheck
+    from airflow_provider_twinsync._content.joined.parts import Part
 
 #: A day, and 120 pictures a second: no script is longer, and no screen is faster.
 _MAX_S = 86_400

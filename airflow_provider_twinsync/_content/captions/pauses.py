@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import av
 from av.audio.resampler import AudioResampler
 
-from airflow_provider_twinsync._content.timing import Pause
+from airflow_provider_twinsync._content.captions.timing import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from airflow_provider_twinsync._content.finishing import Finishing, Script
+    from airflow_provider_twinsync._content.finished.options import Finishing, Script
 
 
 def check_parts(
@@ -27,7 +27,7 @@ def check_parts(
         options ask for that.
     :raises VideoRejectedError: with the numbers of the bad parts, by their place, in ``parts``.
     """
-    from airflow_provider_twinsync._content.checking import check_video
+    from airflow_provider_twinsync._content.finished.checking import check_video
 
     assert finishing.check  # noqa: S101  # for the type checker
     found: list[dict[str, Any]] = []
@@ -81,8 +81,8 @@ def make_captions(
     :raises DownloadRefusedError: the text is not this video's, or the video cannot be decoded.
     :raises DownloadInterruptedError: a file cannot be read or written.
     """
-    from airflow_provider_twinsync._content.caption_file import caption_file
-    from airflow_provider_twinsync._content.captions import Spoken, captions
+    from airflow_provider_twinsync._content.captions.captions import Spoken, captions
+    from airflow_provider_twinsync._content.captions.file import caption_file
 
     with video.open("rb") as file:
         length_s = duration_s(file, video.stat().st_size) or 0.0
@@ -95,7 +95,7 @@ def make_captions(
         if kind != "mov_text":
             files[kind] = caption_file(lines, kind)
         else:
-            from airflow_provider_twinsync._content.embed import embed
+            from airflow_provider_twinsync._content.captions.embed import embed
 
             embedded = video.with_name("captioned.mp4")
             embed(video, lines, script.pronouncer or "", embedded)

@@ -11,8 +11,8 @@ from av.audio.resampler import AudioResampler
 from av.filter import Graph
 from av.video.frame import PictureType
 
-from airflow_provider_twinsync._content.parts import opened, unreadable
-from airflow_provider_twinsync._content.result import silent_frame, writing_video
+from airflow_provider_twinsync._content.joined.joined_file import silent_frame, writing_video
+from airflow_provider_twinsync._content.joined.parts import opened, unreadable
 from airflow_provider_twinsync._download.partial_file import writing
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
-    from airflow_provider_twinsync._content.parts import Part
+    from airflow_provider_twinsync._content.joined.parts import Part
 
 #: The unit of the times of pictures: a multiple of the usual frame rates.
 _TICKS_PER_S = 90_000

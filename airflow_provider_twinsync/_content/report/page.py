@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_twinsync._api.shown import bare_address, one_line, shown_duration
 from airflow_provider_twinsync._content.page_text import plain
-from airflow_provider_twinsync._content.report import WITH_VIDEO, counts_of, headline
-from airflow_provider_twinsync._content.report_links import link_to, task_link
-from airflow_provider_twinsync._content.report_style import STYLE
+from airflow_provider_twinsync._content.report.links import link_to, task_link
+from airflow_provider_twinsync._content.report.rows import WITH_VIDEO, counts_of, headline
+from airflow_provider_twinsync._content.report.style import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from airflow_provider_twinsync._content.report import Row
+    from airflow_provider_twinsync._content.report.rows import Row
 
 #: The sign and the label of each state. The sign is for readers who see no colours.
 _LABELS = {

@@ -9,8 +9,8 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_twinsync._api.shown import one_line
-from airflow_provider_twinsync._content.sheet import column_key
-from airflow_provider_twinsync._content.sheet_cell import MAX_CELL_CHARACTERS
+from airflow_provider_twinsync._content.sheet.cell import MAX_CELL_CHARACTERS
+from airflow_provider_twinsync._content.sheet.reader import column_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

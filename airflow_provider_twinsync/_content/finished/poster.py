@@ -37,7 +37,7 @@ def poster(video: Path) -> bytes:
     :raises UsageError: the extra ``content`` is not installed.
     """
     try:
-        from airflow_provider_twinsync._content.video_file import not_decoded, reading_video
+        from airflow_provider_twinsync._content.finished.video_file import not_decoded, reading_video
     except ImportError as error:
         raise needs_content("A poster") from error
     with reading_video(video) as container:

@@ -48,9 +48,9 @@ def join(parts: Sequence[Path], joined: Path) -> Joined:
     :raises DownloadInterruptedError: a file cannot be read or written.
     """
     try:
-        from airflow_provider_twinsync._content.copying import copy
-        from airflow_provider_twinsync._content.encoding import encode
-        from airflow_provider_twinsync._content.parts import DiffersError
+        from airflow_provider_twinsync._content.joined.copying import copy
+        from airflow_provider_twinsync._content.joined.encoding import encode
+        from airflow_provider_twinsync._content.joined.parts import DiffersError
     except ImportError as error:
         raise needs_content("Joining videos") from error
     try:

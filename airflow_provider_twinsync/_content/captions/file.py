@@ -10,7 +10,7 @@ from airflow_provider_twinsync._content.extra import needs_content
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_twinsync._content.captions import Caption
+    from airflow_provider_twinsync._content.captions.captions import Caption
 
 #: pysubs2 takes a backslash for the start of a tag. No caption has this character.
 _BACKSLASH = "\0"

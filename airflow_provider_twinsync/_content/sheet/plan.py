@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import one_line, shown_text
 from airflow_provider_twinsync._api.unrendered import is_constant
-from airflow_provider_twinsync._content.finishing import KINDS
-from airflow_provider_twinsync._content.row_template import RowTemplate, TemplateError, row_template
-from airflow_provider_twinsync._content.sheet import column_key
+from airflow_provider_twinsync._content.finished.options import KINDS
+from airflow_provider_twinsync._content.sheet.reader import column_key
+from airflow_provider_twinsync._content.sheet.template import RowTemplate, TemplateError, row_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_twinsync._content.sheet import Sheet, SheetRow
+    from airflow_provider_twinsync._content.sheet.reader import Sheet, SheetRow
 
 #: The arguments of TwinSyncVideoOperator that a cell may have.
 REQUIRED = ("text", "image_url", "pronouncer", "destination")

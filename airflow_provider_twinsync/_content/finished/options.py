@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync._content.extra import needs_content
-from airflow_provider_twinsync._content.video_check import VideoCheck
+from airflow_provider_twinsync._content.finished.video_check import VideoCheck
 from airflow_provider_twinsync.exceptions import UsageError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Captions of a text, timed by the pauses of the voice."""

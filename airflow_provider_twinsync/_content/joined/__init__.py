@@ -1,0 +1,1 @@
+"""One video of the videos of several jobs."""

@@ -1,0 +1,1 @@
+"""A sheet: its rows, their errors, and the plan of their videos."""
