@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_twinsync._api.shown import one_line, shown_destination
 from airflow_provider_twinsync._api.validation import has_login
 from airflow_provider_twinsync._download.destination import find_place
-from airflow_provider_twinsync._storage.addresses import local_path, open_store
+from airflow_provider_twinsync._storage.addresses import LASTING_ERRORS, local_path, open_store
 from airflow_provider_twinsync.exceptions import TwinSyncError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1_000_000
 _ENDING = ".mp4"
-#: Errors that a retry meets again.
-_LASTING = (
-    FileNotFoundError,
-    PermissionError,
-    IsADirectoryError,
-    NotADirectoryError,
-    NotImplementedError,
-    ValueError,
-    RuntimeError,
-)
 
 
 def read_file(address: Any, most_bytes: int, subject: str) -> bytes:
@@ -47,7 +37,7 @@ def read_file(address: Any, most_bytes: int, subject: str) -> bytes:
     except Exception as error:  # of any store
         problem = f"{type(error).__name__}: {one_line(str(error))}"
         shown = f"{subject} {shown_destination(text)}"
-        if isinstance(error, _LASTING):
+        if isinstance(error, LASTING_ERRORS):
             raise UsageError(f"{shown} cannot be read ({problem}).") from None
         raise UnavailableError(f"{shown} cannot be read now ({problem}). A retry reads it again.") from None
 

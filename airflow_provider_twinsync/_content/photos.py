@@ -18,7 +18,7 @@ from airflow_provider_twinsync._api.shown import shown_text
 from airflow_provider_twinsync._api.validation import checked_photo, is_http_url
 from airflow_provider_twinsync._content.image import check_image
 from airflow_provider_twinsync._content.signing import sign
-from airflow_provider_twinsync._storage.addresses import local_path, open_store
+from airflow_provider_twinsync._storage.addresses import LASTING_ERRORS, local_path, open_store
 from airflow_provider_twinsync.exceptions import TwinSyncError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_twinsync._api.settings import Settings
-
-#: Errors that a retry meets again.
-_LASTING = (
-    FileNotFoundError,
-    PermissionError,
-    IsADirectoryError,
-    NotADirectoryError,
-    NotImplementedError,
-    ValueError,
-)
 
 
 def open_photo(settings: Settings, image_url: Any) -> Photo:
@@ -152,7 +142,7 @@ def _errors_of(code: str, problem: str, key: str, advice: str) -> Iterator[None]
         reason = shown(str(getattr(error, "strerror", None) or error), key).rstrip(".")
         if isinstance(error, FileNotFoundError) and "exist" not in reason:  # the path alone
             reason = "it does not exist"
-        if isinstance(error, _LASTING):
+        if isinstance(error, LASTING_ERRORS):
             raise UsageError(f"{code} {problem}: {reason}. {advice}") from None
         raise UnavailableError(
             f"TS156 {problem} now ({type(error).__name__}): {reason}. Nothing was submitted."

@@ -11,6 +11,17 @@ from airflow_provider_twinsync.exceptions import UsageError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+#: Errors of a disk or a store that a retry meets again.
+LASTING_ERRORS = (
+    FileNotFoundError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotImplementedError,
+    ValueError,
+    RuntimeError,
+)
+
 
 def local_path(address: str) -> Path | None:
     """Return the local path of an address, or None if it is in a store.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.workbooks import code
 
 from airflow_provider_twinsync._content.sheet.reader import Sheet, column_key, read_records, read_sheet
 from airflow_provider_twinsync.exceptions import UsageError
@@ -28,15 +29,6 @@ def refused(data: Any) -> UsageError:
     with pytest.raises(UsageError) as caught:
         read(data) if isinstance(data, (str, bytes)) else read_records(data, "news")
     return caught.value
-
-
-def code(data: bytes) -> str:
-    """Return the code of the error of a file, or an empty text."""
-    try:
-        read(data)
-    except UsageError as error:
-        return error.code
-    return ""
 
 
 ROW = {"id": "7", "text": "Grüße, 你好"}

@@ -9,20 +9,10 @@ import zipfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.workbooks import archive, ods, xlsx
+from support.workbooks import archive, code, ods, read, refused, xlsx
 
 from airflow_provider_twinsync._content.sheet import workbook
-from airflow_provider_twinsync._content.sheet.reader import Sheet, read_sheet
-from airflow_provider_twinsync.exceptions import UsageError
-
-
-def code(data: bytes) -> str:
-    """Return the code of the error of a workbook, or an empty text."""
-    try:
-        read(data)
-    except UsageError as error:
-        return error.code
-    return ""
+from airflow_provider_twinsync._content.sheet.reader import read_sheet
 
 
 def typed(kind: str, value: str, shown: str) -> str:
@@ -35,17 +25,6 @@ def typed(kind: str, value: str, shown: str) -> str:
 
 TABLE = [["id", "Text", "Image URL"], [7, "Grüße, 你好", None], [None], ["8a", " b ", "c"]]
 BOTH = pytest.mark.parametrize("kind", [xlsx, ods])
-
-
-def read(data: bytes) -> Sheet:
-    return read_sheet(data, "news")
-
-
-def refused(data: bytes) -> str:
-    with pytest.raises(UsageError) as caught:
-        read(data)
-    assert len(str(caught.value)) < 400
-    return caught.value.code
 
 
 @BOTH

@@ -9,26 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
-from support.workbooks import archive, ods, xlsx
+from support.workbooks import archive, ods, read, refused, xlsx
 
 from airflow_provider_twinsync._content.sheet import workbook
-from airflow_provider_twinsync._content.sheet.reader import Sheet, read_sheet
 from airflow_provider_twinsync._content.sheet.workbook_scan import scan_xlsx
-from airflow_provider_twinsync.exceptions import UsageError
 
 SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}'
 FAR = SHEET.format('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData></worksheet>')
-
-
-def read(data: bytes) -> Sheet:
-    return read_sheet(data, "news")
-
-
-def refused(data: bytes) -> str:
-    with pytest.raises(UsageError) as caught:
-        read(data)
-    assert len(str(caught.value)) < 400
-    return caught.value.code
 
 
 @pytest.mark.parametrize(

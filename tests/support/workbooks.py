@@ -7,6 +7,11 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+import pytest
+
+from airflow_provider_twinsync._content.sheet.reader import Sheet, read_sheet
+from airflow_provider_twinsync.exceptions import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -149,3 +154,25 @@ def ods(*tables: Sequence[Sequence[Any]], hidden: Sequence[int] = (), manifest: 
             "</office:document-content>",
         }
     )
+
+
+def read(data: bytes) -> Sheet:
+    """Read a sheet of any kind."""
+    return read_sheet(data, "news")
+
+
+def code(data: bytes) -> str:
+    """Return the code of the error of a sheet, or an empty text."""
+    try:
+        read(data)
+    except UsageError as error:
+        return error.code
+    return ""
+
+
+def refused(data: bytes) -> str:
+    """Return the code of the error of a sheet, which is short."""
+    with pytest.raises(UsageError) as caught:
+        read(data)
+    assert len(str(caught.value)) < 400
+    return caught.value.code
