@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_twinsync._airflow.stats import count_submit
+from airflow_provider_twinsync._airflow.stats import count_submit, load_stats
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.submit import build_submit, given_up, parse_submit, uncertain
 from airflow_provider_twinsync._api.validation import warnings_of
@@ -154,6 +154,7 @@ def submit_job(settings: Settings, request: Request, task_log: Any, submission: 
             task_log.warning("%s", warning)
         if settings.sends_key_in_clear:
             _warn_of_clear_key(urlsplit(settings.url).hostname or "")
+        load_stats()
         attempts = 0
         while submission.twinsync_task_id is None:
             attempts += 1

@@ -147,7 +147,7 @@ def test_a_store_that_is_away_hides_no_result(tmp_path, logged, kind):
         for path in (tmp_path / "ledger").iterdir():
             path.write_bytes(b"{")
     night.reject(run)
-    [line] = [line for line in logged().splitlines() if "TS534 " in line]
+    line = next(line for line in logged().splitlines() if "TS534 " in line)
     assert run.result["twinsync_task_ids"][0] in line
     assert INPUTS["text"] not in line
 
