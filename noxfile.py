@@ -34,6 +34,8 @@ BRIEF = (
     "tests/_wait",
     "tests/emulator",
     "tests/operators/test_every_line.py",
+    "tests/project/test_docs.py",
+    "tests/project/test_example_videos.py",
     "tests/project/test_simulation.py",
     "tests/test_text.py",
     "tests/test_text_split.py",
