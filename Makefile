@@ -101,11 +101,14 @@ crashes: $(INSTALLED)
 browser: $(INSTALLED) $(VENV)/.browser .venv-$(OLD_AIRFLOW)/.installed
 	@$(BIN)/python -m dev browser --airflow2 .venv-$(OLD_AIRFLOW)/bin/python $(if $(ONLY),--only $(ONLY))
 
-PYTEST = TWINSYNC_TEST_INSTALLED=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+PROCESSES = 2
+PYTEST = TWINSYNC_TEST_INSTALLED=1 $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 test: $(INSTALLED)
 	@$(PYTEST) -m 'not slow'
 
+# A whole Airflow waits more than it computes: three share two cores.
+test-all: PROCESSES = 3
 test-all: $(INSTALLED)
 	@$(PYTEST)
 

@@ -37,7 +37,7 @@ def read_file(address: Any, most_bytes: int, subject: str) -> bytes:
     except Exception as error:  # of any store
         problem = f"{type(error).__name__}: {one_line(str(error))}"
         shown = f"{subject} {shown_destination(text)}"
-        if isinstance(error, LASTING_ERRORS):
+        if isinstance(error, (*LASTING_ERRORS, RuntimeError)):
             raise UsageError(f"{shown} cannot be read ({problem}).") from None
         raise UnavailableError(f"{shown} cannot be read now ({problem}). A retry reads it again.") from None
 

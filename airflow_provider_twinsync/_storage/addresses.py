@@ -19,7 +19,6 @@ LASTING_ERRORS = (
     NotADirectoryError,
     NotImplementedError,
     ValueError,
-    RuntimeError,
 )
 
 

@@ -56,7 +56,7 @@ def test_an_srt_player_reads_each_text_as_it_is(texts):
     bodies = ["\n".join(block.split("\n")[2:]) for block in blocks]
     assert [body.replace("\u2060", "") for body in bodies] == [text.replace("\u2060", "") for text in texts]
     assert [block.split("\n")[0] for block in blocks] == [str(number) for number, _ in enumerate(texts, 1)]
-    assert not re.search(r"<[/A-Za-z]|\{\\|-->", "".join(bodies))
+    assert not re.search(r"<[/A-Za-z]|\{\\|-->", "\n\n".join(bodies))
 
 
 def test_the_times_of_a_file_are_those_of_the_captions():
