@@ -17,7 +17,6 @@ from airflow_provider_twinsync._api.shown import one_line, shown_destination, sh
 from airflow_provider_twinsync._api.unrendered import refuse_unrendered
 from airflow_provider_twinsync._api.validation import check_constants
 from airflow_provider_twinsync._content.extra import needs_content
-from airflow_provider_twinsync._content.report.page import page_of
 from airflow_provider_twinsync._content.report.rows import (
     WITH_VIDEO,
     checked_plan,
@@ -181,6 +180,7 @@ class TwinSyncReportOperator(TextFields, BaseOperator):
     def _write(self, ti: Any, rows: list[Row], plan: dict[str, Any] | None) -> str:
         # Here, as a DAG file that is parsed writes nothing.
         from airflow_provider_twinsync._content.files import write_file
+        from airflow_provider_twinsync._content.report.page import page_of
         from airflow_provider_twinsync._download.destination import find_place
 
         source = str(plan.get("source") or "") if plan else ""
