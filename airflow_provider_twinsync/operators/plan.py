@@ -67,8 +67,8 @@ class TwinSyncPlanOperator(TextFields, BaseOperator):
     :param price_per_job: the price of a job, in any currency, for the cost on the page (``float``, default
         None: no cost).
     :param report_destination: the folder of ``plan.html`` and ``plan.json`` (templated). By default they are
-        beside the source, as ``NAME.plan.html`` and ``NAME.plan.json``. A list then has no page, and no XCom
-        ``plan``.
+        beside the source, as ``NAME.plan.html`` and ``NAME.plan.json``. A list then has no page, and its XCom
+        ``plan`` is an empty text.
     :param twinsync_conn_id: the connection (``str``, templated) of rows without one of their own.
     :raises ValueError: an argument has the wrong type, or ``defaults`` has an unknown name.
     """

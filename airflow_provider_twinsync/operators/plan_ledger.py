@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
@@ -16,6 +15,7 @@ from airflow_provider_twinsync._records.ledger_folder import open_folder
 from airflow_provider_twinsync._records.ledger_list import State, find_records, read_rows
 from airflow_provider_twinsync._records.stored import videos_of
 from airflow_provider_twinsync.exceptions import StatusError, UsageError
+from airflow_provider_twinsync.operators.videos import joint_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 _READERS = 16
 #: The field of a stored video that has the result of an option.
 _RESULTS = {"poster": "poster", "check": "checks"}
-#: The states of a record that a person decides: a job may exist.
-_UNDECIDED = (State.UNCERTAIN, State.DAMAGED, State.NEWER, State.UNREADABLE)
 
 
 def job_names(row: PlannedRow, settings: Settings) -> list[str]:
@@ -134,9 +132,7 @@ def _stored(
     records = [known.get(name) for name in names]
     if not all(record and record.state is State.STORED and not _is_bad(record) for record in records):
         return None
-    inputs = row.inputs[0]
-    if len(row.inputs) > 1:
-        inputs = hashlib.sha256("".join(row.inputs).encode()).hexdigest()[:32]
+    inputs = joint_fingerprint(row.inputs)
     place = places[row.arguments["destination"]]
     try:
         for video in videos_of((records[0].entry or {}) if records[0] else {}):
@@ -189,7 +185,7 @@ def _decide(row: PlannedRow, names: list[str], known: dict[str, Row], has_job: s
         row.state = "retry"
         if any(_is_bad(record) for record in bad):
             note = "its video was rejected by the check"
-        elif undecided := [record for record in bad if record.state in _UNDECIDED]:
+        elif undecided := [record for record in bad if record.state.needs_person]:
             note = f"the record of a submit is {undecided[0].state.value}: check the account"
         else:
             note = "its job failed, or its status is unknown"

@@ -78,7 +78,12 @@ def text_shown(text: Any) -> str:
 
 
 def fingerprint_of(jobs: Sequence[Inputs]) -> str | None:
-    """Return the hash of all inputs: of a single job its own, of several the hash of theirs."""
-    if len(jobs) < 2:
-        return jobs[0]["fingerprint"] if jobs else None
-    return hashlib.sha256("".join(job["fingerprint"] for job in jobs).encode()).hexdigest()[:32]
+    """Return the hash of all inputs of a video; None if its jobs are unknown."""
+    return joint_fingerprint([job["fingerprint"] for job in jobs]) if jobs else None
+
+
+def joint_fingerprint(fingerprints: Sequence[str]) -> str:
+    """Return the hash of all inputs of a video: of a single job its own, of several the hash of theirs."""
+    if len(fingerprints) == 1:
+        return fingerprints[0]
+    return hashlib.sha256("".join(fingerprints).encode()).hexdigest()[:32]
