@@ -5,14 +5,16 @@ measured at each N in a fresh process: N triggers in a real ``TriggerRunner`` of
 portal (``waiting_client.py``), asking a fresh fake server (``waiting_server.py``) every 5 s. Where there are
 two cores, the server runs on another than the client. Read are the CPU time a poll, new connections, file
 descriptors, stalls of the event loop, memory, polls made of those due, and the time from the service's answer
-to the event. Ours is also measured with its default poll policy and 10,000 jobs of ten minutes. A table of
-the contenders and one of the targets follow (``waiting_report.py``).
+to the event. Ours is also measured with its default poll policy and 10,000 jobs of ten minutes: all of their
+time, and while all 10,000 stand (``waiting_standing.py``). A table of the contenders and one of the targets
+follow (``waiting_report.py``).
 
-    python benchmarks/bench_waiting.py [--n 100 1000 5000] [--only twinsync bare] [--quick]
+    python benchmarks/bench_waiting.py [--n 100 1000 5000] [--only twinsync bare] [--short]
                                        [--plot docs/waiting.png] [--markdown FILE] [--json FILE]
 
-It takes 50 minutes; with ``--quick`` half of that, with windows too short to judge by. Smallest useful run,
-for development: ``--quick --n 1000 --only bare twinsync``, two minutes.
+It takes an hour. For development there is ``--short``, with windows of 20 s, too short to judge by (``--short
+60`` has long ones): three minutes with ``bare`` and ``twinsync`` at 5,000, or one with ``--only
+twinsync-standing``.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from waiting_peers import CONTENDERS, DEFAULT_POLICY, Contender
+from waiting_peers import ALL, CONTENDERS, DEFAULT_POLICY, STANDING, Contender
 from waiting_plot import draw
 from waiting_report import HEADS, LEGEND, TARGET_HEADS, Result, Results, aligned, markdown, rows, targets
 
@@ -36,6 +38,8 @@ FOLDER = Path(__file__).parent
 USUAL_NS = (100, 1_000, 5_000)
 LARGE_N = 10_000
 LARGE = ("sleep", "twinsync")  # the contenders there, beside ours with its default policy
+LONG = ("sleep", "bare", "twinsync")  # measured in a long window, from N = 5,000 on
+SHORT_S, SHORT_N, SHORT = 20.0, 5_000, ("bare", "twinsync")
 LIMIT_S = 600.0  # for a client, beside its window
 FERNET_KEY = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmU="  # Airflow encrypts the arguments of triggers
 
@@ -66,6 +70,7 @@ def measure(one: Contender, n: int, options: dict[str, float], log: str, cores: 
         client_command = [sys.executable, str(FOLDER / "waiting_client.py"), *pins[0], "--log", log]
         client_command += ["--contender", one.name, "--n", str(n), "--port", str(port)]
         client_command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        client_command += ["--standing"] * (one is STANDING)
         environment = {
             **os.environ,
             "AIRFLOW_HOME": home,
@@ -89,14 +94,23 @@ def measure(one: Contender, n: int, options: dict[str, float], log: str, cores: 
     return {**result, "file_descriptors": max(count for _, count in counts) - before}
 
 
-def plan(counts: list[int], only: list[str], quick: bool) -> list[tuple[Contender, int, dict[str, float]]]:
+def plan(
+    counts: list[int], only: list[str], short: float | None
+) -> list[tuple[Contender, int, dict[str, float]]]:
     """Return the measurements to make, one N after the other, as a machine changes with time."""
-    usual: dict[str, float] = {"window-s": 10 if quick else 15}
-    whole: dict[str, float] = {"lifetime-s": 60 if quick else 600, "spread-s": 10 if quick else 60}
-    todo = [(one, n, usual) for n in counts for one in CONTENDERS]
-    if max(counts) == max(USUAL_NS):
-        todo += [(one, LARGE_N, usual) for one in CONTENDERS if one.name in LARGE]
-    todo.append((DEFAULT_POLICY, LARGE_N, whole))
+
+    def usual(one: Contender, n: int) -> dict[str, float]:
+        if short:
+            return {"window-s": short, "end-s": 10}
+        return {"window-s": 60 if n >= max(USUAL_NS) and one.name in LONG else 15}
+
+    todo = [(one, n, usual(one, n)) for n in counts for one in CONTENDERS]
+    if max(counts) == max(USUAL_NS) and not short:
+        todo += [(one, LARGE_N, usual(one, LARGE_N)) for one in CONTENDERS if one.name in LARGE]
+    todo.append((STANDING, LARGE_N, {"window-s": short or 60, "spread-s": 20 if short else 60}))
+    todo.append(
+        (DEFAULT_POLICY, LARGE_N, {"lifetime-s": 60 if short else 600, "spread-s": 10 if short else 60})
+    )
     return [one for one in todo if one[0].name in only]
 
 
@@ -121,7 +135,7 @@ def run(todo: list[tuple[Contender, int, dict[str, float]]], log: str, keep: Pat
 def notes(results: Results) -> list[str]:
     """Print the contenders and the errors."""
     lines = []
-    for one in (*CONTENDERS, DEFAULT_POLICY):
+    for one in ALL:
         known = [found for found in results.all if found["contender"] == one.name]
         if known:
             lines.append(f"{one.label}: {one.distribution} {known[0].get('version') or 'is not installed'}.")
@@ -134,11 +148,18 @@ def notes(results: Results) -> list[str]:
 
 def main() -> None:
     """Measure, and print the tables."""
-    names = [one.name for one in (*CONTENDERS, DEFAULT_POLICY)]
+    names = [one.name for one in ALL]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--n", type=int, nargs="+", default=USUAL_NS, help="numbers of triggers")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="and the one that sleeps")
-    parser.add_argument("--quick", action="store_true", help="short windows, and jobs of one minute")
+    parser.add_argument("--n", type=int, nargs="+", help="numbers of triggers")
+    parser.add_argument("--only", nargs="+", choices=names, help="and the one that sleeps, but with --short")
+    parser.add_argument(
+        "--short",
+        type=float,
+        nargs="?",
+        const=SHORT_S,
+        metavar="SECONDS",
+        help="windows of 20 s, and only bare and twinsync at 5,000",
+    )
     parser.add_argument("--plot", type=Path, help="draw the figures into this PNG file")
     parser.add_argument("--markdown", type=Path, help="write the tables into this file")
     parser.add_argument("--json", type=Path, help="keep the raw figures in this file")
@@ -150,7 +171,9 @@ def main() -> None:
     if arguments.from_json:
         results = Results(json.loads(arguments.from_json.read_text(encoding="utf-8")))
     else:
-        todo = plan(arguments.n, ["sleep", *arguments.only], arguments.quick)
+        only = arguments.only or (SHORT if arguments.short else names)
+        only = [*only] if arguments.short else ["sleep", *only]
+        todo = plan(arguments.n or ([SHORT_N] if arguments.short else [*USUAL_NS]), only, arguments.short)
         results = run(todo, arguments.log, arguments.json)
     contenders, judged = rows(results), [target.cells() for target in targets(results)]
     print(f"{LEGEND} Python {sys.version.split()[0]}, {os.cpu_count()} cores.\n")

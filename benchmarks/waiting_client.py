@@ -8,7 +8,8 @@ else; the database, which only the supervisor uses, is not measured.
 
 The phases: one trigger from start to event, so that everything is imported; the start of the N triggers, all
 at once or spread; a window in the steady state; and the end of all jobs. With ``--lifetime-s`` the window is
-the whole, from the first start to the last event.
+the whole, from the first start to the last event; with ``--standing`` no job ends, and the waits have the
+ages that jobs of ten minutes have at any moment (``waiting_standing.py``).
 
 ``bench_waiting.py`` starts it. It prints its results as JSON.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import resource
 import sys
@@ -33,6 +35,7 @@ from airflow.models.trigger import Trigger
 from airflow.sdk.execution_time import supervisor, task_runner
 from waiting_gauges import Control, Heart, cpu_s, percentile, resident_kb
 from waiting_peers import POKE_INTERVAL_S, contender
+from waiting_standing import handover, older, polls_due
 from waiting_triggers import WARM_UP_JOB
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
 LIMIT_S = 60.0  # of each phase but the window
 SETTLE_S = 2.0
+LEAD_S = 10.0  # to make the messages about thousands of triggers
+NEWEST_S = 1.5  # before the window: the waits that begin with it
 ENDS_PER_S = 100.0  # an event costs Airflow's runner one to two ms, which is not measured
 DAG_VERSION = UUID(int=1)
 
@@ -95,7 +100,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
         trigger.run = noting
         return super().run_trigger(trigger_id, trigger, *arguments)
 
-    def workload(self, job: int) -> RunTrigger:
+    def workload(self, job: int, **more: Any) -> RunTrigger:
         """Build the supervisor's message about a trigger that a task waits for."""
         task = TaskInstanceDTO(
             id=uuid4(),
@@ -108,7 +113,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
             pool_slots=1,
             priority_weight=1,
         )
-        kwargs = Trigger.encrypt_kwargs(self.contender.arguments(job, self.arguments.port))
+        kwargs = Trigger.encrypt_kwargs({**self.contender.arguments(job, self.arguments.port), **more})
         return RunTrigger(id=job, classpath=self.contender.classpath, encrypted_kwargs=kwargs, ti=task)
 
     async def measure(self) -> None:
@@ -135,6 +140,9 @@ class Client(TriggerRunner):  # type: ignore[misc]
         await asyncio.sleep(SETTLE_S)
         before_kb = resident_kb()
         self.found["began_at"] = time.monotonic()  # files that were open before are Airflow's own
+        if self.arguments.standing:
+            await self.standing()
+            return
         workloads = [self.workload(job) for job in range(1, self.arguments.n + 1)]
         await self.calm()
         if self.arguments.lifetime_s is None:
@@ -169,7 +177,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
         before, cpu_before_s, began = await self.control.ask("stats"), cpu_s(), time.monotonic()
         asks = self.arguments.contender != "sleep"
         waited_before_s = self.heart.waits.read_s()
-        full_before, survivors_before = self.heart.full_collections, self.heart.survivors
+        counts_before = {**self.heart.counts}
         await asyncio.sleep(self.arguments.window_s)
         # A slow contender polls in bursts: over too short a window its CPU time a poll would be chance.
         while asks and time.monotonic() - began < self.arguments.window_s + LIMIT_S:
@@ -181,8 +189,7 @@ class Client(TriggerRunner):  # type: ignore[misc]
         stalls, after = self.heart.read("steady"), await self.control.ask("stats")
         self.found |= stalls | {
             "core_waited_s": waited_s,
-            "full_collections": self.heart.full_collections - full_before,
-            "survivors": self.heart.survivors - survivors_before,
+            **{name: value - counts_before[name] for name, value in self.heart.counts.items()},
             "window_s": window_s,
             "cpu_s": used_s,
             "polls": after["polls"] - before["polls"],
@@ -197,7 +204,8 @@ class Client(TriggerRunner):  # type: ignore[misc]
         if self.arguments.contender == "sleep":
             return
         await self.calm()
-        over_s = max(10.0, n / ENDS_PER_S)
+        over_s = self.arguments.end_s or max(10.0, n / ENDS_PER_S)
+        n = min(n, round(over_s * ENDS_PER_S))
         await self.control.ask(f"finish?over_s={over_s}&count={n}")
         await until(lambda: len(self.fired_at) > n, over_s + LIMIT_S)
         self.found |= self.heart.read("end") | await self.lateness()
@@ -216,6 +224,23 @@ class Client(TriggerRunner):  # type: ignore[misc]
             "end_to_event_p50_s": percentile(unseen_s, 0.5),
             "end_to_event_max_s": max(unseen_s, default=None),
         }
+
+    async def standing(self) -> None:
+        """Start waits of every age, the oldest first, and measure them while none ends."""
+        n, window_s, spread_s = self.arguments.n, self.arguments.window_s, self.arguments.spread_s
+        begins_at = time.time() + LEAD_S + spread_s
+        states = [handover(job, n, window_s, begins_at) for job in range(1, n + 1)]
+        waits = [self.workload(job, handover=state) for job, state in enumerate(states, start=1)]
+        self.comms_decoder.at_once = math.ceil(older(n, window_s) / spread_s)
+        self.comms_decoder.waiting = waits[: older(n, window_s)]
+        await asyncio.sleep(begins_at - NEWEST_S - time.time())
+        self.comms_decoder.at_once = sys.maxsize
+        self.comms_decoder.waiting += waits[older(n, window_s) :]
+        await asyncio.sleep(begins_at - time.time())
+        if len(self.triggers) < n or time.time() > begins_at + 1:
+            raise RuntimeError(f"only {len(self.triggers)} waits began in {spread_s} s")
+        await self.steady()
+        self.found["polls_due"] = polls_due(n, window_s)
 
     async def whole(self, workloads: list[RunTrigger]) -> None:
         """Start the triggers over some time, let every job run its time, and count until the last event."""
@@ -254,7 +279,9 @@ def main() -> None:
     parser.add_argument("--core", type=int, help="the only core to run on")
     parser.add_argument("--window-s", type=float, default=20.0)
     parser.add_argument("--lifetime-s", type=float, help="of each job; measures the whole")
+    parser.add_argument("--standing", action="store_true", help="waits of every age, none of which ends")
     parser.add_argument("--spread-s", type=float, default=60.0, help="the time over which these are started")
+    parser.add_argument("--end-s", type=float, help="the time over which jobs end, if not all of them do")
     parser.add_argument("--log", default=os.devnull, help="the file that the triggerer logs to")
     arguments = parser.parse_args()
     if arguments.core is not None:

@@ -46,7 +46,9 @@ class Heart:
         self.gc_s = self.gc_began = 0.0
         #: Full collections, which stall the loop, and the objects that those of the middle generation left.
         #: When these are a quarter of all that it knows, Python makes a full one (see `gc.set_threshold`).
-        self.full_collections = self.survivors = 0
+        #: The third are those of them that survived two collections, as the others were new when the one of
+        #: the middle generation came. It is an upper bound: the garbage of each generation is not known.
+        self.counts = {"full_collections": 0, "survivors": 0, "survivors_of_two": 0}
         gc.callbacks.append(self._collecting)
         self._forget()
         self._set()
@@ -58,12 +60,14 @@ class Heart:
     def _collecting(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
             if info["generation"] == 1:
-                self.survivors += sum(len(gc.get_objects(generation)) for generation in (0, 1))
+                self.new, self.older = (len(gc.get_objects(generation)) for generation in (0, 1))
             self.gc_began = time.thread_time()
             return
         if info["generation"] == 1:
-            self.survivors -= info["collected"]
-        self.full_collections += info["generation"] == 2
+            left = self.new + self.older - info["collected"]
+            self.counts["survivors"] += left
+            self.counts["survivors_of_two"] += min(left, self.older)
+        self.counts["full_collections"] += info["generation"] == 2
         took_s = time.thread_time() - self.gc_began
         self.gc_s += took_s
         self.gc_longest_s = max(self.gc_longest_s, took_s)

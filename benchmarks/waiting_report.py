@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from waiting_peers import DEFAULT_POLICY, contender
+from waiting_peers import DEFAULT_POLICY, STANDING, contender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -152,7 +152,7 @@ class Target:
             return "not measured"
         if (self.measured >= self.limit) if self.is_least else (self.measured <= self.limit):
             return "reached"
-        return f"NOT reached, by {number(abs(self.measured - self.limit), 3)}{self.unit}"
+        return f"MISSED by {number(abs(self.measured - self.limit), 3)}{self.unit}"
 
     def cells(self) -> list[str]:
         """Make its line of the table."""
@@ -164,14 +164,14 @@ class Target:
 def targets(results: Results) -> list[Target]:
     """Judge ours. Of several honest ways to count a ratio of CPU times, the worst for us decides."""
     n, ours = f"N = {results.n:,}", results.get("twinsync")
-    bare, sleep = results.get("bare"), results.get("sleep")
+    large, standing = (results.get(name, 10_000) for name in ("twinsync", STANDING.name))
     whole = results.get(DEFAULT_POLICY.name, 10_000) or next(
         (one for one in results.all if one["contender"] == DEFAULT_POLICY.name and "error" not in one), {}
     )
 
-    def ratio(name: str, limit: float) -> Target:
+    def ratio(name: str, limit: float, counts: Iterable[int]) -> Target:
         found = []
-        for count in results.judged_ns:
+        for count in counts:
             raw, own = (results.ratio(name, of, count) for of in (results.cpu_ms, results.own_cpu_ms))
             found += [(one, kind, count) for one, kind in ((raw, "of all"), (own, "beyond sleep's")) if one]
         listed = "; ".join(f"N = {count:,} {kind} {number(one)}" for one, kind, count in found)
@@ -183,35 +183,62 @@ def targets(results: Results) -> list[Target]:
             remark=f"the largest of {listed}" if found else "",
         )
 
-    def stall(figure: str, phase: str, limit: float) -> Target:
-        def read(what: str, of: Result = ours) -> str:
+    def stall(figure: str, phase: str, limit: float, of: Result) -> Target:
+        def read(what: str, of: Result = of) -> str:
             return number(of.get(f"{phase}_{what}_ms"), 0)
 
         others = "; ".join(
-            f"{label}: {read('stall_own', of)} ms, {read('stall_own_without_gc', of)} ms without"
-            for label, of in (("bare aiohttp", bare), ("a trigger that sleeps", sleep))
+            f"{label}: {read('stall_own', other)} ms, {read('stall_own_without_gc', other)} ms without"
+            for label, name in (("bare aiohttp", "bare"), ("a trigger that sleeps", "sleep"))
+            if (other := results.get(name, of.get("n")))
+        )
+        full = (
+            f"; {of['full_collections']} full ones" if phase == "steady" and "full_collections" in of else ""
         )
         remark = (
             f"less waits for the core, which decides; wall clock {read('stall_wall')} ms, CPU time "
             f"{read('stall_cpu')} ms; without the garbage collector {read('stall_own_without_gc')} ms, its "
-            f"longest pause {read('gc_pause')} ms ({others})"
+            f"longest pause {read('gc_pause')} ms{full} ({others})"
         )
-        measured = ours.get(f"{phase}_stall_own_ms")
-        return Target(f"longest stall {figure}, {n}", limit, measured, " ms", remark=remark)
+        measured = of.get(f"{phase}_stall_own_ms")
+        return Target(f"longest stall {figure}", limit, measured, " ms", remark=remark if of else "")
+
+    def window(of: Result) -> str:
+        return f"in {number(of.get('window_s'), 0)} s"
 
     def per(of: Result, name: str, by: str) -> float | None:
         return of[name] / of[by] if of.get(by) else None
 
     told = ("n", "polls", "cpu_s", "window_s")
     whole_n, polls, used_s, took_s = (number(whole.get(name), 0) for name in told)
+    ages = "every age to 10 minutes, default policy"
+    core, entered = per(standing, "cpu_s", "window_s"), per(ours, "survivors", "polls")
+    made, due = (number(standing.get(name), 0) for name in ("polls", "polls_due"))
     return [
-        ratio("bare", 1.15),
-        ratio("http-sensor", 0.4),
+        ratio("bare", 0.6, [results.n]),
+        ratio("bare", 1.15, results.judged_ns),
+        ratio("http-sensor", 0.4, results.judged_ns),
         Target(f"new connections a poll, {n}", 0.01, per(ours, "connections", "polls")),
         Target(f"file descriptors, {n}", 50, ours.get("file_descriptors")),
         Target(f"polls made of those due, {n}", 0.99, per(ours, "polls", "polls_due"), "", True),
-        stall("after the start", "steady", 20),
-        stall("when all start at once", "start", 50),
+        stall(f"{window(ours)}, {n}", "steady", 20, ours),
+        stall(f"{window(large)}, N = 10,000", "steady", 20, large),
+        stall(f"{window(standing)}, N = 10,000 of {ages}", "steady", 20, standing),
+        stall(f"when all start at once, {n}", "start", 50, ours),
+        Target(
+            f"a core, N = 10,000 of {ages}",
+            15,
+            None if core is None else 100 * core,
+            " %",
+            remark=f"{made} polls of {due} due {window(standing)}, {number(results.cpu_ms(standing), 3)} ms",
+        ),
+        Target(
+            f"new objects a poll that survive two young collections, {n}",
+            2,
+            per(ours, "survivors_of_two", "polls"),
+            remark="an upper bound; with those that only the collection of the middle generation spared: "
+            f"{number(entered)}",
+        ),
         Target(f"memory a trigger, {n}", 5, results.own_kb(ours), " kB"),
         Target(
             # Of a job, as a share of a core is small while the jobs start and end. 15 ms for each of 10,000
