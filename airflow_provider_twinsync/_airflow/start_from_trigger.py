@@ -49,6 +49,18 @@ def _why_not_picked_up() -> str:
     return "[triggerer] queues_enabled is on, and Airflow puts it into no queue" if queues else ""
 
 
+def queue_of(ti: Any) -> str | None:
+    """Return the queue of a trigger that a worker started, or None where triggers have no queues.
+
+    With ``[triggerer] queues_enabled`` (Airflow 3.2 and later) it is the queue of the task, and only a
+    triggerer with this queue in its ``--queues`` runs the trigger.
+
+    :param ti: the task instance of the trigger; None in ``dag.test()``.
+    """
+    enabled = conf.getboolean("triggerer", "queues_enabled", fallback=False)
+    return getattr(ti, "queue", None) if enabled else None
+
+
 def start_args_of(sensor: Any) -> StartTriggerArgs:
     """Return the ``start_trigger_args`` of a sensor, with which Airflow begins its wait in the triggerer.
 

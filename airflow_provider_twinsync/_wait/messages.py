@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_twinsync._api.shown import shown_duration, shown_url
+from airflow_provider_twinsync._api.shown import shown_duration, shown_text, shown_url
 from airflow_provider_twinsync._api.status import JobState
 
 if TYPE_CHECKING:
@@ -80,6 +80,19 @@ def newer_row(job_id: str, version: int) -> str:
     return (
         f"TS413 The wait for TwinSync job {job_id} was begun by a newer version of this package, and this "
         f"triggerer cannot read it (row version {version}): upgrade the package where the triggerer runs."
+    )
+
+
+def late_note(job_id: str, late_s: float, queue: str) -> str:
+    """Return the line of a wait that this triggerer begins to poll late.
+
+    Airflow hands a wait to the second triggerer as it did to the first one, so all causes are named.
+    """
+    return (
+        f"TS414 This triggerer begins to poll TwinSync job {job_id} {late_s:.0f} s after the planned time. "
+        "That is normal if the triggerer restarted, or took the wait over from another one. Otherwise no "
+        f"triggerer ran the wait until now: check that one with the queue of this task, {shown_text(queue)}, "
+        "in its --queues always runs and has capacity left."
     )
 
 

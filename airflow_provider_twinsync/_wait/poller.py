@@ -29,6 +29,8 @@ _LAST_TURN_S = 10.0
 #: The polls of a finished job without an address, with delays of at most 2, 4, 8 and 16 s: half a minute is
 #: enough for a service that stores the state first and the address after it.
 _MAX_WITHOUT_ADDRESS = 5
+#: A triggerer takes a new wait within seconds, and that of a dead triggerer in half a minute.
+_LATE_S = 60.0
 #: A wait without news logs at least one line in this time.
 _SIGN_OF_LIFE_S = 3600.0
 
@@ -137,7 +139,7 @@ class Poller:
             last_state=self._last_state.value if self._last_state else None,
         )
 
-    def resume(self, elapsed_s: float, handover: Handover) -> Again:
+    def resume(self, elapsed_s: float, handover: Handover, queue: str | None = None) -> Again:
         """Resume a wait that another process began: poll at least once, after the usual delay.
 
         The delay matters for a wait that was just deferred: a trigger that fires at once, because the job
@@ -145,6 +147,8 @@ class Poller:
 
         :param elapsed_s: seconds since the start of the wait.
         :param handover: the state of the wait in the other process.
+        :param queue: the queue of the task, where triggers have queues: a wait that begins late then has a
+            note. A wait that no worker began has no queue.
         """
         self._polls += 1
         self._noted_at_s = elapsed_s
@@ -158,7 +162,11 @@ class Poller:
             delay_s = handover.next_poll_s - elapsed_s
             if handover.outage_since_s is not None:
                 self._outage.begin(handover.outage_since_s)
-        return Again(max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S))
+        delay_s = max(self._until_deadline_s(elapsed_s, delay_s), _MIN_DELAY_S)
+        late_s = elapsed_s - handover.next_poll_s
+        if queue is None or late_s <= _LATE_S or handover.airflow_timeout_s is not None:
+            return Again(delay_s)
+        return Again(delay_s, messages.late_note(self.twinsync_task_id, late_s, queue), logging.WARNING)
 
     def turn_limit(self, elapsed_s: float) -> tuple[float | None, bool]:
         """Return how long the next poll may wait for its turn, in seconds, and whether it may end the wait.

@@ -207,6 +207,32 @@ def test_a_wait_that_is_resumed_polls_at_least_once(elapsed_s: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("elapsed_s", "queue", "begun_there_s", "late"),
+    [
+        (65.0, "gpu", None, None),
+        (65.1, "gpu", None, "60 s"),
+        (7205.0, "gpu", None, "7200 s"),
+        (7205.0, "gpu", 600.0, None),
+        (7205.0, None, None, None),
+    ],
+)
+def test_a_wait_that_a_triggerer_takes_late_has_a_note(
+    elapsed_s: float, queue: str | None, begun_there_s: float | None, late: str | None
+) -> None:
+    """More than a minute after the poll that the worker planned, and only where its trigger has a queue."""
+    handover = Handover(next_poll_s=5.0, airflow_timeout_s=begun_there_s)
+    step = poller(**EVERY_5_S).resume(elapsed_s, handover, queue)
+    if late is None:
+        assert step.note is None
+    else:
+        assert step.level == logging.WARNING
+        assert step.note is not None
+        assert step.note.startswith("TS414 ")
+        assert f" {ID} {late} after " in step.note
+        assert f" '{queue}'" in step.note
+
+
+@pytest.mark.parametrize(
     ("handed", "elapsed_s", "delay_s", "shown"),
     [
         pytest.param({}, 1.0, 5.0 * STRETCH, "W. status_lost", id="nothing is handed over"),
