@@ -128,9 +128,35 @@ class Settings:
         read=read_positive,
         wanted=f"a positive number, {UP_TO}",
         label="Requests per second",
-        meaning="The most status requests that one triggerer sends in a second, for all waits over this "
-        "connection.",
+        meaning="The most requests a second of one triggerer or task, or with a store, of all together.",
         kind="number",
+    ).as_field()
+    requests_per_second_store: str | None = ExtraField(
+        default=None,
+        default_in_words="each process counts alone",
+        read=read_text,
+        wanted="the address of a Redis, such as 'redis://:password@host:6379/0'",
+        label="Store of the limits",
+        meaning="The Redis in which all processes count requests, submits and jobs together.",
+        is_secret=True,
+    ).as_field()
+    submits_per_minute: float | None = ExtraField(
+        default=None,
+        default_in_words="no limit",
+        read=read_positive,
+        wanted=f"a positive number, {UP_TO}",
+        label="Submits per minute",
+        meaning="The most submits a minute of one task; with a store, of all together. Others wait.",
+        kind="number",
+    ).as_field()
+    max_jobs_per_day: int | None = ExtraField(
+        default=None,
+        default_in_words="no limit",
+        read=read_positive_integer,
+        wanted=f"a positive whole number, {UP_TO}",
+        label="Most jobs per day",
+        meaning="The most jobs in a day of UTC; another submit fails. It needs a store or a ledger.",
+        kind="integer",
     ).as_field()
     ledger: str | None = ExtraField(
         default=None,
@@ -258,11 +284,7 @@ def _read_extra(conn_id: str, extra: str | None) -> dict[str, Any]:
             f"Known ones: {', '.join(EXTRA_FIELDS)}. The access key belongs in the password."
         )
     # The web form sends an empty field as null or as an empty text.
-    return {
-        name: _read_value(conn_id, name, value)
-        for name, value in given.items()
-        if value is not None and value != ""
-    }
+    return {name: _read_value(conn_id, name, one) for name, one in given.items() if one not in (None, "")}
 
 
 def _read_value(conn_id: str, name: str, value: Any) -> Any:
