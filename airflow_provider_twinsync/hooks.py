@@ -100,11 +100,11 @@ class TwinSyncHook(BaseHook):
         :return: whether both is so (``bool``), and a message for a person (``str``).
         """
         try:
+            from airflow_provider_twinsync._http.ceiling import check_store
             from airflow_provider_twinsync._http.sync_client import send
 
-            settings = self.settings()
-            request = build_key_check(settings.key)
-            answer = send(settings, request)
+            check_store(settings := self.settings())
+            answer = send(settings, request := build_key_check(settings.key))
         except TwinSyncError as error:
             # The web form tests a connection under an id that Airflow generates.
             return False, str(error).replace(f"Connection {self.twinsync_conn_id!r}", "This connection", 1)
@@ -225,9 +225,9 @@ class TwinSyncHook(BaseHook):
         from airflow_provider_twinsync._http.sync_client import send
 
         began = time.monotonic()
-        settings = self.settings()
-        wait.tolerate(settings.tolerance_s)
-        seen = wait.read(send(settings, wait.request), key=settings.key)
+        wait.tolerate(self.settings().tolerance_s)
+        answer = send(self.settings(), wait.request, turn_timeout_s=wait.turn_limit(elapsed_s)[0])
+        seen = wait.read(answer, key=self.settings().key)
         return self._logged(wait.next(seen, elapsed_s, time.monotonic() - began))
 
     async def apoll(self, wait: Poller, elapsed_s: float) -> Again | End:

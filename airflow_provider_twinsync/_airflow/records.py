@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_twinsync._airflow import internals
+from airflow_provider_twinsync._airflow.admission import Admission
 from airflow_provider_twinsync._airflow.stats import count_reconnect, count_submit
 from airflow_provider_twinsync._airflow.submitting import (
     Submission,
@@ -203,6 +204,8 @@ def reconnect_or_submit(
     :raises TwinSyncError: as ``TwinSyncHook.submit_once``.
     """
     states: list[JobState | None] = []
+    admission = Admission(settings, getattr(keeper.store, "folder", None), log)
+    submission.admission = admission
 
     def get_state(twinsync_task_id: str) -> Job:
         states.append(None)
@@ -219,6 +222,7 @@ def reconnect_or_submit(
                 try_number=try_number_of(context),
                 may_pay_twice=may_pay_twice,
                 patience_s=settings.request_timeout_s,
+                admit=admission.wait if admission.is_bounded else None,
             )
         except UncertainSubmitError:
             if keeper.record.told_at_max_tries is None:  # its own try was killed before it counted it
@@ -238,6 +242,9 @@ def reconnect_or_submit(
                 log.warning("%s", submission.ended_by(error))
                 keeper.write_reported(names_job=getattr(error, "names_job", False))
         raise
+    finally:
+        if not submission.may_have_job:  # an earlier job, or none
+            admission.give_back()
 
 
 def try_number_of(context: Mapping[str, Any] | None) -> int:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_provider_twinsync._airflow.admission import Admission
 from airflow_provider_twinsync._airflow.stats import count_submit, load_stats
 from airflow_provider_twinsync._api.shown import sentence
 from airflow_provider_twinsync._api.submit import build_submit, given_up, parse_submit, uncertain
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The longest wait for the turn of another attempt, in seconds.
+_MAX_TURN_DELAY_S = 60.0
+
 
 class Submission:
     """A submit under way, and how far it came.
@@ -53,12 +57,14 @@ class Submission:
     :ivar twinsync_task_id: the job, as soon as its id is known.
     :ivar is_recorded: a record has the job, so a retry reconnects to it.
     :ivar warns: log a warning for each input that may be wrong.
+    :ivar admission: the place among the jobs of the day and the turn, once the submit waits for them.
     """
 
     def __init__(self) -> None:
         self.twinsync_task_id: str | None = None
         self.is_recorded = False
         self.warns = True
+        self.admission: Admission | None = None
         self._request: Request | None = None
         self._progress: Progress = Progress()
 
@@ -155,9 +161,13 @@ def submit_job(settings: Settings, request: Request, task_log: Any, submission: 
         if settings.sends_key_in_clear:
             _warn_of_clear_key(urlsplit(settings.url).hostname or "")
         load_stats()
+        if submission.admission is None:  # no record, and so no task's ledger
+            submission.admission = Admission(settings, None, task_log)
+        submission.admission.wait()
         attempts = 0
         while submission.twinsync_task_id is None:
             attempts += 1
+            submission.admission.use()
             try:
                 submission.send(settings, request)
             except UnavailableError as error:
@@ -166,6 +176,9 @@ def submit_job(settings: Settings, request: Request, task_log: Any, submission: 
                     raise given_up(error, attempts) from None
                 task_log.warning("%s It is submitted again in %.0f s.", sentence(str(error)), delay_s)
                 time.sleep(delay_s)
+                # The intent is recorded by now: a longer wait begins with another try.
+                if not submission.admission.wait(limit_s=_MAX_TURN_DELAY_S):
+                    raise given_up(error, attempts) from None
         # Here, so that an alarm at these lines is an error that names the job. A record follows.
         count_submit("accepted", text=(request.form or {})["text"])
         return submission.twinsync_task_id
@@ -176,6 +189,9 @@ def submit_job(settings: Settings, request: Request, task_log: Any, submission: 
         ending = submission.ended_by(error)
         _count_failure(submission, error)
         raise ending from None
+    finally:
+        if submission.admission and not submission.may_have_job:
+            submission.admission.give_back()
 
 
 def _count_failure(submission: Submission, error: BaseException) -> None:

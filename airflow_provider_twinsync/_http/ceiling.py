@@ -14,7 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_twinsync._api.shown import shown_duration
-from airflow_provider_twinsync._http.shared_store import TIMEOUT_S, SharedStore, reply_of, this_process
+from airflow_provider_twinsync._http.shared_store import (
+    COUNT_JOB,
+    TIMEOUT_S,
+    UNCOUNT_JOB,
+    SharedStore,
+    reply_of,
+    this_process,
+)
 from airflow_provider_twinsync._http.turns import Bound, Turns
 from airflow_provider_twinsync.exceptions import UsageError
 
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 
 #: A submit that waits longer than this for its turn logs a line.
 _LONG_S = 5.0
+#: The problem of a request that was not sent, as its turn did not come in time.
+NO_TURN = "no turn came in time, as too many other requests wait"
 Kind = Literal["requests", "submits"]
 
 
@@ -97,7 +106,7 @@ class Ceiling:
         if client is None:
             return
         try:
-            async with timeout(TIMEOUT_S):
+            async with timeout(TIMEOUT_S if self._turns.has_worked else 0):
                 # The others then share the ceiling without this process.
                 for name in self._arguments[2:5]:
                     await client.zrem(name, this_process())
@@ -204,6 +213,43 @@ def wait_for_turn(
             task_log = None
         time.sleep(step)
     return True
+
+
+def count_job(settings: Settings, limit: int) -> str | None:
+    """Count one more job of the day in the store; return the day, or None if it has as many as it may have.
+
+    :raises UsageError: as :func:`wait_for_turn`.
+    :raises UnavailableError: the store does not answer.
+    """
+    day = _run(settings, COUNT_JOB, limit)
+    return None if int(day) < 0 else str(int(day))
+
+
+def uncount_job(settings: Settings, day: str) -> None:
+    """Take a job off the count of its day; the errors are those of :func:`count_job`."""
+    _run(settings, UNCOUNT_JOB, day)
+
+
+def check_store(settings: Settings) -> None:
+    """Check that the store of a connection, if it has one, answers and runs scripts.
+
+    :raises UsageError: as :func:`wait_for_turn`.
+    :raises UnavailableError: the store does not answer.
+    """
+    if settings.requests_per_second_store is not None:
+        _run(settings, "return redis.call('TIME')[1]", "")
+
+
+def _run(settings: Settings, script: str, argument: Any) -> Any:
+    """Run a script over a connection of its own: a submit is rare."""
+    store, library = _load(settings, "redis")
+    client = store.open(library)
+    try:
+        return client.eval(script, 1, f"{store.prefix}:jobs", argument)
+    except Exception as error:  # of the library, or of another server
+        raise store.error_of(error) from None
+    finally:
+        client.close()
 
 
 # ----------------------------------------------------------------------------------------- a low ceiling

@@ -63,6 +63,24 @@ return {is_reserved, text(expected), redis.call('ZCARD', processes)}
 """
 _NAMES = ("processes", "queue", "seen", "next")
 
+#: Count one more job of the day, or refuse it. The day is that of the server's clock.
+COUNT_JOB = """
+local day = math.floor(tonumber(redis.call('TIME')[1]) / 86400)
+if tonumber(redis.call('HGET', KEYS[1], day) or '0') >= tonumber(ARGV[1]) then
+  return -1
+end
+redis.call('HINCRBY', KEYS[1], day, 1)
+redis.call('HDEL', KEYS[1], day - 2)
+redis.call('EXPIRE', KEYS[1], 172800)
+return day
+"""
+UNCOUNT_JOB = """
+if tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0') > 0 then
+  redis.call('HINCRBY', KEYS[1], ARGV[1], -1)
+end
+return 1
+"""
+
 
 class SharedStore:
     """The store of a connection, as one process uses it for one bound.
@@ -80,7 +98,7 @@ class SharedStore:
             raise self._not_usable(f"begins with {one_line(scheme, 20)!r}" if found else "has no scheme")
         self.shown = shown_store(self.address)
         # Braces keep the names of one connection on one node of a cluster.
-        self.prefix = f"twinsync:{{{_digits(settings.conn_id, settings.url, settings.key)}}}"
+        self.prefix = f"twinsync:{{{digits_of(settings)}}}"
 
     def open(self, library: Any) -> Any:
         """Return a client; it connects at its first command.
@@ -194,9 +212,14 @@ def _name_of(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:{uuid.uuid4().hex[:8]}"
 
 
+def digits_of(settings: Settings) -> str:
+    """Return eight digits for a connection and its account, as a name of what is counted."""
+    return _digits(settings.conn_id, settings.url, settings.key)
+
+
 @lru_cache(maxsize=64)
 def _digits(conn_id: str, url: str, key: str) -> str:
-    """Return eight digits for a connection; too few to find the key by them."""
+    # Too few to find the key by them.
     salt = f"{conn_id} {url}".encode()
     return hashlib.pbkdf2_hmac("sha256", key.encode(), salt, _ROUNDS, dklen=4).hex()
 

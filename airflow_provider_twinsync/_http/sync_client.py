@@ -25,9 +25,10 @@ from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
 from airflow_provider_twinsync._api.exchange import Answered, NotSent, Outcome, Request, Sent
 from airflow_provider_twinsync._api.extra_field import is_proxy
 from airflow_provider_twinsync._api.status import read_retry_after
+from airflow_provider_twinsync._http.ceiling import NO_TURN, wait_for_turn
 from airflow_provider_twinsync._http.observed_session import ObservedSession
 from airflow_provider_twinsync._http.progress import Progress
-from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,14 +73,29 @@ def request_options(settings: Settings, url: str) -> dict[str, Any]:
     }
 
 
-def send(settings: Settings, request: Request, progress: Progress | None = None) -> Outcome:
+def send(
+    settings: Settings,
+    request: Request,
+    progress: Progress | None = None,
+    *,
+    turn_timeout_s: float | None = None,
+) -> Outcome:
     """Send a request from a worker, and return its outcome; no error of a library comes out of it.
 
-    For example, ``send(settings, build_status("7"))`` is ``Answered(200, b'{"result_code": 101}')``.
+    A GET waits for its turn, and a submit had its turn before. For example, ``send(settings,
+    build_status("7"))`` is ``Answered(200, b'{"result_code": 101}')``.
 
     :param progress: tells whether the request was sent, also after an alarm or Ctrl-C.
-    :raises UsageError: the certificates cannot be read, or the proxy of the environment is not usable.
+    :param turn_timeout_s: the longest time to wait for the turn, in seconds; None for no bound.
+    :raises UsageError: the certificates cannot be read, the proxy of the environment is not usable, or as
+        ``wait_for_turn``.
     """
+    if request.method == "GET":
+        try:
+            if not wait_for_turn(settings, "requests", limit_s=turn_timeout_s):
+                return NotSent(NO_TURN)
+        except UnavailableError as error:
+            return NotSent(str(error))
     progress = progress or Progress()
     limit_s = settings.request_timeout_s
     options = request_options(settings, settings.url)

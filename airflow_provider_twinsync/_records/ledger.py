@@ -122,6 +122,11 @@ class Ledger:
         )
 
     @property
+    def folder(self) -> Folder:
+        """The folder of the ledger."""
+        return self._folder
+
+    @property
     def address(self) -> str:
         """The address of the current record."""
         return f"{self._folder.address.rstrip('/')}/{self._file}"

@@ -39,6 +39,12 @@ class LocalFolder:
     """
 
     address: str
+    #: The ledger, if this is a folder in one.
+    above: LocalFolder | None = None
+
+    def below(self, name: str) -> LocalFolder:
+        """Return a folder in this one."""
+        return LocalFolder(f"{self.address.rstrip('/')}/{name}", self)
 
     def create(self, name: str, data: bytes) -> None:
         """Write a file that does not exist yet; it appears with all of its bytes.
@@ -86,8 +92,12 @@ class LocalFolder:
 
     def _made(self) -> Path:
         folder = Path(self.address)
+        if self.above:
+            self.above._made()
         try:
-            is_new = not folder.exists()  # also the place of a disk that is not mounted now
+            is_new = (
+                not folder.exists() and not self.above
+            )  # also the place of a disk that is not mounted now
             folder.mkdir(parents=True, exist_ok=True)
             if is_new:
                 log.warning(
@@ -133,6 +143,10 @@ class StoreFolder:
     address: str
     _store: Any
     _path: str
+
+    def below(self, name: str) -> StoreFolder:
+        """Return a folder in this one."""
+        return StoreFolder(f"{self.address}/{name}", self._store, f"{self._path}/{name}")
 
     def create(self, name: str, data: bytes) -> None:
         """Write an object that does not exist yet.

@@ -27,6 +27,7 @@ def find_job(
     try_number: int,
     may_pay_twice: bool,
     patience_s: float,
+    admit: Callable[[], Any] | None = None,
 ) -> str | None:
     """Return the job that an earlier submit made, or None if this try submits; the intent is then stored.
 
@@ -38,20 +39,22 @@ def find_job(
     :param try_number: the number of this try, from 1.
     :param may_pay_twice: ``on_uncertain_submit="retry"``: submit again after an uncertain submit.
     :param patience_s: how long to wait for the job of another task that submits.
+    :param admit: a function that waits until this try may submit, before its intent is stored.
     :raises UncertainSubmitError: an earlier try may have made a job.
     :raises VideoRejectedError: an earlier try, or a row with the same inputs, rejected the video of its job.
     :raises UnavailableError: another task submits and has no id yet, or the records cannot be read.
+    :raises TwinSyncError: as ``admit``.
     """
     store = keeper.store
-    if store is None or not store.creates:
+    # A job that exists needs no admission, so the records are read first if there is one.
+    if store is None or not store.creates or admit:
         keeper.read()
     elif keeper.write_intent():
         _warn_of_missing(keeper, try_number, log)
         return None
     else:
         keeper.read()
-    if store is not None and not store.creates:
-        _warn_of_missing(keeper, try_number, log)
+    _warn_of_missing(keeper, try_number, log)
     give_up_at = time.monotonic() + patience_s
     while True:
         if (known := keeper.twinsync_task_id) is not None:
@@ -67,6 +70,8 @@ def find_job(
                 keeper.read()
                 continue
             _report(keeper, log, may_pay_twice=may_pay_twice)
+        if admit:
+            admit()
         if keeper.write_intent():
             return None
         keeper.read()

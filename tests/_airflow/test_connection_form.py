@@ -33,7 +33,8 @@ def test_a_field_says_its_default(name: str) -> None:
     shown = CONN_FIELDS[name]["description"].rpartition("Default: ")[2]
     if default is None or default == frozenset():
         assert name in {
-            *("proxy", "allowed_result_hosts", "requests_per_second", "ledger", "voices", "photo_staging")
+            *("proxy", "allowed_result_hosts", "requests_per_second", "ledger", "voices", "photo_staging"),
+            *("requests_per_second_store", "submits_per_minute", "max_jobs_per_day"),
         }
     elif isinstance(default, bool):
         assert shown == str(default).lower()
@@ -56,6 +57,9 @@ def test_a_field_says_its_default(name: str) -> None:
         ("max_video_mb", 10),
         ("tolerance_s", 60),
         ("requests_per_second", 0.5),
+        ("requests_per_second_store", "redis://cache.example:6379/0"),
+        ("submits_per_minute", 0.5),
+        ("max_jobs_per_day", 100),
     ],
 )
 def test_what_is_typed_into_a_field_is_read(name: str, typed: Any) -> None:

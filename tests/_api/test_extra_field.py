@@ -102,6 +102,9 @@ BAD_FIELDS: dict[str, list[Any]] = {
     "max_video_mb": [0, -1, "large", True, []],
     "tolerance_s": [0, -1, "long", "nan", True, []],
     "requests_per_second": [0, -1, "0", "many", "nan", "inf", 1_000_001, "1e9", True, False, [5], {}, "5/s"],
+    "requests_per_second_store": [5, True, ["redis://cache"], {}, " "],
+    "submits_per_minute": [0, -1, "0", "many", "nan", True, [5], {}],
+    "max_jobs_per_day": [0, -1, 1.5, "many", True, [100], {}],
     "ledger": [5, True, ["/srv/ledger"], {}, " "],
     "voices": ["all", "Any", " any", 5, True, False, ["any"], {}],
     "max_photo_mb": [0, -1, "large", True, []],
@@ -118,6 +121,9 @@ BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
     "max_video_mb": [10**400, 1e303],
     "tolerance_s": [10**400],
     "requests_per_second": [10**400, float("nan"), float("inf"), 1e303],
+    "requests_per_second_store": [],
+    "submits_per_minute": [10**400],
+    "max_jobs_per_day": [10**400, float("inf")],
     "ledger": [],
     "voices": [],
     "max_photo_mb": [10**400],
@@ -142,7 +148,7 @@ BAD_FIELDS_DEFECTS: dict[str, list[Any]] = {
 def test_an_extra_field_with_a_wrong_value_is_an_error(name: str, value: Any) -> None:
     """The message names the field, its value (but no proxy and no query) and the right values."""
     message = error({name: value})
-    shown = "not usable" if name == "proxy" or "?" in str(value) else f"{value!r:.40}"
+    shown = "not usable" if EXTRA_FIELDS[name].is_secret or "?" in str(value) else f"{value!r:.40}"
     assert message.startswith(f"TS206 Connection 'my_conn': {name} in the extra is {shown}")
     assert EXTRA_FIELDS[name].wanted in message
 

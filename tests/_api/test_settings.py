@@ -20,6 +20,9 @@ DEFAULTS = {
     "max_video_mb": 2048.0,
     "tolerance_s": 300.0,
     "requests_per_second": None,
+    "requests_per_second_store": None,
+    "submits_per_minute": None,
+    "max_jobs_per_day": None,
 }
 
 
