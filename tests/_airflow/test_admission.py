@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,10 +78,10 @@ def test_a_job_that_was_certainly_not_made_gives_its_place_back(
 ) -> None:
     """The service refused it, or was busy for all attempts."""
     connect(max_jobs_per_day=1, **place)
-    emulator.world.faults["submit"] = [fault] * 3
+    emulator.world.faults.add("submit", replace(fault, times=None))
     with pytest.raises(Exception, match="TS30"):
         TwinSyncHook().submit(text="Refused.", **JOB)
-    emulator.world.faults["submit"] = []
+    emulator.world.faults.clear()
     TwinSyncHook().submit(text="Accepted.", **JOB)
     with pytest.raises(UsageError, match="TS540"):
         TwinSyncHook().submit(text="One too many.", **JOB)
@@ -91,7 +92,7 @@ def test_an_uncertain_job_keeps_its_place(
 ) -> None:
     """It may have been paid."""
     connect(max_jobs_per_day=1, **place)
-    emulator.world.faults["submit"] = [HttpError(status=500)]
+    emulator.world.faults.add("submit", HttpError(status=500))
     with pytest.raises(UncertainSubmitError):
         TwinSyncHook().submit(text="Lost.", **JOB)
     with pytest.raises(UsageError, match="TS540"):
@@ -206,7 +207,7 @@ def test_a_submit_waits_for_its_turn(
     connect(submits_per_minute=60, **store)
     for n in range(2):
         TwinSyncHook().submit(text=f"Number {n}.", **JOB)
-    first, second = (entry.at for entry in emulator.world.journal)
+    first, second = (entry.at_s for entry in emulator.world.journal)
     assert second - first > 0.9
 
 
@@ -225,7 +226,7 @@ def test_an_alarm_while_a_submit_waits_makes_no_job_uncertain(
 
     def ring(seconds: float) -> None:
         delays.append(seconds)
-        assert not [path for path in ledger.glob("*.json")], "an intent"
+        assert not list(ledger.glob("*.json")), "an intent"
         raise AirflowTaskTimeout("the alarm")
 
     monkeypatch.setattr(ceilings.time, "sleep", ring)
@@ -239,11 +240,11 @@ def test_an_alarm_while_a_submit_waits_makes_no_job_uncertain(
 
 
 def test_another_attempt_needs_another_turn(
-    connect: Callable[..., None], emulator: Emulator, sleeps: list[float], monkeypatch: pytest.MonkeyPatch
+    connect: Callable[..., None], emulator: Emulator, sleeps: list[float]
 ) -> None:
     """And gives up if that comes late: by then the intent is recorded."""
     connect(submits_per_minute=0.5)
-    emulator.world.faults["submit"] = [ResultCode(code=203)] * 3
+    emulator.world.faults.add("submit", replace(ResultCode(code=203), times=None))
     began_s = time.monotonic()
     with pytest.raises(UnavailableError) as caught:
         TwinSyncHook().submit(text="Busy.", **JOB)
