@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiolimiter import AsyncLimiter
 from yarl import URL
 
 from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
 from airflow_provider_twinsync._api.exchange import NotSent, Outcome, Request, Sent
+from airflow_provider_twinsync._http.ceiling import NO_TURN, open_ceiling
 from airflow_provider_twinsync._http.circuit_breaker import CircuitBreaker
 from airflow_provider_twinsync._http.sync_client import answer_of, problem_of, proxy_of, tls_of
-from airflow_provider_twinsync.exceptions import UsageError
+from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout_at
@@ -36,9 +36,6 @@ _CHUNK_BYTES = 65_536
 MAX_CONNECTIONS = 32
 #: An unused connection is kept for longer than the usual delays between two polls.
 _KEEP_ALIVE_S = 120.0
-#: With `requests_per_second`, as many requests may go out at once as in this time: a timer that rings late
-#: must not cost turns.
-_BURST_S = 0.1
 
 #: A client without members stays, without a session: its `requests_per_second` holds for later waits too.
 _pools: dict[asyncio.AbstractEventLoop, dict[Settings, AsyncClient]] = {}
@@ -141,14 +138,10 @@ class AsyncClient:
         self._url = URL(settings.url)
         self._proxy = proxy_of(settings, settings.url)
         self._breaker = CircuitBreaker()
-        # Semaphore and lock are first come, first served; the limiter is not.
+        # Semaphore and ceiling are first come, first served.
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._asking = 0  # requests with a slot, or waiting for a slot
-        self._gate = asyncio.Lock()
-        self._limiter: AsyncLimiter | None = None
-        if settings.requests_per_second:
-            burst = max(1.0, _BURST_S * settings.requests_per_second)
-            self._limiter = AsyncLimiter(burst, burst / settings.requests_per_second)
+        self._ceiling = open_ceiling(settings)
 
     def enter(self) -> None:
         """Add a member. The first one opens the session."""
@@ -162,6 +155,8 @@ class AsyncClient:
         if not self.members:
             # It has no request under way. A member that enters meanwhile opens another session.
             await self._line.session.close()
+            if self._ceiling and not self.members:
+                await self._ceiling.close()
 
     def address(self, request: Request) -> Address:
         """Build the address for :meth:`ask`. Once a wait, this saves a tenth of the CPU of each poll."""
@@ -186,9 +181,9 @@ class AsyncClient:
             else:  # without a timer, which would cost as much as the rest of this method
                 await self._slots.acquire()
             try:
-                if self._limiter:
-                    async with timeout_at(give_up_at_s), self._gate:
-                        await self._limiter.acquire()
+                if self._ceiling:
+                    async with timeout_at(give_up_at_s):
+                        await self._ceiling.turn()
                 asked_at_s = time.monotonic()
                 if not despite_outage and (shared := self._breaker.reject(asked_at_s)):
                     return shared
@@ -201,7 +196,9 @@ class AsyncClient:
             finally:
                 self._slots.release()
         except asyncio.TimeoutError:
-            return NotSent("no turn came in time, as too many other requests wait")
+            return NotSent(NO_TURN)
+        except UnavailableError as error:
+            return NotSent(str(error))
         finally:
             self._asking -= 1
 
