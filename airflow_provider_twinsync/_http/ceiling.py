@@ -6,6 +6,7 @@ The waits of a triggerer ask a :class:`Ceiling` for each turn. A worker calls :f
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 import time
@@ -159,6 +160,8 @@ def _load(settings: Settings, name: str) -> tuple[SharedStore, Any]:
 
 #: The turns of this process, and the client of the store, by connection and kind.
 _of_process: dict[tuple[int, Settings, Kind], _Worker] = {}
+# A client that outlives the interpreter's modules prints a traceback (redis 5.0).
+atexit.register(_of_process.clear)
 
 
 class _Worker:

@@ -77,7 +77,7 @@ def _never_closed(record: Any) -> Any:
 def _without_ceiling(init: Any) -> Any:
     def replacement(self: Any, *arguments: Any) -> None:
         init(self, *arguments)
-        self._limiter = None
+        self._ceiling = None
 
     return replacement
 

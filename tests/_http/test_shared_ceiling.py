@@ -190,6 +190,7 @@ def test_cancelled_turns_neither_block_nor_leak(redis: RedisServer) -> None:
     assert 0.07 < asyncio.run(main()) < 5
 
 
+@pytest.mark.slow
 def test_a_process_in_the_queue_is_passed_when_it_is_gone(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
