@@ -23,7 +23,7 @@ from airflow_provider_twinsync._http.shared_store import (
     reply_of,
     this_process,
 )
-from airflow_provider_twinsync._http.turns import Bound, Turns
+from airflow_provider_twinsync._http.turn_policy import Bound, Turns
 from airflow_provider_twinsync.exceptions import UsageError
 
 if sys.version_info >= (3, 11):

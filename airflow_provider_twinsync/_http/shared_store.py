@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_twinsync._api.redaction import hide
 from airflow_provider_twinsync._api.shown import one_line, shown_address
-from airflow_provider_twinsync._http.turns import AHEAD_S, FORGOTTEN_S, Bound, Reply
+from airflow_provider_twinsync._http.turn_policy import AHEAD_S, FORGOTTEN_S, Bound, Reply
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
 
 if TYPE_CHECKING:

@@ -246,7 +246,7 @@ def test_a_redis_that_dies_and_comes_back_is_no_error(side: str, caplog: pytest.
             drive(lambda: loop.run_until_complete(ceiling.turn()), lambda: ceiling._turns)
             loop.run_until_complete(ceiling.close())
             loop.close()
-    lines = [record for record in caplog.records if record.name.endswith("._http.turns")]
+    lines = [record for record in caplog.records if record.name.endswith("._http.turn_policy")]
     assert [line.levelname for line in lines] == ["WARNING", "INFO"]
     assert lines[0].getMessage().startswith("TS222 Connection 'c'")
     assert not any(SECRET in record.getMessage() for record in caplog.records)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_twinsync._http.turns import Bound, Reply, Turns
+from airflow_provider_twinsync._http.turn_policy import Bound, Reply, Turns
 
 LIMITS = st.floats(0.01, 1_000)
 
