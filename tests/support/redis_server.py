@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -9,12 +10,22 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_twinsync._api.settings import Settings, parse_connection
 from support.servers import closed_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+SECRET = "secret-of-redis"
+
+
+def settings_of(store: str | None, **extra: Any) -> Settings:
+    """Return a connection with a store."""
+    extra = {"requests_per_second": 50, **({"requests_per_second_store": store} if store else {}), **extra}
+    return parse_connection("c", host=None, port=None, schema=None, password="k", extra=json.dumps(extra))
 
 
 class RedisServer:
@@ -98,7 +109,7 @@ def false_redis(answer: bytes | None) -> Iterator[str]:
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        yield f"redis://:secret-of-redis@127.0.0.1:{listening.getsockname()[1]}/0"
+        yield f"redis://:{SECRET}@127.0.0.1:{listening.getsockname()[1]}/0"
     finally:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
