@@ -17,6 +17,7 @@ from airflow_provider_twinsync._airflow.start_from_trigger import (
     begin_try,
     end_try,
     has_link,
+    queue_of,
     set_link,
     why_worker_ends,
 )
@@ -205,7 +206,10 @@ class TwinSyncTrigger(BaseTrigger):
         # Between processes only the wall clock is shared; inside this one it may jump, so it is read once.
         before_s = max(0.0, time.time() - self.started_at)
         began = time.monotonic()
-        step: Again | End = wait.resume(before_s, self.handover)
+        first = wait.resume(before_s, self.handover, queue_of(self.task_instance))
+        if first.note:
+            log.log(first.level, "%s", first.note)
+        step: Again | End = first
         async with aclosing(hook):
             while not isinstance(step, End):
                 await asyncio.sleep(step.delay_s)

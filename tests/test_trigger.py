@@ -7,6 +7,7 @@ import time
 
 import pytest
 from support.drive import first_delay_s, first_event, trigger_for, trigger_of
+from support.triggerer import of_task
 
 from airflow_provider_twinsync.triggers import TwinSyncTrigger
 
@@ -26,6 +27,22 @@ def test_a_video_that_came_while_no_triggerer_ran_is_not_missed(emulator, job):
     emulator.world.advance(7200)
     trigger = trigger_of(job, started_at=time.time() - 100, timeout_s=60.0)
     assert asyncio.run(first_event(trigger))["reason"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("queues_enabled", "late_s", "lines"), [("True", 100.0, 1), ("True", 5.0, 0), ("False", 100.0, 0)]
+)
+def test_a_wait_that_a_triggerer_takes_late_logs_its_queue(
+    emulator, job, monkeypatch, caplog, queues_enabled, late_s, lines
+):
+    """No triggerer may have served the queue until now; without queues there is nothing to check."""
+    monkeypatch.setenv("AIRFLOW__TRIGGERER__QUEUES_ENABLED", queues_enabled)
+    emulator.world.advance(7200)
+    trigger = trigger_of(job, started_at=time.time() - late_s, poke_interval_s=0.1, max_wait_s=0.1)
+    assert asyncio.run(first_event(of_task(trigger, queue="gpu")))["reason"] == "succeeded"
+    late = [one.getMessage() for one in caplog.records if one.getMessage().startswith("TS414 ")]
+    assert len(late) == lines
+    assert all("gpu" in line for line in late)
 
 
 def test_the_first_poll_of_a_deferred_wait_comes_after_a_delay(emulator, job):

@@ -45,8 +45,7 @@ def why_no_triggerer(sensor: Any) -> str:
 def _why_not_picked_up() -> str:
     """Return the reason why no triggerer may run a trigger that starts there, or an empty text."""
     # In Airflow 3.3.2 such a trigger has no queue, and a triggerer with queues runs no trigger without one.
-    queues = conf.getboolean("triggerer", "queues_enabled", fallback=False)
-    return "[triggerer] queues_enabled is on, and Airflow puts it into no queue" if queues else ""
+    return "[triggerer] queues_enabled is on, and Airflow puts it into no queue" if _has_queues() else ""
 
 
 def queue_of(ti: Any) -> str | None:
@@ -57,8 +56,12 @@ def queue_of(ti: Any) -> str | None:
 
     :param ti: the task instance of the trigger; None in ``dag.test()``.
     """
-    enabled = conf.getboolean("triggerer", "queues_enabled", fallback=False)
-    return getattr(ti, "queue", None) if enabled else None
+    return getattr(ti, "queue", None) if _has_queues() else None
+
+
+def _has_queues() -> bool:
+    enabled: bool = conf.getboolean("triggerer", "queues_enabled", fallback=False)
+    return enabled
 
 
 def start_args_of(sensor: Any) -> StartTriggerArgs:

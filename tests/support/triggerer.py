@@ -100,10 +100,12 @@ class Supervisor:
         return await asyncio.to_thread(self.send, message)
 
 
-def of_task(trigger: TwinSyncTrigger, *, try_number: int = 1, map_index: int = -1) -> TwinSyncTrigger:
+def of_task(
+    trigger: TwinSyncTrigger, *, try_number: int = 1, map_index: int = -1, queue: str = "default"
+) -> TwinSyncTrigger:
     """Set the task instance of a trigger, as the triggerer does."""
     trigger.task_instance = SimpleNamespace(  # type: ignore[assignment]
-        dag_id="made", task_id="wait", run_id="now", map_index=map_index, try_number=try_number
+        dag_id="made", task_id="wait", run_id="now", map_index=map_index, try_number=try_number, queue=queue
     )
     return trigger
 
