@@ -6,6 +6,7 @@ Import it only where a request is made: ``aiohttp`` is slow to import.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from yarl import URL
 
 from airflow_provider_twinsync._api.answers import MAX_ANSWER_BYTES
 from airflow_provider_twinsync._api.exchange import NotSent, Outcome, Request, Sent
-from airflow_provider_twinsync._http.ceiling import NO_TURN, open_ceiling
+from airflow_provider_twinsync._http.ceiling import NO_TURN, ceiling_warning, open_ceiling
 from airflow_provider_twinsync._http.circuit_breaker import CircuitBreaker
 from airflow_provider_twinsync._http.sync_client import answer_of, problem_of, proxy_of, tls_of
 from airflow_provider_twinsync.exceptions import UnavailableError, UsageError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import ssl
 
     from airflow_provider_twinsync._api.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 65_536
 #: The most connections of a session, and so the most requests at once.
@@ -142,12 +145,17 @@ class AsyncClient:
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._asking = 0  # requests with a slot, or waiting for a slot
         self._ceiling = open_ceiling(settings)
+        self._has_warned = False  # of a ceiling that is too low
 
     def enter(self) -> None:
         """Add a member. The first one opens the session."""
         if not self.members:
             self._line = self._open()
         self.members += 1
+        limit = self.settings.requests_per_second
+        if limit and not self._has_warned and (warning := ceiling_warning(self.members, limit)):
+            self._has_warned = True
+            log.warning("%s", warning)
 
     async def leave(self) -> None:
         """Remove a member. The last one closes the session."""

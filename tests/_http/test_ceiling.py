@@ -30,8 +30,9 @@ from support.keepalive import (
     until,
 )
 
-from airflow_provider_twinsync._http.async_client import MAX_CONNECTIONS
+from airflow_provider_twinsync._http.async_client import MAX_CONNECTIONS, join
 from airflow_provider_twinsync._wait import poller as polling
+from airflow_provider_twinsync.hooks import TwinSyncHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +151,29 @@ def test_a_triggerer_without_a_ceiling_asks_as_often_as_its_waits_want(service: 
     assert run(reasons(300, started_at=time.time(), next_poll_s=1.0)) == {"succeeded"}
     # A fraction of a second; of a busy machine no more can be asked.
     assert service.asked[-1].at_s - service.asked[0].at_s < 5.0
+
+
+@pytest.mark.parametrize(("ceiling", "lines"), [(1 / 3600, 1), (1.0, 0)])
+def test_a_ceiling_below_a_poll_an_hour_for_each_wait_is_warned_of_once(
+    service: Service,
+    connect: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    ceiling: float,
+    lines: int,
+) -> None:
+    """With the numbers, in each triggerer."""
+    connect(port=service.port, requests_per_second=ceiling)
+
+    async def main() -> None:
+        settings = TwinSyncHook().settings()
+        clients = [await join(settings) for _ in range(4)]
+        for client in clients:
+            await client.leave()
+
+    run(main())
+    warnings = [one.getMessage() for one in caplog.records if one.getMessage().startswith("TS223 ")]
+    assert len(warnings) == lines
+    assert all(" 2 waits " in warning for warning in warnings)
 
 
 # ----------------------------------------------------------------------------- the deadline in a long queue
