@@ -96,7 +96,7 @@ class SharedStore:
             # No more than the scheme: of a malformed address any part may be the password.
             scheme, found, _ = self.address.partition("://")
             raise self._not_usable(f"begins with {one_line(scheme, 20)!r}" if found else "has no scheme")
-        self.shown = shown_store(self.address)
+        self.shown = shown_address(self.address)
         # Braces keep the names of one connection on one node of a cluster.
         self.prefix = f"twinsync:{{{digits_of(settings)}}}"
 
@@ -178,15 +178,6 @@ def reply_of(answer: Any) -> Reply:
     """
     is_reserved, delay_us, processes = answer
     return Reply(int(is_reserved) == 1, max(0.0, int(delay_us) / 1e6), int(processes))
-
-
-def shown_store(address: str) -> str:
-    """Return the address of a store without its login and its options.
-
-    >>> shown_store("redis://:secret@cache:6379/0?ssl_cert_reqs=none")
-    "'redis://cache:6379/0'"
-    """
-    return shown_address(address)
 
 
 def passwords_of(address: str) -> list[str]:

@@ -95,9 +95,8 @@ class LocalFolder:
         if self.above:
             self.above._made()
         try:
-            is_new = (
-                not folder.exists() and not self.above
-            )  # also the place of a disk that is not mounted now
+            # Also the place of a disk that is not mounted now.
+            is_new = not self.above and not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             if is_new:
                 log.warning(
