@@ -230,7 +230,10 @@ def reconnect_or_submit(
             raise
         if keeper.store is not None:
             count_reconnect(context, earlier, states)
-        return earlier or submit_job(settings, request, log, submission)
+        if earlier is None:
+            return submit_job(settings, request, log, submission)
+        admission.give_back()  # another task submitted while this one waited for its turn
+        return earlier
     except BaseException as error:  # an alarm may ring at any line
         if job := submission.twinsync_task_id:
             submission.is_recorded = keeper.write_job(job)
@@ -241,10 +244,9 @@ def reconnect_or_submit(
                 # Before the record: a person may clear a task that dies between the record and its end.
                 log.warning("%s", submission.ended_by(error))
                 keeper.write_reported(names_job=getattr(error, "names_job", False))
-        raise
-    finally:
-        if not submission.may_have_job:  # an earlier job, or none
+        if not submission.may_have_job:
             admission.give_back()
+        raise
 
 
 def try_number_of(context: Mapping[str, Any] | None) -> int:

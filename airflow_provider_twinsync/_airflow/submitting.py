@@ -189,9 +189,6 @@ def submit_job(settings: Settings, request: Request, task_log: Any, submission: 
         ending = submission.ended_by(error)
         _count_failure(submission, error)
         raise ending from None
-    finally:
-        if submission.admission and not submission.may_have_job:
-            submission.admission.give_back()
 
 
 def _count_failure(submission: Submission, error: BaseException) -> None:
@@ -199,7 +196,10 @@ def _count_failure(submission: Submission, error: BaseException) -> None:
         return  # it was accepted, and an alarm came after
     if submission.may_have_job:
         count_submit("uncertain")
-    elif submission.has_begun:
+        return
+    if submission.admission:
+        submission.admission.give_back()
+    if submission.has_begun:
         count_submit("rejected" if isinstance(error, RejectedError) else "unavailable")
 
 

@@ -21,6 +21,7 @@ from support.drive import Store, run_task
 from support.environment import AIRFLOW_VERSION, KEY
 from support.servers import Received, answer
 from support.submits import code_of
+from urllib3.util.connection import create_connection
 
 import airflow_provider_twinsync
 from airflow_provider_twinsync.emulator.faults import HttpError
@@ -194,9 +195,11 @@ def test_ctrl_c_before_anything_is_sent_leaves_no_doubt(connect):
     store = Store()
 
     def ctrl_c() -> None:
-        # The thread that limits the time of a request starts just before the connection is made.
-        while not any(thread.name == "twinsync-time-limit" for thread in threading.enumerate()):
+        # The main thread stands in the function that connects, however busy the machine is.
+        main = threading.main_thread().ident
+        while sys._current_frames()[main].f_code is not create_connection.__code__:
             threading.Event().wait(0.01)
+        threading.Event().wait(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
     with ExitStack() as stack:
